@@ -1,0 +1,55 @@
+// Sound files in and out, through libsndfile (formats) and soxr (rates). Not for the audio thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace mambo {
+
+struct Clip {
+  std::filesystem::path path;
+  std::vector<float> samples;  // mono, at `rate`, in [-1, 1]
+  int rate = 0;
+  int source_rate = 0, source_channels = 0;
+  double seconds() const { return rate > 0 ? static_cast<double>(samples.size()) / rate : 0; }
+};
+
+// Anything that libsndfile reads: mixed to mono, resampled to `rate`. NaN and infinities are refused,
+// values beyond +-1 clipped. Throws Error in one sentence (not audio, zero length, unreadable, ...).
+Clip load_clip(const std::filesystem::path& path, int rate);
+
+enum class FileFormat { wav, flac, ogg };
+FileFormat parse_file_format(const std::string& name);        // throws Error
+const char* file_format_extension(FileFormat f);              // "wav"
+
+struct WriterOptions {
+  FileFormat format = FileFormat::wav;
+  int rate = 16000;          // of what is written to it
+  int file_rate = 0;         // of the file; 0: the same (bit for bit), otherwise soxr converts
+  std::string comment;       // the recipe, in the file's metadata
+  bool float_samples = false;  // wav only: 32-bit float instead of 16-bit PCM
+};
+
+// Writes aside (a temporary name in the same folder) and renames on close. If the writer is destroyed
+// without close, or the disk fills, finish_partial semantics apply: what was written until then is
+// kept as a valid shorter file under the final name when it holds any sound, otherwise nothing stays.
+class AudioWriter {
+ public:
+  AudioWriter(const std::filesystem::path& path, const WriterOptions& options);  // throws Error
+  ~AudioWriter();
+  AudioWriter(const AudioWriter&) = delete;
+  AudioWriter& operator=(const AudioWriter&) = delete;
+  void write(std::span<const float> mono);  // throws Error (full disk, ...)
+  void close();                             // flushes, renames; throws Error
+  std::uint64_t frames() const;             // given to write() so far
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mambo

@@ -1,0 +1,21 @@
+// The one exception type that crosses a boundary of the project: its what() is one clear sentence
+// that says what was expected and what was found, ready to be shown to the user as it is.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace mambo {
+
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Thrown by a long operation whose caller asked it to stop. Not a failure.
+class Cancelled : public Error {
+ public:
+  Cancelled() : Error("cancelled") {}
+};
+
+}  // namespace mambo

@@ -1,0 +1,57 @@
+// A model file opened and checked: the native safetensors file or an ecosystem folder (config.json and
+// model.safetensors of transformers' MambaForCausalLM). Immutable; shared between threads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kernels/params.h"
+#include "model/config.h"
+#include "model/tensor_file.h"
+
+namespace mambo {
+
+struct LoadOptions {
+  std::optional<int> sample_rate;    // for ecosystem folders, which do not say; otherwise an override
+  std::optional<Encoding> encoding;  // likewise
+};
+
+// What a model is and costs, counted from its shapes.
+struct ModelStats {
+  std::uint64_t parameters = 0;
+  double macs_per_sample_mean = 0;         // multiply-adds in matrices, convolution and SSM
+  std::uint64_t macs_per_sample_worst = 0; // when every tier steps
+  int stride = 1;                          // samples a step of the innermost tier
+  std::uint64_t state_bytes = 0;           // one stream, float32
+  std::uint64_t file_bytes = 0;
+};
+
+class Model {
+ public:
+  // Throws Error. Cost: the header and shape checks; the weights stay in the file until a backend
+  // reads them.
+  static std::shared_ptr<const Model> load(const std::filesystem::path& path,
+                                           const LoadOptions& options = {});
+
+  const Config& config() const { return config_; }
+  const NetworkView& network() const { return network_; }
+  const std::filesystem::path& path() const { return path_; }
+  const ModelStats& stats() const { return stats_; }
+  // SHA-256 of the weights' file, hex; reads the whole file on the first call (thread-safe).
+  const std::string& hash() const;
+
+ private:
+  Model() = default;
+  std::filesystem::path path_;
+  TensorFile file_;
+  Config config_;
+  NetworkView network_;
+  ModelStats stats_;
+  struct HashOnce;
+  std::shared_ptr<HashOnce> hash_;
+};
+
+}  // namespace mambo
