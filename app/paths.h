@@ -5,9 +5,10 @@
 
 namespace mambo {
 
-std::filesystem::path assets_dir();   // beside the program, or the source tree's, or $MAMBO_ASSETS
+// $MAMBO_ASSETS; else, beside the program, ../share/mambo/assets or assets; else the source tree's.
+std::filesystem::path assets_dir();
 std::filesystem::path config_dir();   // $XDG_CONFIG_HOME/mambo, ~/.config/mambo; created on demand
 std::filesystem::path default_model();      // the shipped model
-std::filesystem::path default_seed_clip();  // the shipped seed
+std::filesystem::path default_seed_clip();  // the shipped seed; empty when there is none
 
 }  // namespace mambo

@@ -1,0 +1,79 @@
+#include "app/paths.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace mambo {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path from_environment(const char* name) {
+  const char* value =
+      std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing here calls setenv
+  return value != nullptr ? fs::path(value) : fs::path();
+}
+
+fs::path executable_dir() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return error ? fs::path() : self.parent_path();
+}
+
+bool is_folder(const fs::path& p) {
+  std::error_code error;
+  return !p.empty() && fs::is_directory(p, error);
+}
+
+}  // namespace
+
+fs::path assets_dir() {
+  const fs::path named = from_environment("MAMBO_ASSETS");
+  if (!named.empty()) return named;  // asked for: an error about it should name it
+  const fs::path self = executable_dir();
+  const std::vector<fs::path> places = {self.parent_path() / "share" / "mambo" / "assets",
+                                        self / "assets", MAMBO_SOURCE_ASSETS};
+  for (const fs::path& place : places) {
+    if (is_folder(place)) return place;
+  }
+  return places.back();
+}
+
+fs::path config_dir() {
+  fs::path base = from_environment("XDG_CONFIG_HOME");
+  if (base.empty() || !base.is_absolute()) {  // the specification says to ignore relative ones
+    const fs::path home = from_environment("HOME");
+    base = home.empty() ? fs::temp_directory_path() : home / ".config";
+  }
+  fs::path dir = base / "mambo";
+  std::error_code error;
+  fs::create_directories(dir, error);  // whoever writes there reports what goes wrong
+  return dir;
+}
+
+fs::path default_model() { return assets_dir() / "models" / "piano-lab.safetensors"; }
+
+fs::path default_seed_clip() {
+  std::error_code error;
+  std::vector<fs::path> clips;
+  for (const auto& entry : fs::directory_iterator(assets_dir() / "seeds", error)) {
+    if (entry.path().extension() == ".wav") clips.push_back(entry.path());
+  }
+  if (clips.empty()) return {};
+  const auto is_piano = [](const fs::path& p) {
+    return p.filename().string().rfind("piano", 0) == 0;
+  };
+  std::sort(clips.begin(), clips.end(), [&](const fs::path& a, const fs::path& b) {
+    const bool pa = is_piano(a);
+    const bool pb = is_piano(b);
+    return pa != pb ? pa : a.filename() < b.filename();
+  });
+  return clips.front();
+}
+
+}  // namespace mambo
