@@ -1,0 +1,220 @@
+#include "model/config.h"
+
+#include <array>
+#include <cstddef>
+#include <set>
+
+#include "kernels/error.h"
+#include "model/json_text.h"
+
+namespace mambo {
+namespace {
+
+constexpr std::string_view format_name = "mambo-1";
+constexpr std::array encodings = {Encoding::mulaw8, Encoding::linear8};
+
+// Ceilings: far above every model that could play in real time, and low enough that no product of
+// them (weights of a tensor, floats of a state) leaves 63 bits.
+constexpr std::int64_t max_d_model = 16384;
+constexpr std::int64_t max_width = 65536;
+constexpr std::int64_t max_pool = 4096;
+constexpr std::int64_t max_stride = 1 << 24;  // 17 minutes of audio a step at 16 kHz
+constexpr std::size_t max_tiers = 8;
+constexpr std::int64_t max_layers = 512;  // of one half-stage
+constexpr std::int64_t max_widen = 16;
+constexpr std::int64_t max_expand = 16;
+constexpr std::int64_t max_d_state = 256;
+constexpr std::int64_t max_d_conv = 64;
+constexpr std::size_t max_name = 200;  // bytes
+constexpr std::int64_t min_rate = 1000;
+constexpr std::int64_t max_rate = 384000;
+
+// An object whose keys are asked for one by one; the ones nobody asked for are unknown.
+class Keys {
+ public:
+  Keys(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) {
+      throw Error(where_ + ": expected a JSON object, found " + shown(object));
+    }
+  }
+  const Json* find(const char* key) {
+    asked_.insert(key);
+    const auto it = object_.find(key);
+    return it == object_.end() ? nullptr : &*it;
+  }
+  const Json& need(const char* key) {
+    const Json* value = find(key);
+    if (value == nullptr) throw Error(where_ + ": expected the key " + key + ", found none");
+    return *value;
+  }
+  int integer(const char* key, std::int64_t min, std::int64_t max) {
+    return static_cast<int>(json_int(need(key), where_, key, min, max));
+  }
+  void refuse_unknown() const {
+    for (const auto& [key, value] : object_.items()) {
+      if (asked_.count(key) == 0) {
+        throw Error(where_ + ": unknown key " + printable(key) + ": expected only those of " +
+                    std::string(format_name));
+      }
+    }
+  }
+  const std::string& where() const { return where_; }
+
+ private:
+  const Json& object_;
+  std::string where_;
+  std::set<std::string, std::less<>> asked_;
+};
+
+std::vector<int> integers(Keys& keys, const char* key, std::int64_t min, std::int64_t max,
+                          std::size_t most) {
+  const Json& array = keys.need(key);
+  if (!array.is_array() || array.size() > most) {
+    throw Error(keys.where() + ": " + key + ": expected an array of at most " +
+                std::to_string(most) + " integers, found " + shown(array));
+  }
+  std::vector<int> out;
+  for (std::size_t i = 0; i < array.size(); ++i) {
+    const std::string entry = std::string(key) + "[" + std::to_string(i) + "]";
+    out.push_back(static_cast<int>(json_int(array[i], keys.where(), entry, min, max)));
+  }
+  return out;
+}
+
+void check_mixers(Keys& keys, std::size_t tiers) {
+  const Json* mixer = keys.find("mixer");
+  if (mixer == nullptr) return;
+  if (!mixer->is_array() || mixer->size() != tiers) {
+    throw Error(keys.where() + ": mixer: expected an array of " + std::to_string(tiers) +
+                " names, one a tier, found " + shown(*mixer));
+  }
+  for (std::size_t s = 0; s < tiers; ++s) {
+    const std::string name = json_string((*mixer)[s], keys.where(), "mixer");
+    if (name == "s4d") {
+      throw Error(keys.where() + ": tier " + std::to_string(s) +
+                  " uses the mixer s4d, which this version does not run");
+    }
+    if (name != "s6") {
+      throw Error(keys.where() + ": tier " + std::to_string(s) +
+                  ": unknown mixer: expected s6 or s4d, found " + printable(name));
+    }
+  }
+}
+
+// Widths and strides grow as powers: each factor may be sane and the product not.
+void check_growth(const Config& c, const std::string& where) {
+  std::int64_t width = c.d_model;
+  std::int64_t stride = 1;
+  for (std::size_t s = 0; s < c.pool.size(); ++s) {
+    width *= c.widen;
+    stride *= c.pool[s];
+    const std::string tier = "tier " + std::to_string(s + 1);
+    if (width > max_width) {
+      throw Error(where + ": " + tier + ": expected a width (d_model x widen^tier) of at most " +
+                  std::to_string(max_width) + ", found " + std::to_string(width));
+    }
+    if (stride > max_stride) {
+      throw Error(where + ": " + tier + ": expected a stride (product of pool) of at most " +
+                  std::to_string(max_stride) + " samples, found " + std::to_string(stride));
+    }
+  }
+}
+
+}  // namespace
+
+const char* encoding_name(Encoding e) {
+  switch (e) {
+    case Encoding::mulaw8:
+      return "mulaw8";
+    case Encoding::linear8:
+      return "linear8";
+  }
+  return "unknown";
+}
+
+Encoding parse_encoding(std::string_view name) {
+  for (const Encoding e : encodings) {
+    if (name == encoding_name(e)) return e;
+  }
+  throw Error("unknown encoding: expected mulaw8 or linear8, found " + printable(name));
+}
+
+int Config::width(int tier) const {
+  int w = d_model;
+  for (int s = 0; s < tier; ++s) w *= widen;
+  return w;
+}
+
+int Config::d_inner(int tier) const { return expand * width(tier); }
+
+int Config::stride(int tier) const {
+  int n = 1;
+  for (int s = 0; s < tier; ++s) n *= pool[static_cast<std::size_t>(s)];
+  return n;
+}
+
+Config parse_config(std::string_view json, const std::string& where) {
+  const Json object = parse_json(json, where);
+  Keys keys(object, where);
+  const std::string format = json_string(keys.need("format"), where, "format");
+  if (format != format_name) {
+    throw Error(where + ": unknown format: expected " + std::string(format_name) + ", found " +
+                printable(format));
+  }
+  Config c;
+  c.name = json_string(keys.need("name"), where, "name");
+  if (c.name.size() > max_name) {
+    throw Error(where + ": name: expected at most " + std::to_string(max_name) + " bytes, found " +
+                std::to_string(c.name.size()));
+  }
+  c.name = printable(c.name, max_name);
+  c.sample_rate = keys.integer("sample_rate", min_rate, max_rate);
+  const std::string encoding = json_string(keys.need("encoding"), where, "encoding");
+  try {
+    c.encoding = parse_encoding(encoding);
+  } catch (const Error& e) {
+    throw Error(where + ": " + e.what());
+  }
+  c.vocab_size = keys.integer("vocab_size", 256, 256);  // both encodings have 8 bits
+  c.d_model = keys.integer("d_model", 1, max_d_model);
+  c.pool = integers(keys, "pool", 2, max_pool, max_tiers - 1);
+  c.layers = integers(keys, "layers", 0, max_layers, max_tiers);
+  if (c.layers.size() != c.pool.size() + 1) {
+    throw Error(where + ": layers: expected " + std::to_string(c.pool.size() + 1) +
+                " entries, one more than pool has, found " + std::to_string(c.layers.size()));
+  }
+  if (c.layers.back() == 0) {
+    throw Error(where + ": layers: expected at least one block in the innermost tier, found 0");
+  }
+  c.widen = keys.integer("widen", 1, max_widen);
+  c.expand = keys.integer("expand", 1, max_expand);
+  c.d_state = keys.integer("d_state", 1, max_d_state);
+  c.d_conv = keys.integer("d_conv", 1, max_d_conv);
+  c.norm_eps = json_real(keys.need("norm_eps"), where, "norm_eps", 1e-12, 1.0);
+  if (const Json* about = keys.find("about")) c.about = about->dump();
+  check_mixers(keys, c.layers.size());
+  keys.refuse_unknown();
+  check_growth(c, where);
+  return c;
+}
+
+std::string config_json(const Config& config) {
+  Json j;
+  j["format"] = format_name;
+  j["name"] = config.name;
+  j["sample_rate"] = config.sample_rate;
+  j["encoding"] = encoding_name(config.encoding);
+  j["vocab_size"] = config.vocab_size;
+  j["d_model"] = config.d_model;
+  j["pool"] = config.pool;
+  j["layers"] = config.layers;
+  j["widen"] = config.widen;
+  j["expand"] = config.expand;
+  j["d_state"] = config.d_state;
+  j["d_conv"] = config.d_conv;
+  j["norm_eps"] = config.norm_eps;
+  if (!config.about.empty()) j["about"] = parse_json(config.about, "about");
+  return j.dump();
+}
+
+}  // namespace mambo
