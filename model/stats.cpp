@@ -1,0 +1,50 @@
+#include "model/stats.h"
+
+#include <cstdint>
+#include <initializer_list>
+
+namespace mambo {
+namespace {
+
+std::uint64_t elements(std::initializer_list<const TensorView*> tensors) {
+  std::uint64_t n = 0;
+  for (const TensorView* t : tensors) n += static_cast<std::uint64_t>(t->size());
+  return n;
+}
+
+std::uint64_t block_parameters(const BlockView& w) {
+  return elements({&w.norm, &w.in_proj, &w.in_proj_bias, &w.conv, &w.conv_bias, &w.x_proj,
+                   &w.dt_proj, &w.dt_proj_bias, &w.A_log, &w.D, &w.out_proj, &w.out_proj_bias});
+}
+
+std::uint64_t block_macs(const BlockView& w) {
+  const std::uint64_t ssm = 2 * elements({&w.A_log}) + elements({&w.D});
+  return elements({&w.in_proj, &w.conv, &w.x_proj, &w.dt_proj, &w.out_proj}) + ssm;
+}
+
+}  // namespace
+
+ModelStats count_stats(const NetworkView& net) {
+  ModelStats s;
+  const auto add = [&s](std::uint64_t macs, int stride) {
+    s.macs_per_sample_worst += macs;
+    s.macs_per_sample_mean += static_cast<double>(macs) / stride;
+  };
+  s.parameters = elements({&net.embed, &net.norm_f, &net.head_bias});
+  if (net.head.data != net.embed.data) s.parameters += elements({&net.head});
+  add(elements({&net.head}), 1);
+  for (const LayerView& layer : net.layers) {
+    s.parameters += block_parameters(layer.w);
+    add(block_macs(layer.w), net.tiers[static_cast<std::size_t>(layer.tier)].stride);
+  }
+  for (const TierView& t : net.tiers) {
+    s.parameters += elements({&t.down_pool, &t.down_pool_bias, &t.up_pool, &t.up_pool_bias});
+    // Both run once for a step of the next tier.
+    if (t.pool != 0) add(elements({&t.down_pool, &t.up_pool}), t.stride * t.pool);
+  }
+  s.stride = net.tiers.back().stride;
+  s.state_bytes = StateLayout(net).size * sizeof(float);
+  return s;
+}
+
+}  // namespace mambo
