@@ -2,7 +2,8 @@
 // and does not know whether a CPU or a GPU runs; everything below it knows no files and no sound.
 //
 // An Engine is one network uploaded to one device: immutable, and shared by any number of threads.
-// A State is one stream's memory: used by one thread at a time; reset, fork and snapshot are copies.
+// A State is one stream's memory: used by one thread at a time; reset, fork and snapshot are
+// copies.
 #pragma once
 
 #include <cstddef>
@@ -31,21 +32,21 @@ struct DeltaTap {
     float mean = 0, min = 0, max = 0;  // over all channels and all steps of the call
     int steps = 0;                     // 0: the layer did not step in this call
   };
-  std::span<Summary> layers;  // one a layer, data-flow order; empty: no summaries
-  int layer = -1;             // the layer recorded at full rate, or -1
-  std::span<float> delta;     // [max_steps][d_inner] of that layer, at least n/stride + 1 rows
-  int steps = 0;              // out: rows filled
+  std::span<Summary> layers;     // one a layer, data-flow order; empty: no summaries
+  int layer = -1;                // the layer recorded at full rate, or -1
+  std::span<float> delta;        // [max_steps][d_inner] of that layer, at least n/stride + 1 rows
+  int steps = 0;                 // out: rows filled
   std::uint64_t first_step = 0;  // out: index of the first row in steps of the layer's tier
 };
 
 struct GenerateRequest {
   SamplingParams sampling;
   std::uint64_t rng_seed = 0;
-  std::uint64_t rng_index = 0;        // counter of the first draw; draw i uses rng_index + i
-  std::span<std::uint8_t> codes;      // out: as many as it is long
-  std::span<float> log_prob;          // out, optional: ln p(drawn code) under the model (T = 1)
-  std::span<float> entropy;           // out, optional: entropy of that distribution, nats
-  std::span<float> logits;            // out, optional: [codes][V], the logits drawn from
+  std::uint64_t rng_index = 0;    // counter of the first draw; draw i uses rng_index + i
+  std::span<std::uint8_t> codes;  // out: as many as it is long
+  std::span<float> log_prob;      // out, optional: ln p(drawn code) under the model (T = 1)
+  std::span<float> entropy;       // out, optional: entropy of that distribution, nats
+  std::span<float> logits;        // out, optional: [codes][V], the logits drawn from
   DeltaTap* tap = nullptr;
 };
 
@@ -53,8 +54,8 @@ struct GenerateRequest {
 class PrefillSink {
  public:
   virtual ~PrefillSink() = default;
-  // samples absorbed so far in this call; false cancels: prefill throws Cancelled, the state is then
-  // that of the zero stream.
+  // samples absorbed so far in this call; false cancels: prefill throws Cancelled, the state is
+  // then that of the zero stream.
   virtual bool progress(std::uint64_t /*samples*/) { return true; }
   virtual bool wants_logits() const { return false; }
   virtual bool wants_layer(int /*layer*/) const { return false; }
@@ -98,14 +99,14 @@ class Engine {
   virtual void reset(State& state) const = 0;
   virtual void copy(const State& from, State& to) const = 0;
 
-  // Absorbs codes with all cores, from any state to the exact state that stepping would leave (up to
-  // float rounding); may be cut anywhere. Allocates scratch bounded independently of the length.
+  // Absorbs codes with all cores, from any state to the exact state that stepping would leave (up
+  // to float rounding); may be cut anywhere. Allocates scratch bounded independently of the length.
   virtual void prefill(State& state, std::span<const std::uint8_t> codes,
                        PrefillSink* sink = nullptr) const = 0;
   // Absorbs codes one step at a time, as generation does. One thread, no allocation.
   virtual void step(State& state, std::span<const std::uint8_t> codes) const = 0;
-  // Draws request.codes.size() codes, absorbing each. One thread, no allocation, no lock. A state at
-  // position 0 first absorbs `silence_code` (model.md: generation from nothing starts with it).
+  // Draws request.codes.size() codes, absorbing each. One thread, no allocation, no lock. A state
+  // at position 0 first absorbs `silence_code` (model.md: generation from nothing starts with it).
   virtual void generate(State& state, const GenerateRequest& request) const = 0;
   // The same for many streams with all cores; each gives the samples that generate would give it.
   virtual void generate_many(std::span<Stream> streams) const = 0;
@@ -113,7 +114,8 @@ class Engine {
   // The state in the layout of StateLayout: between backends, to snapshots, to panels and tests.
   // read: no allocation; out.size() == layout().size.
   virtual void read_state(const State& state, std::span<float> out) const = 0;
-  virtual void write_state(State& state, std::span<const float> in, std::uint64_t position) const = 0;
+  virtual void write_state(State& state, std::span<const float> in,
+                           std::uint64_t position) const = 0;
 
  protected:
   explicit Engine(const NetworkView& net) : layout_(net) {}
@@ -125,19 +127,19 @@ class Engine {
 inline constexpr std::uint8_t silence_code = 128;
 
 struct ComputeDevice {
-  std::string backend;      // "cpu", "cuda"
-  std::string name;         // "Intel Xeon ..., 2 cores"
-  std::string capabilities; // "AVX-512", "sm_90, 132 SMs"
+  std::string backend;       // "cpu", "cuda"
+  std::string name;          // "Intel Xeon ..., 2 cores"
+  std::string capabilities;  // "AVX-512", "sm_90, 132 SMs"
   std::uint64_t memory_bytes = 0;
   bool usable = true;
-  std::string reason;       // why not, when not usable
+  std::string reason;  // why not, when not usable
 };
 
 // What this build can run on this machine, best first.
 std::vector<ComputeDevice> compute_devices();
 
-// backend: "auto" (the best usable one), "cpu", ... Throws Error naming what is there when it is not.
-// The network's bytes need to live only during the call.
+// backend: "auto" (the best usable one), "cpu", ... Throws Error naming what is there when it is
+// not. The network's bytes need to live only during the call.
 std::unique_ptr<Engine> make_engine(const NetworkView& net, const std::string& backend = "auto",
                                     const EngineOptions& options = {});
 

@@ -1,6 +1,7 @@
 // What a backend is given: shapes and views of the weights of one network, as plain data.
-// The mathematics (S6 blocks inside a causal U-Net) and the names follow Gu & Dao, arXiv 2312.00752,
-// and Goel et al., arXiv 2202.09729. Row-major everywhere; widths and counts are in elements.
+// The mathematics (S6 blocks inside a causal U-Net) and the names follow Gu & Dao, arXiv
+// 2312.00752, and Goel et al., arXiv 2202.09729. Row-major everywhere; widths and counts are in
+// elements.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +16,13 @@ enum class DType : std::uint8_t { f32, f16, bf16, u8 };
 
 constexpr std::size_t dtype_size(DType t) {
   switch (t) {
-    case DType::f32: return 4;
+    case DType::f32:
+      return 4;
     case DType::f16:
-    case DType::bf16: return 2;
-    case DType::u8: return 1;
+    case DType::bf16:
+      return 2;
+    case DType::u8:
+      return 1;
   }
   return 0;
 }
@@ -67,16 +71,17 @@ struct LayerView {
   BlockView w;
 };
 
-// Tier s steps once for every `stride` samples. The innermost tier has pool == 0 and no pool tensors.
+// Tier s steps once for every `stride` samples. The innermost tier has pool == 0 and no pool
+// tensors.
 struct TierView {
   int width = 0;
   int d_inner = 0;
-  int stride = 1;           // product of pool over the outer tiers
-  int pool = 0;             // steps of this tier that make one step of the next
-  TensorView down_pool;     // [width(s+1), pool*width]
-  TensorView down_pool_bias;  // [width(s+1)]
-  TensorView up_pool;       // [pool*width, width(s+1)], step-major
-  TensorView up_pool_bias;  // [pool*width]
+  int stride = 1;                    // product of pool over the outer tiers
+  int pool = 0;                      // steps of this tier that make one step of the next
+  TensorView down_pool;              // [width(s+1), pool*width]
+  TensorView down_pool_bias;         // [width(s+1)]
+  TensorView up_pool;                // [pool*width, width(s+1)], step-major
+  TensorView up_pool_bias;           // [pool*width]
   int down_begin = 0, down_end = 0;  // layers [begin, end); the innermost tier's blocks are `down`
   int up_begin = 0, up_end = 0;      // empty in the innermost tier
 };
@@ -86,21 +91,24 @@ struct NetworkView {
   int d_state = 16;  // N
   int d_conv = 4;    // K
   float norm_eps = 1e-5F;
-  TensorView embed;      // [V, d]
-  TensorView norm_f;     // [d]
-  TensorView head;       // [V, d]
-  TensorView head_bias;  // [V], or empty
+  TensorView embed;               // [V, d]
+  TensorView norm_f;              // [d]
+  TensorView head;                // [V, d]
+  TensorView head_bias;           // [V], or empty
   std::vector<TierView> tiers;    // outermost first
   std::vector<LayerView> layers;  // data-flow order
 };
 
 // ---- The streaming state, in the one layout that every backend can read and write -------------
 // All float32, in this order:
-//   for each layer in data-flow order:  conv [K-1][d_inner]  inputs of the convolution, oldest first
+//   for each layer in data-flow order:  conv [K-1][d_inner]  inputs of the convolution, oldest
+//   first
 //                                       h    [d_inner][N]
 //   for each tier s that pools:         group [pool][width]  tier s outputs gathered so far in the
-//                                                            present group; rows not yet filled are 0
-//                                       up    [pool][width]  what up_pool gave for the present group
+//                                                            present group; rows not yet filled are
+//                                                            0
+//                                       up    [pool][width]  what up_pool gave for the present
+//                                       group
 //   logits [V]                          distribution of the next code
 // position (samples absorbed) travels beside it. The zero state is all zeros, logits included.
 struct StateLayout {

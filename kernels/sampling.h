@@ -1,5 +1,5 @@
-// How the next code is drawn: the definition that every backend follows, so that the same logits and
-// the same random number give the same code everywhere. Randomness is an input: u comes from a
+// How the next code is drawn: the definition that every backend follows, so that the same logits
+// and the same random number give the same code everywhere. Randomness is an input: u comes from a
 // counter-based generator, so sample i of seed s is the same however the work is cut into chunks.
 #pragma once
 
@@ -7,9 +7,10 @@
 
 namespace mambo {
 
-// temperature 0: the most likely code (the lowest one of equals). Otherwise p ~ exp(logit/temperature)
-// restricted to the top_k most likely codes (0: all), then to the smallest set of most likely codes
-// whose share is at least top_p (1: all). Codes exactly as likely as the last one kept are kept too.
+// temperature 0: the most likely code (the lowest one of equals). Otherwise p ~
+// exp(logit/temperature) restricted to the top_k most likely codes (0: all), then to the smallest
+// set of most likely codes whose share is at least top_p (1: all). Codes exactly as likely as the
+// last one kept are kept too.
 struct SamplingParams {
   float temperature = 1.0F;
   int top_k = 0;
@@ -23,7 +24,8 @@ struct SamplingParams {
 #if defined(__CUDACC__)
 __host__ __device__
 #endif
-inline float philox_uniform(std::uint64_t seed, std::uint64_t index) {
+    inline float
+    philox_uniform(std::uint64_t seed, std::uint64_t index) {
   std::uint32_t c0 = static_cast<std::uint32_t>(index);
   std::uint32_t c1 = static_cast<std::uint32_t>(index >> 32U);
   std::uint32_t c2 = 0;

@@ -1,0 +1,13 @@
+// The CPU behind the seam of backend.h.
+#pragma once
+
+#include <memory>
+
+#include "kernels/backend.h"
+
+namespace mambo::cpu {
+
+std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options);
+ComputeDevice cpu_device();
+
+}  // namespace mambo::cpu

@@ -1,0 +1,107 @@
+// The parts of one S6 block for one step (model.md): rmsnorm, conv1d + silu, the selective scan's
+// step with its gate. All vectors are padded to 16 with values that stay harmless (zero weights).
+#if defined(MAMBO_KERNELS_CPU_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MAMBO_KERNELS_CPU_BLOCK_INL_H_
+#undef MAMBO_KERNELS_CPU_BLOCK_INL_H_
+#else
+#define MAMBO_KERNELS_CPU_BLOCK_INL_H_
+#endif
+
+#include <cmath>
+
+#include "kernels/cpu/math-inl.h"
+#include "kernels/cpu/network.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mambo {
+namespace HWY_NAMESPACE {
+
+HWY_INLINE float SumLanes(V v) { return hn::GetLane(hn::SumOfLanes(d, v)); }
+
+// y = x / sqrt(mean(x^2) + eps) * weight over `width` real elements of wp.
+HWY_INLINE void RmsNorm(const float* x, const float* weight, int width, int wp, float eps,
+                        float* y) {
+  V s0 = hn::Zero(d);
+  V s1 = hn::Zero(d);
+  int i = 0;
+  const int lanes = static_cast<int>(kLanes);
+  for (; i + 2 * lanes <= wp; i += 2 * lanes) {
+    const V a = hn::Load(d, x + i);
+    const V b = hn::Load(d, x + i + lanes);
+    s0 = hn::MulAdd(a, a, s0);
+    s1 = hn::MulAdd(b, b, s1);
+  }
+  for (; i < wp; i += lanes) {
+    const V a = hn::Load(d, x + i);
+    s0 = hn::MulAdd(a, a, s0);
+  }
+  const float sum = SumLanes(hn::Add(s0, s1));
+  const V scale = Const(1.0F / std::sqrt(sum / static_cast<float>(width) + eps));
+  for (i = 0; i < wp; i += lanes) {
+    hn::Store(hn::Mul(hn::Mul(hn::Load(d, x + i), scale), hn::Load(d, weight + i)), d, y + i);
+  }
+}
+
+// u = silu(bias + sum_k weight[k] * row k). `rows[k]`: inputs K-1-k steps ago, [dp].
+HWY_INLINE void ConvSilu(const float* weight, const float* bias, const float* const* rows, int K,
+                         int dp, float* u) {
+  for (int c = 0; c < dp; c += static_cast<int>(kLanes)) {
+    V acc = hn::Load(d, bias + c);
+    for (int k = 0; k < K; ++k) {
+      acc = hn::MulAdd(hn::Load(d, weight + static_cast<size_t>(k) * dp + c),
+                       hn::Load(d, rows[k] + c), acc);
+    }
+    hn::Store(Silu(acc), d, u + c);
+  }
+}
+
+// delta = softplus(delta), [dp].
+HWY_INLINE void SoftplusInPlace(float* delta, int dp) {
+  for (int c = 0; c < dp; c += static_cast<int>(kLanes))
+    hn::Store(Softplus(hn::Load(d, delta + c)), d, delta + c);
+}
+
+// h = exp(delta A) h + delta B u;  y = (C h + D u) * silu(z). A is scaled by log2 e; y may be u.
+HWY_INLINE void SsmStep(const cpu::Layer& l, int N, const float* delta, const float* B,
+                        const float* C, const float* u, const float* z, float* HWY_RESTRICT h,
+                        float* y) {
+  const int lanes = static_cast<int>(kLanes);
+  const float* A = l.A.data();
+  for (int block = 0; block < l.dp; block += 16, A += 16 * N, h += 16 * N) {
+    for (int i = 0; i < 16; i += lanes) {
+      const int c = block + i;
+      const V dt = hn::Load(d, delta + c);
+      const V uc = hn::Load(d, u + c);
+      const V du = hn::Mul(dt, uc);
+      V y0 = hn::Mul(hn::Load(d, l.D.data() + c), uc);
+      V y1 = hn::Zero(d);
+      int n = 0;
+      for (; n + 1 < N; n += 2) {
+        const size_t at0 = static_cast<size_t>(n) * 16 + i;
+        const size_t at1 = at0 + 16;
+        const V e0 = Exp2(hn::Mul(dt, hn::Load(d, A + at0)));
+        const V e1 = Exp2(hn::Mul(dt, hn::Load(d, A + at1)));
+        const V h0 = hn::MulAdd(e0, hn::Load(d, h + at0), hn::Mul(du, Const(B[n])));
+        const V h1 = hn::MulAdd(e1, hn::Load(d, h + at1), hn::Mul(du, Const(B[n + 1])));
+        hn::Store(h0, d, h + at0);
+        hn::Store(h1, d, h + at1);
+        y0 = hn::MulAdd(h0, Const(C[n]), y0);
+        y1 = hn::MulAdd(h1, Const(C[n + 1]), y1);
+      }
+      for (; n < N; ++n) {
+        const size_t at = static_cast<size_t>(n) * 16 + i;
+        const V e = Exp2(hn::Mul(dt, hn::Load(d, A + at)));
+        const V hv = hn::MulAdd(e, hn::Load(d, h + at), hn::Mul(du, Const(B[n])));
+        hn::Store(hv, d, h + at);
+        y0 = hn::MulAdd(hv, Const(C[n]), y0);
+      }
+      hn::Store(hn::Mul(hn::Add(y0, y1), Silu(hn::Load(d, z + c))), d, y + c);
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace mambo
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,75 @@
+// One network as the CPU kernels want it: widths padded to 16, weights packed for streaming and,
+// for prefill, as row-major float32 of exactly the same values.
+#pragma once
+
+#include <vector>
+
+#include "kernels/cpu/packed.h"
+
+namespace mambo::cpu {
+
+struct Linear {
+  PackedMatrix packed;
+  std::vector<float> dense;   // [rows][cols], the effective weights
+  AlignedBuffer<float> bias;  // [rows], zeros when the network has none
+};
+
+struct Layer {
+  int tier = 0, width = 0, d_inner = 0;  // as the network states them
+  int wp = 0, dp = 0;                    // padded to 16
+  int rank = 0;                          // R
+  int xp = 0;                            // rows of x_proj, padded
+  AlignedBuffer<float> norm;             // [wp]
+  Linear in_proj;                        // [2 dp][wp]: u rows, then z rows
+  AlignedBuffer<float> conv;             // [K][dp]
+  AlignedBuffer<float> conv_bias;        // [dp]
+  Linear x_proj;                         // [xp][dp]: delta, B, C
+  Linear dt_proj;                        // [dp][R]
+  AlignedBuffer<float> dt_columns;       // [R][dp], the same weights for prefill
+  AlignedBuffer<float> A;                // [dp/16][N][16], -exp(A_log) * log2(e)
+  AlignedBuffer<float> D;                // [dp]
+  Linear out_proj;                       // [wp][dp]
+};
+
+struct Tier {
+  int width = 0, wp = 0, pool = 0, stride = 1;
+  int down_begin = 0, down_end = 0, up_begin = 0, up_end = 0;
+  Linear down_pool;  // [wp of the next][pool * wp]
+  Linear up_pool;    // [pool * wp][wp of the next]
+};
+
+struct Network {
+  int vocab = 0, vp = 0, N = 0, K = 0;
+  float eps = 0;
+  AlignedBuffer<float> embed;  // [V][wp]
+  AlignedBuffer<float> norm_f;
+  Linear head;  // [vp][wp]
+  std::vector<Layer> layers;
+  std::vector<Tier> tiers;
+  std::size_t weight_bytes = 0;  // packed: what a step streams at most
+  WeightStorage storage = WeightStorage::half;
+
+  Network(const NetworkView& view, WeightStorage storage);
+};
+
+// Where one stream's memory is, in floats from the start of its buffer. What comes before
+// `persistent` is the stream; the rest is scratch of the step.
+struct StatePlan {
+  struct LayerPlan {
+    std::size_t conv;  // [K][dp], a ring: step i of the tier stands in row i % K
+    std::size_t h;     // [dp/16][N][16]
+  };
+  struct PoolPlan {
+    std::size_t group, up;  // [pool][wp] each
+  };
+  std::vector<LayerPlan> layers;
+  std::vector<PoolPlan> pools;
+  std::size_t logits = 0;
+  std::size_t persistent = 0;
+  std::vector<std::size_t> x, skip;  // a tier's residual stream and its copy
+  std::size_t xn = 0, uz = 0, u = 0, dbc = 0, delta = 0, probs = 0;
+  std::size_t size = 0;
+  explicit StatePlan(const Network& net);
+};
+
+}  // namespace mambo::cpu

@@ -1,0 +1,16 @@
+// Absorbing many samples at once: matrix products through BLAS, convolution and scan along time in
+// parallel. Chunked: memory does not depend on the length, and a chunk may begin anywhere.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/network.h"
+
+namespace mambo::cpu {
+
+void prefill(const Network& net, const StatePlan& plan, float* memory, std::uint64_t& position,
+             std::span<const std::uint8_t> codes, PrefillSink* sink, int threads);
+
+}  // namespace mambo::cpu

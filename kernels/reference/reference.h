@@ -1,0 +1,66 @@
+// The oracle: the network of model.md written as plainly as it can be: scalar, double, one step
+// after the other. Slow and readable, kept for ever; tests hold every backend against it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/params.h"
+
+namespace mambo {
+
+class Reference {
+ public:
+  explicit Reference(const NetworkView& net);
+
+  // Absorbs one code; returns the logits [V] of the next. Any thread, one at a time.
+  std::span<const double> step(std::uint8_t code);
+  void reset();
+  std::uint64_t position() const { return position_; }
+  // The state in the layout of StateLayout, rounded to float32.
+  std::vector<float> read_state() const;
+  // Δ of the layer's last step, [d_inner].
+  std::span<const double> delta(int layer) const;
+
+ private:
+  using Vector = std::vector<double>;
+  struct Matrix {
+    int rows = 0, cols = 0;
+    Vector v;
+    Vector operator*(const Vector& x) const;
+  };
+  struct Layer {
+    int d_inner = 0, dt_rank = 0;
+    Vector norm, in_bias, conv_w, conv_b, dt_bias, A, D, out_bias;
+    Matrix in_proj, x_proj, dt_proj, out_proj;
+    Vector window;  // [K-1][d_inner], oldest first
+    Vector h;       // [d_inner][N]
+    Vector delta;
+  };
+  struct Tier {
+    int width = 0, pool = 0, down_begin = 0, down_end = 0, up_begin = 0, up_end = 0;
+    Matrix down_pool, up_pool;
+    Vector down_bias, up_bias;
+    Vector group;  // [pool][width]
+    Vector up;     // [pool][width]
+    int phase = 0;
+  };
+  static Matrix matrix(const TensorView& t);
+  static Vector vector(const TensorView& t);
+  Vector rmsnorm(const Vector& x, const Vector& weight) const;
+  void block(Layer& layer, Vector& x) const;
+  Vector tier_step(std::size_t s, Vector x);
+
+  int vocab_, N_, K_;
+  double eps_;
+  Matrix embed_, head_;
+  Vector norm_f_, head_bias_;
+  std::vector<Layer> layers_;
+  std::vector<Tier> tiers_;
+  Vector logits_;
+  std::uint64_t position_ = 0;
+  StateLayout layout_;
+};
+
+}  // namespace mambo

@@ -1,0 +1,157 @@
+// The engines against logits that independent PyTorch code computed in float64, on four models: one
+// really trained, two of random weights, one in the ecosystem's format.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "kernels/reference/reference.h"
+#include "model/model.h"
+#include "tests/support.h"
+
+namespace mambo::testing {
+namespace {
+
+struct Oracle {
+  std::string name;
+  std::string model;
+  std::string golden;
+};
+void PrintTo(const Oracle& o, std::ostream* out) { *out << o.name; }
+
+const std::vector<Oracle>& oracles() {
+  const std::string data = MAMBO_TEST_DATA;
+  static const std::vector<Oracle> all = {
+      {"piano_lab", std::string(MAMBO_ASSETS) + "/models/piano-lab.safetensors",
+       data + "/piano-lab.golden.safetensors"},
+      {"rand_unet_p4", data + "/rand-unet-p4.safetensors",
+       data + "/rand-unet-p4.golden.safetensors"},
+      {"rand_flat", data + "/rand-flat.safetensors", data + "/rand-flat.golden.safetensors"},
+      {"hf_flat", data + "/hf-flat", data + "/hf-flat/golden.safetensors"},
+  };
+  return all;
+}
+
+struct Golden {
+  std::vector<std::uint8_t> tokens;
+  std::vector<float> logits;
+  explicit Golden(const std::string& path) {
+    const TensorFile file = TensorFile::open(path);
+    const auto& entry = file.tensors().at("tokens");
+    const std::int64_t n = entry.shape.at(0);
+    for (const std::byte b : entry.bytes) tokens.push_back(std::to_integer<std::uint8_t>(b));
+    logits = to_float(file.get("logits", {n, 256}));
+  }
+};
+
+struct Error2 {
+  double max = 0, mean = 0;
+};
+template <class A>
+Error2 error(const A& got, std::span<const float> want) {
+  Error2 e;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const double d = std::fabs(static_cast<double>(got[i]) - static_cast<double>(want[i]));
+    if (!(d <= e.max)) e.max = d;
+    e.mean += d / static_cast<double>(want.size());
+  }
+  return e;
+}
+
+double bits_per_sample(std::span<const float> logits, std::span<const std::uint8_t> tokens) {
+  double bits = 0;
+  for (std::size_t t = 0; t + 1 < tokens.size(); ++t) {
+    const float* l = logits.data() + t * 256;
+    const double max = *std::max_element(l, l + 256);
+    double z = 0;
+    for (int c = 0; c < 256; ++c) z += std::exp(l[c] - max);
+    bits -= (l[tokens[t + 1]] - max - std::log(z)) / std::log(2.0);
+  }
+  return bits / static_cast<double>(tokens.size() - 1);
+}
+
+class GoldenTest : public ::testing::TestWithParam<std::tuple<Oracle, std::string>> {
+ protected:
+  GoldenTest() : model_(Model::load(oracle().model)), golden_(oracle().golden) {}
+  const Oracle& oracle() const { return std::get<0>(GetParam()); }
+  std::unique_ptr<Engine> engine(WeightStorage storage) const {
+    return engine_or_skip(model_->network(), std::get<1>(GetParam()), {storage, 2});
+  }
+  void report(const char* what, const Error2& e) {
+    RecordProperty(std::string(what) + "_max", std::to_string(e.max));
+    std::printf("  %s: %s max |d logit| %.2e, mean %.2e\n", oracle().name.c_str(), what, e.max,
+                e.mean);
+  }
+  std::shared_ptr<const Model> model_;
+  Golden golden_;
+};
+
+TEST_P(GoldenTest, StepInFloat32) {
+  const auto e = engine(WeightStorage::f32);
+  if (!e) GTEST_SKIP() << "backend " << std::get<1>(GetParam()) << " is not usable on this machine";
+  const auto state = e->make_state();
+  std::vector<float> got;
+  std::vector<float> s(e->layout().size);
+  for (const std::uint8_t t : golden_.tokens) {
+    e->step(*state, {&t, 1});
+    e->read_state(*state, s);
+    got.insert(got.end(), s.begin() + static_cast<std::ptrdiff_t>(e->layout().logits), s.end());
+  }
+  const Error2 d = error(got, golden_.logits);
+  report("step", d);
+  EXPECT_LE(d.max, 2e-3);
+  EXPECT_LE(d.mean, 2e-4);
+}
+
+TEST_P(GoldenTest, PrefillInFloat32) {
+  const auto e = engine(WeightStorage::f32);
+  if (!e) GTEST_SKIP() << "backend " << std::get<1>(GetParam()) << " is not usable on this machine";
+  const auto state = e->make_state();
+  LogitSink sink(256);
+  e->prefill(*state, golden_.tokens, &sink);
+  const Error2 d = error(sink.all, golden_.logits);
+  report("prefill", d);
+  EXPECT_LE(d.max, 2e-3);
+  EXPECT_LE(d.mean, 2e-4);
+}
+
+TEST_P(GoldenTest, HalfStorageCostsUnderAHundredthOfABit) {
+  const auto e = engine(WeightStorage::half);
+  if (!e) GTEST_SKIP() << "backend " << std::get<1>(GetParam()) << " is not usable on this machine";
+  const auto state = e->make_state();
+  LogitSink sink(256);
+  e->prefill(*state, golden_.tokens, &sink);
+  const double want = bits_per_sample(golden_.logits, golden_.tokens);
+  const double got = bits_per_sample(sink.all, golden_.tokens);
+  std::printf("  %s: %.5f bits a sample, half storage %.5f\n", oracle().name.c_str(), want, got);
+  EXPECT_NEAR(got, want, 0.01);
+}
+
+std::string param_name(const ::testing::TestParamInfo<std::tuple<Oracle, std::string>>& p) {
+  return std::get<0>(p.param).name + "_" + std::get<1>(p.param);
+}
+INSTANTIATE_TEST_SUITE_P(Oracles, GoldenTest,
+                         ::testing::Combine(::testing::ValuesIn(oracles()),
+                                            ::testing::ValuesIn(backends_under_test())),
+                         param_name);
+
+class ReferenceGolden : public ::testing::TestWithParam<Oracle> {};
+
+TEST_P(ReferenceGolden, FollowsTheOracle) {
+  const auto model = Model::load(GetParam().model);
+  const Golden golden(GetParam().golden);
+  Reference reference(model->network());
+  const std::size_t n =
+      std::min<std::size_t>(golden.tokens.size(), 700);  // it is slow: that is its charm
+  Error2 worst;
+  for (std::size_t t = 0; t < n; ++t) {
+    const Error2 d =
+        error(reference.step(golden.tokens[t]), std::span(golden.logits).subspan(t * 256, 256));
+    worst.max = std::max(worst.max, d.max);
+  }
+  EXPECT_LE(worst.max, 2e-5);
+}
+INSTANTIATE_TEST_SUITE_P(Oracles, ReferenceGolden, ::testing::ValuesIn(oracles()),
+                         [](const auto& p) { return p.param.name; });
+
+}  // namespace
+}  // namespace mambo::testing

@@ -1,0 +1,203 @@
+// Step, prefill and the reference agree on networks of every shape that the format allows.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "kernels/reference/reference.h"
+#include "tests/support.h"
+
+namespace mambo::testing {
+namespace {
+
+struct Case {
+  std::string backend;
+  Shape shape;
+  WeightStorage storage;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.backend << " " << c.shape.name; }
+
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const std::string& b : backends_under_test()) {
+    for (const Shape& s : shapes()) {
+      all.push_back({b, s, WeightStorage::f32});
+      all.push_back({b, s, WeightStorage::half});
+    }
+  }
+  return all;
+}
+
+class Parity : public ::testing::TestWithParam<Case> {
+ protected:
+  Parity() : network_(GetParam().shape) {}
+  void SetUp() override {
+    engine_ = make(2);
+    if (engine_ == nullptr)
+      GTEST_SKIP() << "backend " << GetParam().backend << " is not usable on this machine";
+  }
+  std::unique_ptr<Engine> make(int threads) {
+    return engine_or_skip(network_.view(), GetParam().backend, {GetParam().storage, threads});
+  }
+  // Lengths around the boundaries of chunks, pools and convolution windows.
+  std::vector<std::size_t> lengths() const {
+    const int stride = network_.view().tiers.back().stride;
+    std::vector<std::size_t> n = {1, 2, 3, 5};
+    for (const int C : {stride, 4 * stride, 64}) {
+      for (const int k : {C - 1, C, C + 1, 3 * C + 7}) {
+        if (k > 0) n.push_back(static_cast<std::size_t>(k));
+      }
+    }
+    return n;
+  }
+  RandomNetwork network_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_P(Parity, StepFollowsTheReference) {
+  // Half storage runs weights rounded to bf16: the bound shows that nothing is wrong, not how good
+  // it is (tests/golden measures that in bits per sample).
+  const double bound = GetParam().storage == WeightStorage::half ? 0.2 : 1e-4;
+  Reference reference(network_.view());
+  const auto state = engine_->make_state();
+  const auto codes = random_codes(200);
+  double worst = 0;
+  for (const std::uint8_t code : codes) {
+    const auto want = reference.step(code);
+    engine_->step(*state, {&code, 1});
+    const auto got = state_of(*engine_, *state);
+    const std::vector<float> w(want.begin(), want.end());
+    worst = std::max(worst, distance({got.data() + engine_->layout().logits, w.size()}, w));
+  }
+  EXPECT_LT(worst, bound);
+  EXPECT_LT(distance(state_of(*engine_, *state), reference.read_state()), bound);
+}
+
+TEST_P(Parity, PrefillEqualsSteps) {
+  for (const std::size_t n : lengths()) {
+    const auto codes = random_codes(n, static_cast<unsigned>(n));
+    const auto stepped = engine_->make_state();
+    const auto filled = engine_->make_state();
+    engine_->step(*stepped, codes);
+    engine_->prefill(*filled, codes);
+    EXPECT_EQ(filled->position(), n);
+    EXPECT_LT(distance(state_of(*engine_, *filled), state_of(*engine_, *stepped)), 2e-4)
+        << "length " << n;
+  }
+}
+
+TEST_P(Parity, PrefillMayBeCutAnywhere) {
+  const auto codes = random_codes(9000, 3);  // longer than a chunk of the CPU's prefill
+  const auto whole = engine_->make_state();
+  engine_->prefill(*whole, codes);
+  const auto want = state_of(*engine_, *whole);
+  std::mt19937 rng(11);
+  for (int trial = 0; trial < 3; ++trial) {
+    const auto cut = engine_->make_state();
+    std::size_t at = 0;
+    while (at < codes.size()) {
+      const std::size_t n =
+          std::min<std::size_t>(codes.size() - at, 1 + rng() % (trial == 0 ? 4000 : 700));
+      const std::span part = std::span(codes).subspan(at, n);
+      if (rng() % 4 == 0 && n < 300)
+        engine_->step(*cut, part);
+      else
+        engine_->prefill(*cut, part);
+      at += n;
+    }
+    EXPECT_LT(distance(state_of(*engine_, *cut), want), 5e-4) << "trial " << trial;
+  }
+}
+
+TEST_P(Parity, PrefillIsTheSameForAnyNumberOfThreads) {
+  const auto codes = random_codes(5000, 5);
+  const auto one = make(1);
+  const auto s1 = one->make_state();
+  one->prefill(*s1, codes);
+  for (const int threads :
+       {2, 3, 11}) {  // 11: more than blocks of channels, so time is cut as well
+    const auto many = make(threads);
+    const auto s = many->make_state();
+    many->prefill(*s, codes);
+    EXPECT_LT(distance(state_of(*many, *s), state_of(*one, *s1)), 2e-4) << threads << " threads";
+  }
+}
+
+TEST_P(Parity, PrefillShowsLogitsAndLayersOfEveryStep) {
+  class Sink : public LogitSink {
+   public:
+    Sink(int vocab, std::size_t layers) : LogitSink(vocab), delta(layers) {}
+    bool wants_layer(int) const override { return true; }
+    void layer(int l, std::uint64_t first, int rows, const float* d, const float*,
+               const float*) override {
+      EXPECT_EQ(first, steps_seen[l]);
+      steps_seen[l] += static_cast<std::uint64_t>(rows);
+      if (rows > 0) delta[static_cast<std::size_t>(l)] = {d, d + rows};  // rows * d_inner >= rows
+    }
+    std::vector<std::vector<float>> delta;
+    std::map<int, std::uint64_t> steps_seen;
+  };
+  const auto codes = random_codes(4500, 9);
+  Sink sink(network_.view().vocab, network_.view().layers.size());
+  const auto state = engine_->make_state();
+  engine_->prefill(*state, codes, &sink);
+  ASSERT_EQ(sink.all.size(), codes.size() * 256);
+  for (std::size_t l = 0; l < network_.view().layers.size(); ++l) {
+    const int stride =
+        network_.view().tiers[static_cast<std::size_t>(network_.view().layers[l].tier)].stride;
+    EXPECT_EQ(sink.steps_seen[static_cast<int>(l)],
+              codes.size() / static_cast<std::size_t>(stride));
+  }
+  const auto stepped = engine_->make_state();
+  double worst = 0;
+  for (std::size_t t = 0; t < 600; ++t) {
+    engine_->step(*stepped, {&codes[t], 1});
+    const auto s = state_of(*engine_, *stepped);
+    worst = std::max(worst, distance({sink.all.data() + t * 256, 256},
+                                     {s.data() + engine_->layout().logits, 256}));
+  }
+  EXPECT_LT(worst, 2e-4);
+}
+
+TEST_P(Parity, StateTravelsThroughItsPortableForm) {
+  const auto codes = random_codes(777, 13);
+  const auto more = random_codes(100, 14);
+  const auto a = engine_->make_state();
+  engine_->step(*a, codes);
+  const auto b = engine_->make_state();
+  engine_->write_state(*b, state_of(*engine_, *a), a->position());
+  EXPECT_EQ(state_of(*engine_, *b), state_of(*engine_, *a));
+  engine_->step(*a, more);
+  engine_->step(*b, more);
+  EXPECT_EQ(state_of(*engine_, *b), state_of(*engine_, *a));
+}
+
+TEST_P(Parity, CancelledPrefillLeavesTheZeroState) {
+  class Stop : public PrefillSink {
+   public:
+    bool progress(std::uint64_t) override { return false; }
+  } stop;
+  const auto state = engine_->make_state();
+  engine_->step(*state, random_codes(10));
+  EXPECT_THROW(engine_->prefill(*state, random_codes(10000), &stop), Cancelled);
+  EXPECT_EQ(state->position(), 0U);
+  EXPECT_EQ(state_of(*engine_, *state), std::vector<float>(engine_->layout().size, 0.0F));
+}
+
+TEST_P(Parity, WhatASinkThrowsComesOut) {
+  class Bad : public LogitSink {
+   public:
+    Bad() : LogitSink(256) {}
+    void logits(std::uint64_t, int, const float*) override { throw Error("full disk"); }
+  } bad;
+  const auto state = engine_->make_state();
+  EXPECT_THROW(engine_->prefill(*state, random_codes(10000), &bad), Error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases()), [](const auto& p) {
+  return p.param.backend + "_" + p.param.shape.name +
+         (p.param.storage == WeightStorage::half ? "_half" : "_f32");
+});
+
+}  // namespace
+}  // namespace mambo::testing
