@@ -56,7 +56,8 @@ TensorWriter::TensorWriter(std::filesystem::path path, const std::vector<Declara
     impl_->slots.push_back({d.name, at, size});
     at += size;
   }
-  std::string text = header.dump();
+  // Metadata may hold a path, and a path may be no UTF-8: a replaced character beats no file.
+  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');  // tensors begin at a multiple of 8, as readers like
   std::string start(8, '\0');
   for (std::size_t i = 0; i < 8; ++i) start[i] = static_cast<char>(text.size() >> (8 * i));

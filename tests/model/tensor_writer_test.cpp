@@ -49,6 +49,14 @@ TEST(TensorWriter, RoundTripInPieces) {
   EXPECT_EQ(folder.files(), 1U);
 }
 
+TEST(TensorWriter, MetadataThatIsNoTextIsStillWritten) {
+  const TempFolder folder;
+  const auto path = folder / "out.safetensors";
+  TensorWriter writer(path, {}, {{"clip", "caf\xe9.wav"}});
+  writer.finish();
+  EXPECT_EQ(TensorFile::open(path).metadata().at("clip"), "caf\xef\xbf\xbd.wav");
+}
+
 TEST(TensorWriter, WithoutFinishNothingIsLeftAndTheOldFileStays) {
   const TempFolder folder;
   const auto path = folder / "out.safetensors";
