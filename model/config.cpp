@@ -108,13 +108,13 @@ void check_growth(const Config& c, const std::string& where) {
   for (std::size_t s = 0; s < c.pool.size(); ++s) {
     width *= c.widen;
     stride *= c.pool[s];
-    const std::string tier = "tier " + std::to_string(s + 1);
+    const std::string at = where + ": tier " + std::to_string(s + 1);
     if (width > max_width) {
-      throw Error(where + ": " + tier + ": expected a width (d_model x widen^tier) of at most " +
+      throw Error(at + ": expected a width (d_model x widen^tier) of at most " +
                   std::to_string(max_width) + ", found " + std::to_string(width));
     }
     if (stride > max_stride) {
-      throw Error(where + ": " + tier + ": expected a stride (product of pool) of at most " +
+      throw Error(at + ": expected a stride (product of pool) of at most " +
                   std::to_string(max_stride) + " samples, found " + std::to_string(stride));
     }
   }

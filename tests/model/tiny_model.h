@@ -63,6 +63,7 @@ struct TinyModel {
                             const std::map<std::string, Tensor>& tensors,
                             const std::map<std::string, std::string>& metadata) {
     std::vector<TensorWriter::Declaration> declarations;
+    declarations.reserve(tensors.size());
     for (const auto& [name, t] : tensors) declarations.push_back({name, t.dtype, t.shape});
     TensorWriter writer(path, declarations, metadata);
     for (std::size_t i = 0; i < declarations.size(); ++i) {
