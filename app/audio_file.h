@@ -46,6 +46,7 @@ class AudioWriter {
   void write(std::span<const float> mono);  // throws Error (full disk, ...)
   void close();                             // flushes, renames; throws Error
   std::uint64_t frames() const;             // given to write() so far
+  std::uint64_t file_frames() const;        // of the closed file, at its rate; 0: there is no file
 
  private:
   struct Impl;

@@ -97,7 +97,8 @@ struct AudioWriter::Impl {
   std::unique_ptr<RateConverter> converter;
   std::vector<float> converted, block;
   std::uint64_t frames = 0;   // given to write()
-  std::uint64_t written = 0;  // in the file
+  std::uint64_t written = 0;  // to the temporary file
+  std::uint64_t in_file = 0;  // what the final file holds
   bool closed = false;
 
   ~Impl() {
@@ -200,6 +201,7 @@ struct AudioWriter::Impl {
       throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(errno)));
     }
     temporary.clear();
+    in_file = kept;
     return kept;
   }
 };
@@ -254,5 +256,6 @@ void AudioWriter::close() {
 }
 
 std::uint64_t AudioWriter::frames() const { return impl_->frames; }
+std::uint64_t AudioWriter::file_frames() const { return impl_->in_file; }
 
 }  // namespace mambo

@@ -1,0 +1,81 @@
+#include "app/cli/command_line.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+
+#include "app/cli/commands.h"
+#include "app/cli/options.h"
+#include "app/usage_error.h"
+
+namespace mambo {
+namespace {
+
+// Whatever was said, as one line.
+int complain(std::string what, int code) {
+  while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
+  std::replace(what.begin(), what.end(), '\n', ' ');
+  fmt::print(stderr, "mambo: {}\n", what);
+  return code;
+}
+
+int parse(CLI::App& app, int argc, const char* const* argv, bool& done) {
+  done = true;
+  try {
+    app.parse(argc, const_cast<char**>(argv));  // CLI11 does not write to it
+  } catch (const CLI::CallForHelp& e) {
+    return app.exit(e);
+  } catch (const CLI::CallForAllHelp& e) {
+    return app.exit(e);
+  } catch (const CLI::CallForVersion& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::string command;
+    for (const CLI::App* sub : app.get_subcommands()) command = " " + sub->get_name();
+    return complain(fmt::format("{} (see mambo{} --help)", e.what(), command), 2);
+  }
+  done = false;
+  return 0;
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
+  CLI::App app("mambo: an instrument that plays a waveform Mamba", "mambo");
+  app.set_version_flag("--version", "mambo " MAMBO_VERSION);
+  app.set_help_all_flag("--help-all", "print the help of all commands");
+  app.require_subcommand(0, 1);
+  app.get_formatter()->column_width(34);
+  app.footer(
+      "\nExamples:\n"
+      "  mambo                                  open the window and play\n"
+      "  mambo render --seconds 10 -o take.wav  continue the shipped seed clip into a file\n"
+      "  mambo render --help                    what a command can do");
+  Run run;
+  add_gui(app, run, gui);
+  add_play(app, run);
+  add_render(app, run);
+  add_probe(app, run);
+  add_eval(app, run);
+  add_bench(app, run);
+  add_info(app, run);
+  add_devices(app, run);
+
+  bool done = false;
+  try {
+    const int code = parse(app, argc, argv, done);
+    return done ? code : run();
+  } catch (const Cancelled&) {
+    return complain("interrupted", exit_interrupted);
+  } catch (const UsageError& e) {
+    return complain(e.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return complain("there is not enough memory for this", 1);
+  } catch (const std::exception& e) {
+    return complain(e.what(), 1);
+  }
+}
+
+}  // namespace mambo

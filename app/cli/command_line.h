@@ -1,0 +1,26 @@
+// The command line: what is asked, checked, and handed to whoever does it.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "kernels/backend.h"
+
+namespace mambo {
+
+// What `mambo gui` was asked for; empty paths mean the last session's or the shipped ones.
+struct GuiCommand {
+  std::filesystem::path model, seed_clip;
+  std::string device, backend = "auto";
+  EngineOptions engine;
+  std::filesystem::path screenshot;  // save what the window shows after `after_s`, then leave
+  double after_s = 5;
+};
+
+// Returns the program's exit code: 0, 1 failure, 2 bad usage, 130 interrupted. Errors are one line
+// on stderr. gui: empty in a build without the window.
+int run_command_line(int argc, const char* const* argv,
+                     const std::function<int(const GuiCommand&)>& gui);
+
+}  // namespace mambo

@@ -1,0 +1,29 @@
+// One function a command: declares its options and examples on `app`, and, when it is the one asked
+// for, leaves in `run` what to do after all arguments were checked.
+#pragma once
+
+#include <functional>
+
+#include "app/cli/command_line.h"
+
+namespace CLI {
+class App;
+}
+
+namespace mambo {
+
+using Run = std::function<int()>;
+using GuiRunner = std::function<int(const GuiCommand&)>;
+
+constexpr int exit_interrupted = 130;
+
+void add_gui(CLI::App& app, Run& run, const GuiRunner& gui);
+void add_play(CLI::App& app, Run& run);
+void add_render(CLI::App& app, Run& run);
+void add_probe(CLI::App& app, Run& run);
+void add_eval(CLI::App& app, Run& run);
+void add_bench(CLI::App& app, Run& run);
+void add_info(CLI::App& app, Run& run);
+void add_devices(CLI::App& app, Run& run);
+
+}  // namespace mambo

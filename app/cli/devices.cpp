@@ -1,0 +1,80 @@
+// mambo devices: what there is to hear with and to compute with.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "app/audio_device.h"
+#include "app/cli/commands.h"
+#include "app/cli/options.h"
+
+namespace mambo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json devices_json() {
+  Json j;
+  j["audio"] = Json::array();
+  for (const AudioDeviceInfo& d : list_audio_devices()) {
+    j["audio"].push_back({{"name", d.name},
+                          {"host_api", d.host_api},
+                          {"channels", d.channels},
+                          {"default_rate_hz", d.default_rate},
+                          {"low_latency_ms", 1e3 * d.low_latency_s},
+                          {"high_latency_ms", 1e3 * d.high_latency_s},
+                          {"default", d.is_default}});
+  }
+  j["compute"] = Json::array();
+  for (const ComputeDevice& d : compute_devices()) {
+    Json c = {{"backend", d.backend},
+              {"name", d.name},
+              {"capabilities", d.capabilities},
+              {"memory_bytes", d.memory_bytes},
+              {"usable", d.usable}};
+    if (!d.usable) c["reason"] = d.reason;
+    j["compute"].push_back(c);
+  }
+  return j;
+}
+
+void print_devices() {
+  const std::vector<AudioDeviceInfo> audio = list_audio_devices();
+  fmt::print("Audio outputs\n");
+  if (audio.empty()) {
+    fmt::print("  none: there is no sound card here. mambo render works without one.\n");
+  }
+  for (const AudioDeviceInfo& d : audio) {
+    fmt::print("{} {}\n    {}, {} channels, {:.0f} Hz, latency {:.1f} to {:.1f} ms\n",
+               d.is_default ? "*" : " ", d.name, d.host_api, d.channels, d.default_rate,
+               1e3 * d.low_latency_s, 1e3 * d.high_latency_s);
+  }
+  fmt::print("Compute\n");
+  for (const ComputeDevice& d : compute_devices()) {
+    fmt::print("  {}: {}, {}, {:.1f} GiB{}\n", d.backend, d.name, d.capabilities,
+               static_cast<double>(d.memory_bytes) / (1024.0 * 1024.0 * 1024.0),
+               d.usable ? "" : fmt::format(" (not usable: {})", d.reason));
+  }
+}
+
+}  // namespace
+
+void add_devices(CLI::App& app, Run& run) {
+  CLI::App* sub =
+      app.add_subcommand("devices", "audio outputs and compute devices of this machine");
+  auto json = std::make_shared<bool>(false);
+  sub->add_flag("--json", *json, "one line of JSON");
+  sub->footer(
+      "\nExample:\n  mambo devices\nA * marks the output used unless --device says otherwise.");
+  sub->callback([&run, json] {
+    run = [json] {
+      if (*json) {
+        fmt::print("{}\n", devices_json().dump(-1, ' ', false, Json::error_handler_t::replace));
+      } else {
+        print_devices();
+      }
+      return 0;
+    };
+  });
+}
+
+}  // namespace mambo

@@ -1,0 +1,140 @@
+// mambo eval: how well a model predicts recordings, in bits per sample.
+//
+// Definition. For a clip of T codes the model starts from its zero state and is judged on codes
+// 1 ... T-1, each predicted from all before it (T-1 terms; code 0, which nothing precedes, is not
+// judged): bits = mean of -log2 p(code[t] | code[0 ... t-1]). Over several clips the terms are
+// pooled.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/options.h"
+#include "app/cli/progress.h"
+
+namespace mambo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct EvalOptions {
+  ModelOptions model;
+  ComputeOptions compute;
+  std::vector<std::filesystem::path> audio;
+  double from_s = 0, to_s = 0;
+  bool json = false, quiet = false;
+};
+
+// Sums -ln p of what came next while prefill hands out logits.
+class SurpriseSink : public PrefillSink {
+ public:
+  SurpriseSink(std::span<const std::uint8_t> codes, int vocab, int rate, Progress& progress)
+      : codes_(codes), vocab_(static_cast<std::size_t>(vocab)), rate_(rate), progress_(progress) {}
+
+  bool progress(std::uint64_t samples) override {
+    const auto done = static_cast<double>(samples);
+    progress_.update(done, static_cast<double>(codes_.size()), done / rate_);
+    return !interrupted();
+  }
+  bool wants_logits() const override { return true; }
+  void logits(std::uint64_t first, int rows, const float* logits) override {
+    for (int r = 0; r < rows; ++r, logits += vocab_) {
+      const std::uint64_t next = first + static_cast<std::uint64_t>(r) + 1;
+      if (next >= codes_.size()) break;
+      float most = logits[0];
+      for (std::size_t v = 1; v < vocab_; ++v) most = std::max(most, logits[v]);
+      float sum = 0;
+      for (std::size_t v = 0; v < vocab_; ++v) sum += std::exp(logits[v] - most);
+      nats_ += std::log(static_cast<double>(sum)) + most - logits[codes_[next]];
+    }
+  }
+  double nats() const { return nats_; }
+
+ private:
+  std::span<const std::uint8_t> codes_;
+  std::size_t vocab_;
+  int rate_;
+  Progress& progress_;
+  double nats_ = 0;
+};
+
+int run_eval(const EvalOptions& o) {
+  const auto model = open_model(o.model);
+  const auto engine = open_engine(*model, o.compute);
+  const int rate = model->config().sample_rate;
+  const auto state = engine->make_state();
+  catch_interrupts();
+  double nats = 0;
+  double terms = 0;
+  double seconds = 0;
+  double wall = 0;
+  Json clips = Json::array();
+  for (const auto& path : o.audio) {
+    const std::vector<std::uint8_t> codes = load_codes(path, *model, o.from_s, o.to_s);
+    if (codes.size() < 2) {
+      throw Error(
+          fmt::format("{}: expected at least 2 samples, found {}", path.string(), codes.size()));
+    }
+    Progress progress(path.filename().string(), o.quiet || o.json);
+    SurpriseSink sink(codes, model->config().vocab_size, rate, progress);
+    const auto start = std::chrono::steady_clock::now();
+    engine->reset(*state);
+    engine->prefill(*state, codes, &sink);
+    wall += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const auto clip_terms = static_cast<double>(codes.size() - 1);
+    const double clip_bits = sink.nats() / std::log(2.0) / clip_terms;
+    const double clip_seconds = static_cast<double>(codes.size()) / rate;
+    nats += sink.nats();
+    terms += clip_terms;
+    seconds += clip_seconds;
+    clips.push_back({{"path", path.string()},
+                     {"bits_per_sample", clip_bits},
+                     {"seconds_of_audio", clip_seconds}});
+    progress.clear();
+    if (!o.json)
+      fmt::print("{:.4f} bits/sample  {:8.2f} s  {}\n", clip_bits, clip_seconds, path.string());
+  }
+  const double bits = nats / std::log(2.0) / terms;
+  if (o.json) {
+    const Json j = {{"bits_per_sample", bits},
+                    {"seconds_of_audio", seconds},
+                    {"wall_seconds", wall},
+                    {"real_time_factor", seconds / wall},
+                    {"engine", engine->description()},
+                    {"clips", clips}};
+    fmt::print("{}\n", j.dump(-1, ' ', false, Json::error_handler_t::replace));
+  } else {
+    fmt::print("{:.4f} bits/sample over {:.2f} s, {:.1f} x real time ({})\n", bits, seconds,
+               seconds / wall, engine->description());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, Run& run) {
+  CLI::App* sub =
+      app.add_subcommand("eval", "how well a model predicts recordings, in bits per sample");
+  auto o = std::make_shared<EvalOptions>();
+  add_model_options(*sub, o->model);
+  sub->add_option("--audio,-a", o->audio, "recordings, any format, rate and channels")
+      ->type_name("FILE...")
+      ->required();
+  sub->add_option("--from", o->from_s, "begin here")->check(between(0, 86400, "s"));
+  sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));
+  add_compute_options(*sub, o->compute);
+  sub->add_flag("--quiet,-q", o->quiet, "no progress");
+  sub->add_flag("--json", o->json, "one line of JSON");
+  sub->footer(
+      "\nMean of -log2 p(code) over all codes of a clip but its first, each predicted from all "
+      "before\n"
+      "it, from a zero state; several clips are pooled. 8 is what knowing nothing costs.\n"
+      "\nExample:\n  mambo eval --audio held-out/*.wav --weights f32");
+  sub->callback([&run, o] { run = [o] { return run_eval(*o); }; });
+}
+
+}  // namespace mambo

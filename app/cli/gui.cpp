@@ -1,0 +1,84 @@
+// mambo gui, which is also what `mambo` alone means.
+#include <fmt/core.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "app/cli/commands.h"
+#include "app/cli/options.h"
+#include "app/usage_error.h"
+
+namespace mambo {
+namespace {
+
+struct GuiOptions {
+  GuiCommand command;
+  ComputeOptions compute;
+};
+
+void add_options(CLI::App& app, GuiOptions& o) {
+  app.add_option("--model,-m", o.command.model,
+                 "model to open (default: the last, or the shipped one)")
+      ->type_name("PATH");
+  app.add_option("--seed-clip,-s", o.command.seed_clip,
+                 "sound to continue, any format, rate and channels")
+      ->type_name("FILE");
+  app.add_option("--device,-d", o.command.device,
+                 "audio device, or a part of its name (mambo devices)")
+      ->type_name("NAME");
+  add_compute_options(app, o.compute);
+  app.add_option("--screenshot", o.command.screenshot,
+                 "save what the window shows as PNG, then leave")
+      ->type_name("FILE");
+  app.add_option("--after", o.command.after_s, "when to take it")
+      ->check(between(0, 3600, "s"))
+      ->capture_default_str();
+}
+
+bool has_display() {
+  for (const char* name : {"DISPLAY", "WAYLAND_DISPLAY"}) {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nothing calls setenv
+    if (value != nullptr && *value != '\0') return true;
+  }
+  return false;
+}
+
+int open_window(GuiOptions& o, const GuiRunner& gui) {
+  constexpr const char* advice = "mambo play needs only a sound card, mambo render nothing at all";
+  if (!gui) throw Error(fmt::format("this build has no window; {}", advice));
+  if (!has_display()) throw Error(fmt::format("there is no display for a window; {}", advice));
+  o.command.engine = engine_options(o.compute);
+  o.command.backend = o.compute.backend;
+  return gui(o.command);
+}
+
+}  // namespace
+
+void add_gui(CLI::App& app, Run& run, const GuiRunner& gui) {
+  auto outer = std::make_shared<GuiOptions>();
+  add_options(app, *outer);
+  run = [outer, gui] { return open_window(*outer, gui); };
+
+  CLI::App* sub = app.add_subcommand("gui", "open the window (the same as mambo alone)");
+  auto o = std::make_shared<GuiOptions>();
+  add_options(*sub, *o);
+  sub->footer(
+      "\nExamples:\n"
+      "  mambo gui --model my.safetensors --seed-clip riff.wav\n"
+      "  mambo gui --screenshot window.png --after 5");
+  sub->callback([&run, o, gui] { run = [o, gui] { return open_window(*o, gui); }; });
+
+  // An option of the window before another command would be silently lost.
+  app.parse_complete_callback([&app] {
+    if (app.get_subcommands().empty()) return;
+    for (const CLI::Option* option : app.get_options()) {
+      if (option->count() > 0) {
+        throw UsageError(fmt::format("{} belongs after the command: mambo {} {} ...",
+                                     option->get_name(), app.get_subcommands().front()->get_name(),
+                                     option->get_name()));
+      }
+    }
+  });
+}
+
+}  // namespace mambo

@@ -1,0 +1,168 @@
+// mambo info: what a model is and costs.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/horizon.h"
+#include "app/cli/options.h"
+
+namespace mambo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InfoOptions {
+  ModelOptions model;
+  bool json = false;
+};
+
+std::string grouped(std::uint64_t n) {
+  const std::string digits = std::to_string(n);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
+std::string bytes_text(double bytes) {
+  if (bytes >= 1e6) return fmt::format("{:.2f} MB", bytes / 1e6);
+  return fmt::format("{:.1f} kB", bytes / 1e3);
+}
+
+// A time from microseconds to minutes, with three digits.
+std::string time_text(double s) {
+  if (s < 1e-3) return fmt::format("{:.3g} us", s * 1e6);
+  if (s < 1) return fmt::format("{:.3g} ms", s * 1e3);
+  return fmt::format("{:.3g} s", s);
+}
+
+Json info_json(const Model& model) {
+  const Config& c = model.config();
+  const NetworkView& net = model.network();
+  const ModelStats& stats = model.stats();
+  Json j;
+  j["name"] = c.name;
+  j["path"] = model.path().string();
+  j["sha256"] = model.hash();
+  j["file_bytes"] = stats.file_bytes;
+  j["sample_rate_hz"] = c.sample_rate;
+  j["encoding"] = encoding_name(c.encoding);
+  j["vocab_size"] = net.vocab;
+  j["d_state"] = net.d_state;
+  j["d_conv"] = net.d_conv;
+  j["parameters"] = stats.parameters;
+  j["weight_bytes_half"] = stats.parameters * 2;
+  j["weight_bytes_f32"] = stats.parameters * 4;
+  j["state_bytes"] = stats.state_bytes;
+  j["multiply_adds_per_sample_mean"] = stats.macs_per_sample_mean;
+  j["multiply_adds_per_sample_worst"] = stats.macs_per_sample_worst;
+  j["stride_samples"] = stats.stride;
+  j["stride_ms"] = 1e3 * stats.stride / c.sample_rate;
+  j["tiers"] = Json::array();
+  for (const TierView& tier : net.tiers) {
+    Json t;
+    t["width"] = tier.width;
+    t["d_inner"] = tier.d_inner;
+    t["stride_samples"] = tier.stride;
+    t["step_ms"] = 1e3 * tier.stride / c.sample_rate;
+    t["pool"] = tier.pool;
+    t["layers"] = tier.down_end - tier.down_begin + tier.up_end - tier.up_begin;
+    j["tiers"].push_back(t);
+  }
+  j["layers"] = Json::array();
+  for (const LayerView& layer : net.layers) {
+    const HorizonQuantiles q = resting_horizon(net, layer, c.sample_rate);
+    j["layers"].push_back({{"name", layer.name},
+                           {"tier", layer.tier},
+                           {"dt_rank", layer.dt_rank},
+                           {"horizon_seconds_p05", q.p05},
+                           {"horizon_seconds_p50", q.p50},
+                           {"horizon_seconds_p95", q.p95}});
+  }
+  j["about"] = c.about.empty() ? Json(nullptr) : Json::parse(c.about, nullptr, false);
+  return j;
+}
+
+void print_info(const Model& model) {
+  const Config& c = model.config();
+  const NetworkView& net = model.network();
+  const ModelStats& stats = model.stats();
+  fmt::print("{}  {}\n", c.name.empty() ? "(no name)" : c.name, model.path().string());
+  fmt::print("  sha256      {}\n", model.hash());
+  fmt::print("  sound       {} Hz, {}, {} codes\n", c.sample_rate, encoding_name(c.encoding),
+             net.vocab);
+  fmt::print("  parameters  {}  ({} on disk)\n", grouped(stats.parameters),
+             bytes_text(static_cast<double>(stats.file_bytes)));
+  fmt::print("  memory      weights {} (half) or {} (f32), one stream's state {}\n",
+             bytes_text(2.0 * static_cast<double>(stats.parameters)),
+             bytes_text(4.0 * static_cast<double>(stats.parameters)),
+             bytes_text(static_cast<double>(stats.state_bytes)));
+  fmt::print("  a sample    {} multiply-adds on average, {} when every tier steps\n",
+             grouped(static_cast<std::uint64_t>(std::llround(stats.macs_per_sample_mean))),
+             grouped(stats.macs_per_sample_worst));
+  fmt::print("              {:.2f} G multiply-adds a second of sound\n",
+             stats.macs_per_sample_mean * c.sample_rate / 1e9);
+  fmt::print("  stride      the innermost tier steps every {} samples ({})\n", stats.stride,
+             time_text(static_cast<double>(stats.stride) / c.sample_rate));
+  fmt::print("  states      N = {} a channel, convolution over {} steps\n\n", net.d_state,
+             net.d_conv);
+  fmt::print("  tier   width  d_inner   layers   pool   a step is\n");
+  for (std::size_t s = 0; s < net.tiers.size(); ++s) {
+    const TierView& t = net.tiers[s];
+    const std::string layers =
+        t.up_end > t.up_begin
+            ? fmt::format("{} + {}", t.down_end - t.down_begin, t.up_end - t.up_begin)
+            : std::to_string(t.down_end - t.down_begin);
+    fmt::print("  {:>4}  {:>6}  {:>7}  {:>7}  {:>5}   {} sample{}, {}\n", s, t.width, t.d_inner,
+               layers, t.pool > 0 ? std::to_string(t.pool) : "-", t.stride,
+               t.stride == 1 ? "" : "s", time_text(static_cast<double>(t.stride) / c.sample_rate));
+  }
+  fmt::print("\n  memory horizon of the states at rest (delta = softplus of its bias)\n");
+  fmt::print("  layer        shortest 5 %   median      longest 5 %\n");
+  for (const LayerView& layer : net.layers) {
+    const HorizonQuantiles q = resting_horizon(net, layer, c.sample_rate);
+    fmt::print("  {:<12} {:<14} {:<11} {}\n", layer.name, time_text(q.p05), time_text(q.p50),
+               time_text(q.p95));
+  }
+  if (!c.about.empty()) {
+    const Json about = Json::parse(c.about, nullptr, false);
+    fmt::print("\n  about\n");
+    if (about.is_object()) {
+      for (const auto& [key, value] : about.items()) {
+        fmt::print("    {}: {}\n", key,
+                   value.is_string() ? value.get<std::string>() : value.dump());
+      }
+    } else {
+      fmt::print("    {}\n", c.about);
+    }
+  }
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, Run& run) {
+  CLI::App* sub =
+      app.add_subcommand("info", "what a model is: tiers, parameters, cost, provenance");
+  auto o = std::make_shared<InfoOptions>();
+  add_model_options(*sub, o->model);
+  sub->add_flag("--json", o->json, "one line of JSON");
+  sub->footer("\nExample:\n  mambo info --model my.safetensors");
+  sub->callback([&run, o] {
+    run = [o] {
+      const auto model = open_model(o->model);
+      if (o->json) {
+        fmt::print("{}\n", info_json(*model).dump(-1, ' ', false, Json::error_handler_t::replace));
+      } else {
+        print_info(*model);
+      }
+      return 0;
+    };
+  });
+}
+
+}  // namespace mambo

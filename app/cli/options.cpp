@@ -1,0 +1,104 @@
+#include "app/cli/options.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "app/audio_file.h"
+#include "app/codes.h"
+#include "app/paths.h"
+
+namespace mambo {
+
+void add_model_options(CLI::App& app, ModelOptions& o) {
+  app.add_option("--model,-m", o.model,
+                 "a .safetensors file, or a folder of transformers' MambaForCausalLM\n"
+                 "(default: the shipped model)")
+      ->type_name("PATH");
+  app.add_option("--model-rate", o.model_rate, "sampling rate of a model that does not say its own")
+      ->check(between(100, 768000, "Hz"));
+  app.add_option("--encoding", o.encoding, "encoding of a model that does not say its own")
+      ->check(CLI::IsMember({"mulaw8", "linear8"}));
+}
+
+void add_compute_options(CLI::App& app, ComputeOptions& o) {
+  app.add_option("--backend", o.backend, "what computes; auto: the best there is")
+      ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
+      ->capture_default_str();
+  app.add_option("--weights", o.weights, "how weights are kept: half (16 bits) or f32")
+      ->check(CLI::IsMember({"half", "f32"}))
+      ->capture_default_str();
+  app.add_option("--threads", o.threads, "cores used; 0: all")
+      ->check(between(0, 1024, "threads"))
+      ->capture_default_str();
+}
+
+std::shared_ptr<const Model> open_model(const ModelOptions& o) {
+  LoadOptions load;
+  if (o.model_rate != 0) load.sample_rate = o.model_rate;
+  if (!o.encoding.empty()) load.encoding = parse_encoding(o.encoding);
+  return Model::load(o.model.empty() ? default_model() : o.model, load);
+}
+
+EngineOptions engine_options(const ComputeOptions& o) {
+  EngineOptions options;
+  options.storage = o.weights == "f32" ? WeightStorage::f32 : WeightStorage::half;
+  options.threads = o.threads;
+  return options;
+}
+
+std::unique_ptr<Engine> open_engine(const Model& model, const ComputeOptions& o) {
+  return make_engine(model.network(), o.backend, engine_options(o));
+}
+
+std::string backend_name(const Engine& engine) {
+  const std::string text = engine.description();
+  std::string name = text.substr(0, text.find(','));
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+CLI::Validator between(double lo, double hi, const std::string& unit) {
+  const std::string space = unit.empty() ? "" : " " + unit;
+  const std::string range = fmt::format("{} to {}{}", lo, hi, space);
+  return CLI::Validator(
+      [=](std::string& text) {
+        double value = 0;
+        if (CLI::detail::lexical_cast(text, value) && value >= lo && value <= hi) {
+          return std::string();
+        }
+        return fmt::format("expected {}, found {}", range, text);
+      },
+      range, "range");
+}
+
+std::filesystem::path shipped_seed_clip() {
+  std::filesystem::path clip = default_seed_clip();
+  if (clip.empty()) {
+    throw Error(fmt::format("no seed clip is shipped in {}: name one with --seed-clip",
+                            (assets_dir() / "seeds").string()));
+  }
+  return clip;
+}
+
+std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Model& model,
+                                     double from_s, double to_s) {
+  const Clip clip = load_clip(path, model.config().sample_rate);
+  const auto at = [&](double s) {
+    return static_cast<std::size_t>(
+        std::min(std::round(s * clip.rate), static_cast<double>(clip.samples.size())));
+  };
+  const std::size_t begin = at(from_s);
+  const std::size_t end = to_s > 0 ? at(to_s) : clip.samples.size();
+  if (begin >= end) {
+    throw Error(fmt::format("{}: expected a stretch inside its {:.3f} s, found {} s to {} s",
+                            path.string(), clip.seconds(), from_s,
+                            to_s > 0 ? to_s : clip.seconds()));
+  }
+  return encode(std::span(clip.samples).subspan(begin, end - begin), model.config().encoding);
+}
+
+}  // namespace mambo

@@ -1,0 +1,47 @@
+// Options that several commands share, and how they turn into a model and an engine.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "model/model.h"
+
+namespace mambo {
+
+struct ModelOptions {
+  std::filesystem::path model;  // empty: the shipped one
+  int model_rate = 0;           // 0: what the model says
+  std::string encoding;         // empty: what the model says
+};
+struct ComputeOptions {
+  std::string backend = "auto";
+  std::string weights = "half";
+  int threads = 0;
+};
+
+void add_model_options(CLI::App& app, ModelOptions& o);
+void add_compute_options(CLI::App& app, ComputeOptions& o);
+
+std::shared_ptr<const Model> open_model(const ModelOptions& o);
+EngineOptions engine_options(const ComputeOptions& o);
+std::unique_ptr<Engine> open_engine(const Model& model, const ComputeOptions& o);
+
+// "cpu", "cuda": what runs the engine.
+std::string backend_name(const Engine& engine);
+
+// A number from lo to hi; anything else, NaN included, is bad usage. unit: "s", "Hz" or "".
+CLI::Validator between(double lo, double hi, const std::string& unit = "");
+
+// The shipped seed clip; throws Error when there is none.
+std::filesystem::path shipped_seed_clip();
+
+// Codes of the clip's stretch [from, to) in seconds (to == 0: its end), at the model's rate and in
+// its encoding. Throws Error when nothing lies there.
+std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Model& model,
+                                     double from_s = 0, double to_s = 0);
+
+}  // namespace mambo

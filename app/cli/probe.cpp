@@ -1,0 +1,231 @@
+// mambo probe: what happens inside while a model listens, as tensors for a notebook.
+//
+// One safetensors file: tokens [T] U8; logits [T,V] F32 (row t: after codes 0 ... t, from a zero
+// state); and for each layer L, a row a step of its tier: L.delta [steps,d_inner], L.B and L.C
+// [steps,N], L.horizon [steps,d_inner], all F32. Step k of a tier of stride s comes right after
+// sample s(k+1)-1, so there are floor(T/s) steps. L.horizon is in seconds, of the state of each
+// channel that remembers longest: stride / (sample_rate * delta * min_n |A|).
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/heat_map.h"
+#include "app/cli/horizon.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/options.h"
+#include "app/cli/progress.h"
+#include "app/usage_error.h"
+
+namespace mambo {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ProbeOptions {
+  ModelOptions model;
+  ComputeOptions compute;
+  fs::path audio, output, png;
+  std::vector<std::string> layers;
+  double from_s = 0, to_s = 0;
+  bool no_logits = false, quiet = false;
+};
+
+// Where the tensors of a layer stand in the file.
+struct Watched {
+  const LayerView* layer = nullptr;
+  std::size_t delta = 0, b = 0, c = 0, horizon = 0;
+  std::uint64_t steps = 0;
+  int d_inner = 0;
+  std::vector<float> numerators;  // of the horizon
+};
+
+class ProbeSink : public PrefillSink {
+ public:
+  ProbeSink(TensorWriter& writer, std::map<int, Watched>& watched, std::map<int, HeatMap>& maps,
+            const Model& model, std::uint64_t samples, bool logits, Progress& progress)
+      : writer_(writer),
+        watched_(watched),
+        maps_(maps),
+        vocab_(static_cast<std::size_t>(model.config().vocab_size)),
+        d_state_(static_cast<std::size_t>(model.network().d_state)),
+        rate_(model.config().sample_rate),
+        samples_(samples),
+        logits_(logits),
+        progress_(progress) {}
+
+  bool progress(std::uint64_t samples) override {
+    const auto done = static_cast<double>(samples);
+    progress_.update(done, static_cast<double>(samples_), done / rate_);
+    return !interrupted();
+  }
+  bool wants_logits() const override { return logits_; }
+  bool wants_layer(int layer) const override { return watched_.count(layer) != 0; }
+  void logits(std::uint64_t first, int rows, const float* logits) override {
+    put(1, first, static_cast<std::size_t>(rows), vocab_, logits);
+  }
+  void layer(int index, std::uint64_t first, int rows, const float* delta, const float* b,
+             const float* c) override {
+    const Watched& w = watched_.at(index);
+    const auto n = static_cast<std::size_t>(rows);
+    const auto d_inner = static_cast<std::size_t>(w.d_inner);
+    put(w.delta, first, n, d_inner, delta);
+    put(w.b, first, n, d_state_, b);
+    put(w.c, first, n, d_state_, c);
+    horizon_.resize(n * d_inner);
+    for (std::size_t i = 0; i < horizon_.size(); ++i)
+      horizon_[i] = w.numerators[i % d_inner] / delta[i];
+    put(w.horizon, first, n, d_inner, horizon_.data());
+    if (const auto map = maps_.find(index); map != maps_.end()) map->second.add(first, rows, delta);
+  }
+
+ private:
+  void put(std::size_t tensor, std::uint64_t row, std::size_t rows, std::size_t cols,
+           const float* data) {
+    writer_.write(tensor, row * cols * sizeof(float), std::as_bytes(std::span(data, rows * cols)));
+  }
+
+  TensorWriter& writer_;
+  std::map<int, Watched>& watched_;
+  std::map<int, HeatMap>& maps_;
+  std::size_t vocab_, d_state_;
+  int rate_;
+  std::uint64_t samples_;
+  bool logits_;
+  Progress& progress_;
+  std::vector<float> horizon_;
+};
+
+std::map<int, Watched> choose_layers(const NetworkView& net,
+                                     const std::vector<std::string>& names) {
+  std::map<int, Watched> chosen;
+  const auto all = static_cast<int>(net.layers.size());
+  if (names.empty()) {
+    for (int i = 0; i < all; ++i) chosen[i] = {};
+  }
+  for (const std::string& name : names) {
+    int found = -1;
+    std::string known;
+    for (int i = 0; i < all; ++i) {
+      if (net.layers[static_cast<std::size_t>(i)].name == name) found = i;
+      known += (i > 0 ? ", " : "") + net.layers[static_cast<std::size_t>(i)].name;
+    }
+    if (found < 0)
+      throw UsageError(fmt::format("--layers: expected some of {}, found {}", known, name));
+    chosen[found] = {};
+  }
+  return chosen;
+}
+
+std::vector<TensorWriter::Declaration> declare(const Model& model, std::uint64_t samples,
+                                               bool logits, std::map<int, Watched>& watched) {
+  const NetworkView& net = model.network();
+  const auto t = static_cast<std::int64_t>(samples);
+  std::vector<TensorWriter::Declaration> tensors = {{"tokens", DType::u8, {t}}};
+  if (logits) tensors.push_back({"logits", DType::f32, {t, net.vocab}});
+  for (auto& [index, w] : watched) {
+    w.layer = &net.layers[static_cast<std::size_t>(index)];
+    const TierView& tier = net.tiers[static_cast<std::size_t>(w.layer->tier)];
+    w.steps = samples / static_cast<std::uint64_t>(tier.stride);
+    w.d_inner = tier.d_inner;
+    w.numerators = horizon_numerators(net, *w.layer, model.config().sample_rate);
+    const auto steps = static_cast<std::int64_t>(w.steps);
+    const auto add = [&](const char* what, std::int64_t cols) {
+      tensors.push_back({fmt::format("{}.{}", w.layer->name, what), DType::f32, {steps, cols}});
+      return tensors.size() - 1;
+    };
+    w.delta = add("delta", tier.d_inner);
+    w.b = add("B", net.d_state);
+    w.c = add("C", net.d_state);
+    w.horizon = add("horizon", tier.d_inner);
+  }
+  return tensors;
+}
+
+int run_probe(const ProbeOptions& o) {
+  if (o.to_s > 0 && o.to_s <= o.from_s) {
+    throw UsageError(
+        fmt::format("expected --to after --from, found {} s to {} s", o.from_s, o.to_s));
+  }
+  const auto model = open_model(o.model);
+  std::map<int, Watched> watched = choose_layers(model->network(), o.layers);
+  const auto engine = open_engine(*model, o.compute);
+  const std::vector<std::uint8_t> codes = load_codes(o.audio, *model, o.from_s, o.to_s);
+  const int rate = model->config().sample_rate;
+  const auto tensors = declare(*model, codes.size(), !o.no_logits, watched);
+  std::map<int, HeatMap> maps;
+  if (!o.png.empty()) {
+    std::error_code error;
+    fs::create_directories(o.png, error);
+    if (error)
+      throw Error(fmt::format("cannot make the folder {}: {}", o.png.string(), error.message()));
+    for (const auto& [index, w] : watched) {
+      const int stride = model->network().tiers[static_cast<std::size_t>(w.layer->tier)].stride;
+      maps.try_emplace(index, w.layer->name, w.d_inner, w.steps, static_cast<double>(stride) / rate,
+                       o.from_s);
+    }
+  }
+  catch_interrupts();
+  const nlohmann::json about = {
+      {"mambo_version", MAMBO_VERSION}, {"model_sha256", model->hash()},
+      {"audio", o.audio.string()},      {"from_seconds", o.from_s},
+      {"sample_rate_hz", rate},         {"horizon", "seconds, longest state of each channel"}};
+  TensorWriter writer(
+      o.output, tensors,
+      {{"mambo.probe", about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
+  writer.write(0, 0, std::as_bytes(std::span(codes)));
+  {
+    Progress progress("probing", o.quiet);
+    ProbeSink sink(writer, watched, maps, *model, codes.size(), !o.no_logits, progress);
+    const auto state = engine->make_state();
+    engine->prefill(*state, codes, &sink);
+  }
+  writer.finish();
+  fmt::print("{}  {} tensors, {:.2f} s, {:.1f} MB\n", o.output.string(), tensors.size(),
+             static_cast<double>(codes.size()) / rate,
+             static_cast<double>(fs::file_size(o.output)) / 1e6);
+  for (const auto& [index, map] : maps) {
+    map.save(o.png / fmt::format("{}.delta.png", watched.at(index).layer->name));
+  }
+  if (!maps.empty()) fmt::print("{}  {} pictures of delta\n", o.png.string(), maps.size());
+  return 0;
+}
+
+}  // namespace
+
+void add_probe(CLI::App& app, Run& run) {
+  CLI::App* sub =
+      app.add_subcommand("probe", "what happens inside while a model listens, for notebooks");
+  auto o = std::make_shared<ProbeOptions>();
+  add_model_options(*sub, o->model);
+  sub->add_option("--audio,-a", o->audio, "what it listens to, any format, rate and channels")
+      ->type_name("FILE")
+      ->required();
+  sub->add_option("-o,--output", o->output, "a .safetensors file")->type_name("FILE")->required();
+  sub->add_option("--layers", o->layers, "some layers, as in down.0.1,center.2 (default: all)")
+      ->delimiter(',')
+      ->type_name("NAMES");
+  sub->add_option("--from", o->from_s, "begin here, from a zero state")
+      ->check(between(0, 86400, "s"));
+  sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));
+  sub->add_flag("--no-logits", o->no_logits, "leave out the logits, 1 kB a sample");
+  sub->add_option("--png", o->png, "a folder for pictures of delta, one a layer")->type_name("DIR");
+  add_compute_options(*sub, o->compute);
+  sub->add_flag("--quiet,-q", o->quiet, "no progress");
+  sub->footer(
+      "\nThe file: tokens [T] and logits [T,V] (row t: after codes 0 ... t); for each layer L, a "
+      "row a\n"
+      "step of its tier (floor(T / stride) steps): L.delta [steps,d_inner], L.B [steps,N],\n"
+      "L.C [steps,N], L.horizon [steps,d_inner]: stride / (sample_rate * delta * min |A|) "
+      "seconds.\n"
+      "\nExamples:\n"
+      "  mambo probe --audio riff.wav -o riff.safetensors --from 2 --to 6 --png pictures/\n"
+      "  python -c 'from safetensors.numpy import load_file; "
+      "print(load_file(\"riff.safetensors\"))'");
+  sub->callback([&run, o] { run = [o] { return run_probe(*o); }; });
+}
+
+}  // namespace mambo

@@ -1,0 +1,58 @@
+#include "app/cli/progress.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace mambo {
+
+std::string clock_text(double seconds) {
+  const auto s = static_cast<long long>(std::ceil(std::clamp(seconds, 0.0, 1e9)));
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+Progress::Progress(std::string what, bool quiet)
+    : what_(std::move(what)),
+      quiet_(quiet),
+      terminal_(::isatty(STDERR_FILENO) != 0),
+      start_(Clock::now()),
+      last_(start_) {}
+
+Progress::~Progress() { clear(); }
+
+void Progress::restart() { start_ = last_ = Clock::now(); }
+
+void Progress::clear() {
+  if (drawn_) fmt::print(stderr, "\r\033[K");
+  drawn_ = false;
+}
+
+void Progress::update(double done, double of, double seconds_of_audio) {
+  if (quiet_ || of <= 0) return;
+  const Clock::time_point now = Clock::now();
+  const double pause = terminal_ ? 0.1 : 5.0;  // a log file wants few lines
+  if (std::chrono::duration<double>(now - last_).count() < pause) return;
+  last_ = now;
+  const double elapsed = std::chrono::duration<double>(now - start_).count();
+  const double share = std::clamp(done / of, 0.0, 1.0);
+  const std::string numbers =
+      fmt::format("{:3.0f} %  {:.1f} x real time  {} left", 100 * share, seconds_of_audio / elapsed,
+                  share > 0 ? clock_text(elapsed * (1 - share) / share) : "?");
+  if (!terminal_) {
+    fmt::print(stderr, "{} {}\n", what_, numbers);
+    return;
+  }
+  constexpr int width = 30;
+  const int full = static_cast<int>(std::lround(share * width));
+  std::string bar;
+  for (int i = 0; i < width; ++i) bar += i < full ? "█" : "░";
+  fmt::print(stderr, "\r{} {} {}\033[K", what_, bar, numbers);
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+}  // namespace mambo

@@ -1,0 +1,298 @@
+// mambo render: sound files, one or many, each with what it takes to make it again.
+#include "app/render.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "app/cli/commands.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/options.h"
+#include "app/cli/progress.h"
+#include "app/usage_error.h"
+#include "model/platform_file.h"
+#include "model/sha256.h"
+
+namespace mambo {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct RenderOptions {
+  ModelOptions model;
+  ComputeOptions compute;
+  fs::path seed_clip, recipe;
+  bool from_silence = false;
+  double from_s = 0, to_s = 0, seconds = 10;
+  std::uint64_t rng_seed = 1;
+  SamplingParams sampling;
+  OutputChoice output;
+  std::string format;
+  int rate = 0, parallel = 64;
+  bool force = false, quiet = false, json = false;
+};
+
+class Teller : public RenderEvents {
+ public:
+  Teller(const RenderOptions& o, int rate)
+      : talks_(!o.json),
+        rate_(rate),
+        absorb_("absorbing the seed", o.quiet),
+        draw_("drawing", o.quiet) {}
+
+  void absorbing(std::uint64_t samples, std::uint64_t of) override { tell(absorb_, samples, of); }
+  void drawing(std::uint64_t samples, std::uint64_t of) override {
+    if (!drawing_) {
+      absorb_.clear();
+      draw_.restart();
+      drawing_ = true;
+    }
+    tell(draw_, samples, of);
+  }
+  void file_done(const fs::path& path, const Recipe& recipe) override {
+    draw_.clear();
+    files.push_back(path.string());
+    hashes.push_back(recipe.file_sha256);
+    if (talks_) {
+      fmt::print("{}  {:.2f} s{}\n", path.string(),
+                 static_cast<double>(recipe.file_samples) / recipe.file_rate,
+                 recipe.interrupted ? ", cut short" : "");
+      std::fflush(stdout);
+    }
+  }
+  bool stop() override { return interrupted(); }
+
+  std::vector<std::string> files, hashes;
+
+ private:
+  void tell(Progress& progress, std::uint64_t samples, std::uint64_t of) const {
+    const auto done = static_cast<double>(samples);
+    progress.update(done, static_cast<double>(of), done / rate_);
+  }
+  bool talks_;
+  int rate_;
+  bool drawing_ = false;
+  Progress absorb_, draw_;
+};
+
+Recipe base_recipe(const RenderOptions& o, const Model& model, const Engine& engine) {
+  Recipe r;
+  r.sample_rate = model.config().sample_rate;
+  r.encoding = model.config().encoding;
+  r.clip_from_s = o.from_s;
+  r.clip_to_s = o.to_s;
+  if (!o.from_silence) {
+    r.clip_path = fs::absolute(o.seed_clip.empty() ? shipped_seed_clip() : o.seed_clip);
+  }
+  r.sampling = o.sampling;
+  r.rng_seed = o.rng_seed;
+  r.samples = static_cast<std::uint64_t>(std::llround(o.seconds * r.sample_rate));
+  if (r.samples == 0)
+    throw UsageError(fmt::format("--seconds {}: that is not even one sample", o.seconds));
+  r.weights = o.compute.weights;
+  r.backend = backend_name(engine);
+  r.file_rate = o.rate != 0 ? o.rate : r.sample_rate;
+  return r;
+}
+
+// What the model, clip and engine at hand are, for the recipe.
+void fill_in(Recipe& r, const Model& model, const Engine& engine) {
+  r.version = MAMBO_VERSION;
+  r.model_path = fs::absolute(model.path());
+  r.model_name = model.config().name;
+  r.model_sha256 = model.hash();
+  r.engine = engine.description();
+  if (!r.clip_path.empty()) r.clip_sha256 = sha256_hex(map_file(r.clip_path).bytes);
+}
+
+void must_match(const std::string& what, const std::string& expected, const std::string& found) {
+  if (expected != found) {
+    throw Error(fmt::format("{} is not the one of the recipe: expected SHA-256 {}, found {}", what,
+                            expected, found));
+  }
+}
+
+void report(const RenderOptions& o, const RenderSummary& s, const Teller& teller,
+            const std::vector<fs::path>& skipped, const Engine& engine, int rate) {
+  const double seconds = static_cast<double>(s.samples) / rate;
+  const double speed = s.draw_s > 0 ? static_cast<double>(s.samples) / s.draw_s : 0;
+  if (o.json) {
+    Json j;
+    j["files"] = teller.files;
+    j["sha256"] = teller.hashes;
+    j["skipped"] = Json::array();
+    for (const fs::path& p : skipped) j["skipped"].push_back(p.string());
+    j["interrupted"] = s.interrupted;
+    j["seconds_of_audio"] = seconds;
+    j["absorb_seconds"] = s.absorb_s;
+    j["draw_seconds"] = s.draw_s;
+    j["samples_per_second"] = speed;
+    j["real_time_factor"] = speed / rate;
+    j["engine"] = engine.description();
+    fmt::print("{}\n", j.dump(-1, ' ', false, Json::error_handler_t::replace));
+  } else if (!o.quiet && s.samples > 0) {
+    fmt::print(stderr, "{:.2f} s of sound in {:.2f} s: {:.2f} x real time ({})\n", seconds,
+               s.draw_s, speed / rate, engine.description());
+  }
+}
+
+int make(const RenderOptions& o, std::vector<Take> takes, const std::vector<std::uint8_t>& seed,
+         const Engine& engine, const Recipe* again) {
+  const int rate = takes.front().recipe.sample_rate;
+  const std::vector<fs::path> skipped = skip_finished(takes, o.force);
+  for (const fs::path& p : skipped) {
+    if (!o.quiet)
+      fmt::print(stderr, "{}: already there, made by this very recipe; left as it is\n",
+                 p.string());
+  }
+  catch_interrupts();
+  Teller teller(o, rate);
+  const RenderSummary summary = render(engine, takes, seed, o.parallel, teller);
+  report(o, summary, teller, skipped, engine, rate);
+  if (summary.interrupted) {
+    fmt::print(
+        stderr, "mambo: interrupted; {}\n",
+        summary.files > 0 ? "what was drawn is kept in the files above" : "nothing was written");
+    return exit_interrupted;
+  }
+  if (again != nullptr && !again->interrupted && !o.quiet && !teller.hashes.empty()) {
+    fmt::print(stderr, "{}\n",
+               teller.hashes.front() == again->file_sha256
+                   ? "bit for bit the file that the recipe describes"
+                   : fmt::format("not bit for bit the recipe's file, which mambo {} made on {}",
+                                 again->version, again->engine));
+  }
+  return 0;
+}
+
+int run_new(RenderOptions& o) {
+  if (!o.format.empty()) o.output.format = parse_file_format(o.format);
+  if (o.to_s > 0 && o.to_s <= o.from_s) {
+    throw UsageError(
+        fmt::format("expected --to after --from, found {} s to {} s", o.from_s, o.to_s));
+  }
+  const auto model = open_model(o.model);
+  const auto engine = open_engine(*model, o.compute);
+  Recipe base = base_recipe(o, *model, *engine);
+  std::vector<std::uint8_t> seed;
+  if (!base.clip_path.empty()) seed = load_codes(base.clip_path, *model, o.from_s, o.to_s);
+  fill_in(base, *model, *engine);
+  return make(o, plan_takes(base, o.output), seed, *engine, nullptr);
+}
+
+int run_recipe(RenderOptions& o) {
+  const Recipe recipe = read_recipe(o.recipe);
+  o.model.model = o.model.model.empty() ? recipe.model_path : o.model.model;
+  o.model.model_rate = recipe.sample_rate;
+  o.model.encoding = encoding_name(recipe.encoding);
+  o.compute.weights = recipe.weights;
+  if (o.compute.backend == "auto") o.compute.backend = recipe.backend;
+  const auto model = open_model(o.model);
+  must_match(model->path().string(), recipe.model_sha256, model->hash());
+  const auto engine = open_engine(*model, o.compute);
+  Recipe base = recipe;
+  base.backend = backend_name(*engine);
+  std::vector<std::uint8_t> seed;
+  if (!recipe.clip_sha256.empty()) {
+    if (!o.seed_clip.empty()) base.clip_path = o.seed_clip;
+    base.clip_path = fs::absolute(base.clip_path);
+    must_match(base.clip_path.string(), recipe.clip_sha256,
+               sha256_hex(map_file(base.clip_path).bytes));
+    seed = load_codes(base.clip_path, *model, recipe.clip_from_s, recipe.clip_to_s);
+  }
+  fill_in(base, *model, *engine);
+  if (o.output.path.empty()) o.output.path = o.recipe.parent_path() / recipe.file;
+  o.output.format = recipe.format;
+  std::vector<Take> takes = plan_takes(base, o.output);
+  takes.front().files.front().part = recipe.part;
+  takes.front().draws = recipe.part != Part::seed;
+  return make(o, std::move(takes), seed, *engine, &recipe);
+}
+
+void add_sound_options(CLI::App& sub, RenderOptions& o) {
+  sub.add_option("--seed-clip,-s", o.seed_clip,
+                 "sound to continue, any format, rate and channels\n(default: the shipped one)")
+      ->type_name("FILE");
+  sub.add_flag("--from-silence", o.from_silence, "continue nothing instead")
+      ->excludes("--seed-clip");
+  sub.add_option("--from", o.from_s, "use the clip from here")->check(between(0, 86400, "s"));
+  sub.add_option("--to", o.to_s, "use the clip up to here; 0: its end")
+      ->check(between(0, 86400, "s"));
+  sub.add_option("--seconds,-t", o.seconds, "how much to draw")
+      ->check(between(0, 86400, "s"))
+      ->capture_default_str();
+  sub.add_option("--count,-n", o.output.count, "variations, with random seeds S, S+1, ...")
+      ->check(between(1, 100000))
+      ->capture_default_str();
+  sub.add_option("--rng-seed", o.rng_seed,
+                 "S, where the random numbers start: the same S, the same file")
+      ->type_name("INTEGER")
+      ->capture_default_str();
+  sub.add_option("--temperature", o.sampling.temperature,
+                 "0: the likeliest code; 1: as the model says")
+      ->check(between(0, 10))
+      ->capture_default_str();
+  sub.add_option("--top-k", o.sampling.top_k, "draw among the k likeliest codes; 0: all")
+      ->check(between(0, 256, "codes"))
+      ->capture_default_str();
+  sub.add_option("--top-p", o.sampling.top_p,
+                 "draw among the likeliest codes of this share; 1: all")
+      ->check(between(0.001, 1))
+      ->capture_default_str();
+}
+
+void add_file_options(CLI::App& sub, RenderOptions& o) {
+  sub.add_option(
+         "-o,--output", o.output.path,
+         "a file (.wav .flac .ogg) or a folder; --count adds -000, -001, ...\n(default: out/)")
+      ->type_name("FILE|DIR");
+  sub.add_option("--format", o.format, "of files in a folder (default: wav)")
+      ->check(CLI::IsMember({"wav", "flac", "ogg"}));
+  sub.add_option("--rate", o.rate, "sampling rate of the file (default: the model's, bit for bit)")
+      ->check(between(8000, 192000, "Hz"));
+  sub.add_flag("--with-seed", o.output.with_seed, "the seed before the continuation, in one file");
+  sub.add_flag("--stems", o.output.stems, "seed, continuation and both joined, a file each")
+      ->excludes("--with-seed");
+  sub.add_option("--recipe", o.recipe,
+                 "make the file of this recipe again (a .json beside a rendered file)")
+      ->type_name("FILE");
+  sub.add_option("--parallel", o.parallel, "voices drawn at the same time")
+      ->check(between(1, 4096, "voices"))
+      ->capture_default_str();
+  sub.add_flag("--force", o.force, "make files again that are there, replace any file");
+  sub.add_flag("--quiet,-q", o.quiet, "no progress");
+  sub.add_flag("--json", o.json, "one line of JSON about the files");
+}
+
+}  // namespace
+
+void add_render(CLI::App& app, Run& run) {
+  CLI::App* sub =
+      app.add_subcommand("render", "continue a clip into sound files, as fast as the machine can");
+  auto o = std::make_shared<RenderOptions>();
+  add_model_options(*sub, o->model);
+  add_sound_options(*sub, *o);
+  add_file_options(*sub, *o);
+  add_compute_options(*sub, o->compute);
+  CLI::Option* recipe = sub->get_option("--recipe");
+  for (const char* fixed :
+       {"--from-silence", "--from", "--to", "--seconds", "--count", "--rng-seed", "--temperature",
+        "--top-k", "--top-p", "--format", "--rate", "--with-seed", "--stems", "--weights",
+        "--model-rate", "--encoding"}) {
+    recipe->excludes(fixed);
+  }
+  sub->footer(
+      "\nA file holds the continuation alone unless --with-seed or --stems says otherwise. Beside\n"
+      "each lies a .json, its recipe. Files that are there already, made by the same recipe, are\n"
+      "skipped: an interrupted batch goes on where it stopped.\n"
+      "\nExamples:\n"
+      "  mambo render --seed-clip riff.wav --seconds 30 -o more.flac\n"
+      "  mambo render --seconds 20 --count 50 --temperature 0.95 -o takes/ --rate 48000\n"
+      "  mambo render --recipe takes/riff-continued-017.json -o again.wav");
+  sub->callback(
+      [&run, o] { run = [o] { return o->recipe.empty() ? run_new(*o) : run_recipe(*o); }; });
+}
+
+}  // namespace mambo

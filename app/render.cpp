@@ -1,0 +1,236 @@
+#include "app/render.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+
+#include "app/codes.h"
+#include "model/platform_file.h"
+#include "model/sha256.h"
+
+namespace mambo {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double since(Clock::time_point t) {
+  return std::chrono::duration<double>(Clock::now() - t).count();
+}
+
+constexpr std::size_t chunk_samples =
+    2048;  // drawn between looks at stop(): some 25 ms of one core
+
+class AbsorbSink : public PrefillSink {
+ public:
+  AbsorbSink(RenderEvents& events, std::uint64_t of) : events_(events), of_(of) {}
+  bool progress(std::uint64_t samples) override {
+    events_.absorbing(samples, of_);
+    return !events_.stop();
+  }
+
+ private:
+  RenderEvents& events_;
+  std::uint64_t of_;
+};
+
+void write_codes(AudioWriter& writer, std::span<const std::uint8_t> codes,
+                 const std::array<float, 256>& table) {
+  std::array<float, chunk_samples> block{};
+  while (!codes.empty()) {
+    const std::size_t n = std::min(codes.size(), block.size());
+    std::transform(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(n), block.begin(),
+                   [&](std::uint8_t c) { return table[c]; });
+    writer.write({block.data(), n});
+    codes = codes.subspan(n);
+  }
+}
+
+// A take being made.
+class Voice {
+ public:
+  Voice(const Take& take, std::span<const std::uint8_t> seed) : take_(take) {
+    table_ = decode_table(take.recipe.encoding);
+    for (const Take::File& file : take.files) {
+      Recipe recipe = take.recipe;
+      recipe.part = file.part;
+      WriterOptions options;
+      options.format = recipe.format;
+      options.rate = recipe.sample_rate;
+      options.file_rate = recipe.file_rate;
+      options.comment = recipe_metadata(recipe);
+      files_.push_back({recipe, file.path, std::make_unique<AudioWriter>(file.path, options)});
+      if (file.part != Part::continuation) write_codes(*files_.back().writer, seed, table_);
+    }
+    left_ = take.draws ? take.recipe.samples : 0;
+  }
+
+  std::uint64_t left() const { return left_; }
+  State& state() const { return *state_; }
+  void lend(State& state) { state_ = &state; }
+
+  GenerateRequest next() {
+    codes_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left_, chunk_samples)));
+    GenerateRequest request;
+    request.sampling = take_.recipe.sampling;
+    request.rng_seed = take_.recipe.rng_seed;
+    request.rng_index = take_.recipe.samples - left_;
+    request.codes = codes_;
+    return request;
+  }
+
+  void keep() {
+    left_ -= codes_.size();
+    for (File& file : files_) {
+      if (file.recipe.part != Part::seed) write_codes(*file.writer, codes_, table_);
+    }
+  }
+
+  // Completes the files, as long as they are, and writes their recipes. The first error is thrown
+  // after all has been tried.
+  std::uint64_t close(RenderEvents& events) {
+    std::exception_ptr first;
+    std::uint64_t files = 0;
+    for (File& file : files_) {
+      try {
+        file.writer->close();
+      } catch (const Error&) {
+        if (first == nullptr) first = std::current_exception();
+      }
+      if (file.writer->file_frames() == 0) continue;
+      try {
+        file.recipe.file = file.path.filename().string();
+        file.recipe.file_samples = file.writer->file_frames();
+        file.recipe.interrupted = left_ > 0 || first != nullptr || broken_;
+        file.recipe.file_sha256 = sha256_hex(map_file(file.path).bytes);
+        write_recipe(file.path, file.recipe);
+        ++files;
+        events.file_done(file.path, file.recipe);
+      } catch (const Error&) {
+        if (first == nullptr) first = std::current_exception();
+      }
+    }
+    files_.clear();
+    if (first != nullptr) std::rethrow_exception(first);
+    return files;
+  }
+
+  void mark_broken() { broken_ = true; }  // a write failed: no file of this take is whole
+
+ private:
+  struct File {
+    Recipe recipe;
+    std::filesystem::path path;
+    std::unique_ptr<AudioWriter> writer;
+  };
+  const Take& take_;
+  std::array<float, 256> table_{};
+  std::vector<File> files_;
+  std::vector<std::uint8_t> codes_;
+  State* state_ = nullptr;
+  std::uint64_t left_ = 0;
+  bool broken_ = false;
+};
+
+class Renderer {
+ public:
+  Renderer(const Engine& engine, std::span<const Take> takes, std::span<const std::uint8_t> seed,
+           RenderEvents& events)
+      : engine_(engine), takes_(takes), seed_(seed), events_(events) {
+    for (const Take& take : takes) total_ += take.draws ? take.recipe.samples : 0;
+  }
+
+  RenderSummary run(int open_at_once) {
+    if (total_ > 0) absorb();
+    const Clock::time_point start = Clock::now();
+    const auto group = static_cast<std::size_t>(std::max(1, open_at_once));
+    for (std::size_t at = 0; at < takes_.size() && !summary_.interrupted; at += group) {
+      make_group(takes_.subspan(at, std::min(group, takes_.size() - at)));
+    }
+    summary_.draw_s = since(start);
+    return summary_;
+  }
+
+ private:
+  void absorb() {
+    const Clock::time_point start = Clock::now();
+    start_ = engine_.make_state();
+    AbsorbSink sink(events_, seed_.size());
+    if (!seed_.empty()) engine_.prefill(*start_, seed_, &sink);
+    summary_.absorb_s = since(start);
+  }
+
+  void make_group(std::span<const Take> takes) {
+    std::vector<Voice> voices;
+    voices.reserve(takes.size());
+    std::exception_ptr error;
+    try {
+      for (const Take& take : takes) {
+        voices.emplace_back(take, seed_);
+        if (take.draws) lend_state(voices);
+      }
+      while (draw_chunk(voices)) {
+        events_.drawing(summary_.samples, total_);
+        if (events_.stop()) {
+          summary_.interrupted = true;
+          break;
+        }
+      }
+    } catch (const Error&) {
+      error = std::current_exception();
+      for (Voice& voice : voices) voice.mark_broken();
+    }
+    for (Voice& voice : voices) {
+      try {
+        summary_.files += voice.close(events_);
+      } catch (const Error&) {
+        if (error == nullptr) error = std::current_exception();
+      }
+    }
+    if (error != nullptr) std::rethrow_exception(error);
+  }
+
+  void lend_state(std::vector<Voice>& voices) {
+    const std::size_t i = voices.size() - 1;
+    while (states_.size() <= i) states_.push_back(engine_.make_state());
+    engine_.copy(*start_, *states_[i]);
+    voices.back().lend(*states_[i]);
+  }
+
+  // False once there was nothing left to draw.
+  bool draw_chunk(std::vector<Voice>& voices) {
+    streams_.clear();
+    drawing_.clear();
+    for (Voice& voice : voices) {
+      if (voice.left() == 0) continue;
+      drawing_.push_back(&voice);
+      streams_.push_back({&voice.state(), voice.next()});
+    }
+    if (streams_.empty()) return false;
+    engine_.generate_many(streams_);
+    for (Voice* voice : drawing_) voice->keep();
+    for (const Stream& s : streams_) summary_.samples += s.request.codes.size();
+    return true;
+  }
+
+  const Engine& engine_;
+  std::span<const Take> takes_;
+  std::span<const std::uint8_t> seed_;
+  RenderEvents& events_;
+  std::uint64_t total_ = 0;
+  RenderSummary summary_;
+  std::unique_ptr<State> start_;
+  std::vector<std::unique_ptr<State>> states_;  // reused from group to group
+  std::vector<Stream> streams_;
+  std::vector<Voice*> drawing_;
+};
+
+}  // namespace
+
+RenderSummary render(const Engine& engine, std::span<const Take> takes,
+                     std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events) {
+  return Renderer(engine, takes, seed, events).run(open_at_once);
+}
+
+}  // namespace mambo
