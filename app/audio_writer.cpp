@@ -120,7 +120,8 @@ struct AudioWriter::Impl {
     info.samplerate = options.file_rate;
     info.channels = 1;
     info.format = sndfile_format(options);
-    if (sf_format_check(&info) == 0) {
+    const bool vorbis_takes_it = options.file_rate >= 8000 && options.file_rate <= 192000;
+    if (sf_format_check(&info) == 0 || (options.format == FileFormat::ogg && !vorbis_takes_it)) {
       throw Error(fmt::format("cannot write {}: {} files of {} Hz do not exist", asked.string(),
                               file_format_extension(options.format), options.file_rate));
     }
@@ -161,7 +162,7 @@ struct AudioWriter::Impl {
       const sf_count_t got = sf_writef_float(file, block.data(), wanted);
       written += static_cast<std::uint64_t>(std::max<sf_count_t>(got, 0));
       if (got == wanted) return;
-      error = errno != 0 ? errno : ENOSPC;
+      error = errno != 0 ? errno : EIO;
     }
     const std::uint64_t kept = finish();
     throw Error(fmt::format("cannot write more of {}: {}; {}", asked.string(), reason(error),

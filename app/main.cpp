@@ -1,3 +1,4 @@
+// mambo. With a window or without, what is asked for is found out by app/cli.
 #include <csignal>
 
 #include "app/cli/command_line.h"
@@ -5,9 +6,32 @@
 #include "app/gui/window.h"
 #endif
 
+namespace {
+
+#if MAMBO_HAS_GUI
+int open_window(const mambo::GuiCommand& asked) {
+  mambo::GuiOptions options;
+  options.model = asked.model.string();
+  options.seed_clip = asked.seed_clip.string();
+  options.device = asked.device;
+  options.backend = asked.backend;
+  options.engine = asked.engine;
+  options.latency_s = asked.latency_s;
+  options.screenshot = asked.screenshot.string();
+  options.after_s = asked.after_s;
+  options.width = asked.width;
+  options.height = asked.height;
+  return mambo::run_gui(options);
+}
+constexpr auto* window = &open_window;
+#else
+constexpr std::nullptr_t window = nullptr;
+#endif
+
+}  // namespace
+
 int main(int argc, char** argv) {
   // A file that may grow no further is an error to report, not a reason to die.
   std::signal(SIGXFSZ, SIG_IGN);
-  std::function<int(const mambo::GuiCommand&)> gui;
-  return mambo::run_command_line(argc, argv, gui);
+  return mambo::run_command_line(argc, argv, window);
 }

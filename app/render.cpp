@@ -47,6 +47,15 @@ void write_codes(AudioWriter& writer, std::span<const std::uint8_t> codes,
   }
 }
 
+WriterOptions writer_options(const Recipe& recipe) {
+  WriterOptions options;
+  options.format = recipe.format;
+  options.rate = recipe.sample_rate;
+  options.file_rate = recipe.file_rate;
+  options.comment = recipe_metadata(recipe);
+  return options;
+}
+
 // A take being made.
 class Voice {
  public:
@@ -55,12 +64,8 @@ class Voice {
     for (const Take::File& file : take.files) {
       Recipe recipe = take.recipe;
       recipe.part = file.part;
-      WriterOptions options;
-      options.format = recipe.format;
-      options.rate = recipe.sample_rate;
-      options.file_rate = recipe.file_rate;
-      options.comment = recipe_metadata(recipe);
-      files_.push_back({recipe, file.path, std::make_unique<AudioWriter>(file.path, options)});
+      files_.push_back(
+          {recipe, file.path, std::make_unique<AudioWriter>(file.path, writer_options(recipe))});
       if (file.part != Part::continuation) write_codes(*files_.back().writer, seed, table_);
     }
     left_ = take.draws ? take.recipe.samples : 0;
@@ -142,6 +147,10 @@ class Renderer {
   }
 
   RenderSummary run(int open_at_once) {
+    if (takes_.empty()) return summary_;
+    // An output that cannot be written is better known before the work than after it.
+    const Take& first = takes_.front();
+    AudioWriter(first.files.front().path, writer_options(first.recipe)).close();
     if (total_ > 0) absorb();
     const Clock::time_point start = Clock::now();
     const auto group = static_cast<std::size_t>(std::max(1, open_at_once));

@@ -39,6 +39,11 @@ Name choose_name(const Recipe& base, const OutputChoice& choice) {
   Name name;
   const std::optional<FileFormat> by_extension = format_of(choice.path);
   std::error_code error;
+  const fs::file_status there = fs::status(choice.path, error);
+  if (fs::exists(there) && !fs::is_regular_file(there) && !fs::is_directory(there)) {
+    throw UsageError(fmt::format("-o: expected a file or folder, found a device or pipe: {}",
+                                 choice.path.string()));
+  }
   const bool folder =
       choice.path.empty() || choice.path.filename().empty() || fs::is_directory(choice.path, error);
   if (by_extension && !folder) {

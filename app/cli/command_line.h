@@ -14,8 +14,10 @@ struct GuiCommand {
   std::filesystem::path model, seed_clip;
   std::string device, backend = "auto";
   EngineOptions engine;
+  double latency_s = 0;              // 0: the last session's, then the program's default
   std::filesystem::path screenshot;  // save what the window shows after `after_s`, then leave
   double after_s = 5;
+  int width = 0, height = 0;  // of the window, in pixels; 0: the last session's
 };
 
 // Returns the program's exit code: 0, 1 failure, 2 bad usage, 130 interrupted. Errors are one line

@@ -14,6 +14,7 @@ namespace {
 struct GuiOptions {
   GuiCommand command;
   ComputeOptions compute;
+  double latency_ms = 0;
 };
 
 void add_options(CLI::App& app, GuiOptions& o) {
@@ -26,6 +27,8 @@ void add_options(CLI::App& app, GuiOptions& o) {
   app.add_option("--device,-d", o.command.device,
                  "audio device, or a part of its name (mambo devices)")
       ->type_name("NAME");
+  app.add_option("--latency", o.latency_ms, "from drawing a sample to hearing it; 0: as last time")
+      ->check(between(0, 2000, "ms"));
   add_compute_options(app, o.compute);
   app.add_option("--screenshot", o.command.screenshot,
                  "save what the window shows as PNG, then leave")
@@ -33,6 +36,10 @@ void add_options(CLI::App& app, GuiOptions& o) {
   app.add_option("--after", o.command.after_s, "when to take it")
       ->check(between(0, 3600, "s"))
       ->capture_default_str();
+  app.add_option("--width", o.command.width, "of the window; 0: as last time")
+      ->check(between(0, 16384, "pixels"));
+  app.add_option("--height", o.command.height, "of the window; 0: as last time")
+      ->check(between(0, 16384, "pixels"));
 }
 
 bool has_display() {
@@ -49,6 +56,7 @@ int open_window(GuiOptions& o, const GuiRunner& gui) {
   if (!has_display()) throw Error(fmt::format("there is no display for a window; {}", advice));
   o.command.engine = engine_options(o.compute);
   o.command.backend = o.compute.backend;
+  o.command.latency_s = o.latency_ms / 1000;
   return gui(o.command);
 }
 

@@ -74,8 +74,7 @@ void HeatMap::save(const std::filesystem::path& path) const {
   constexpr int left = 24, top = 44, bottom = 44, right = 110;
   Picture picture(left + std::max(w, 560) + right, top + h + bottom, ground);
   picture.text(left, 14, 2,
-               fmt::format("{}  delta, {} channels, longest memory on top", layer_, channels_),
-               ink);
+               fmt::format("{}  delta, {} channels, smallest on top", layer_, channels_), ink);
   for (int x = 0; x < columns_; ++x) {
     for (int y = 0; y < channels_; ++y) {
       const float v = value[static_cast<std::size_t>(x) * channels_ + order[y]];

@@ -15,8 +15,8 @@ class HeatMap {
   HeatMap(std::string layer, int channels, std::uint64_t steps, double step_s, double from_s);
 
   void add(std::uint64_t first, int rows, const float* delta);  // [rows][channels]
-  // PNG, written aside and renamed. Channels are sorted by their mean delta: the longest memory on
-  // top. Throws Error.
+  // PNG, written aside and renamed. Channels are sorted by their mean delta, the smallest on top.
+  // Throws Error.
   void save(const std::filesystem::path& path) const;
 
  private:

@@ -61,9 +61,10 @@ std::string backend_name(const Engine& engine) {
   return name;
 }
 
-CLI::Validator between(double lo, double hi, const std::string& unit) {
+CLI::Validator between(double lo, double hi, const std::string& unit, const std::string& words) {
   const std::string space = unit.empty() ? "" : " " + unit;
-  const std::string range = fmt::format("{} to {}{}", lo, hi, space);
+  const std::string range =
+      !words.empty() ? words : fmt::format("{:.15g} to {:.15g}{}", lo, hi, space);
   return CLI::Validator(
       [=](std::string& text) {
         double value = 0;

@@ -34,7 +34,9 @@ std::unique_ptr<Engine> open_engine(const Model& model, const ComputeOptions& o)
 std::string backend_name(const Engine& engine);
 
 // A number from lo to hi; anything else, NaN included, is bad usage. unit: "s", "Hz" or "".
-CLI::Validator between(double lo, double hi, const std::string& unit = "");
+// words: how to say the range, when numbers say it badly.
+CLI::Validator between(double lo, double hi, const std::string& unit = "",
+                       const std::string& words = "");
 
 // The shipped seed clip; throws Error when there is none.
 std::filesystem::path shipped_seed_clip();

@@ -168,6 +168,12 @@ int make(const RenderOptions& o, std::vector<Take> takes, const std::vector<std:
 }
 
 int run_new(RenderOptions& o) {
+  if (o.from_silence && !o.seed_clip.empty()) {
+    throw UsageError("--from-silence and --seed-clip exclude each other");
+  }
+  if (o.output.stems && o.output.with_seed) {
+    throw UsageError("--stems and --with-seed exclude each other: stems hold both joined anyway");
+  }
   if (!o.format.empty()) o.output.format = parse_file_format(o.format);
   if (o.to_s > 0 && o.to_s <= o.from_s) {
     throw UsageError(
@@ -215,8 +221,7 @@ void add_sound_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--seed-clip,-s", o.seed_clip,
                  "sound to continue, any format, rate and channels\n(default: the shipped one)")
       ->type_name("FILE");
-  sub.add_flag("--from-silence", o.from_silence, "continue nothing instead")
-      ->excludes("--seed-clip");
+  sub.add_flag("--from-silence", o.from_silence, "continue nothing instead");
   sub.add_option("--from", o.from_s, "use the clip from here")->check(between(0, 86400, "s"));
   sub.add_option("--to", o.to_s, "use the clip up to here; 0: its end")
       ->check(between(0, 86400, "s"));
@@ -229,6 +234,7 @@ void add_sound_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--rng-seed", o.rng_seed,
                  "S, where the random numbers start: the same S, the same file")
       ->type_name("INTEGER")
+      ->check(between(0, 0x1p64, "", "0 or more"))
       ->capture_default_str();
   sub.add_option("--temperature", o.sampling.temperature,
                  "0: the likeliest code; 1: as the model says")
@@ -253,8 +259,7 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--rate", o.rate, "sampling rate of the file (default: the model's, bit for bit)")
       ->check(between(8000, 192000, "Hz"));
   sub.add_flag("--with-seed", o.output.with_seed, "the seed before the continuation, in one file");
-  sub.add_flag("--stems", o.output.stems, "seed, continuation and both joined, a file each")
-      ->excludes("--with-seed");
+  sub.add_flag("--stems", o.output.stems, "seed, continuation and both joined, a file each");
   sub.add_option("--recipe", o.recipe,
                  "make the file of this recipe again (a .json beside a rendered file)")
       ->type_name("FILE");
@@ -264,6 +269,17 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
   sub.add_flag("--force", o.force, "make files again that are there, replace any file");
   sub.add_flag("--quiet,-q", o.quiet, "no progress");
   sub.add_flag("--json", o.json, "one line of JSON about the files");
+}
+
+// A recipe says these itself.
+void refuse_beside_recipe(const CLI::App& sub) {
+  for (const char* name : {"--from-silence", "--from", "--to", "--seconds", "--count", "--rng-seed",
+                           "--temperature", "--top-k", "--top-p", "--format", "--rate",
+                           "--with-seed", "--stems", "--weights", "--model-rate", "--encoding"}) {
+    if (sub.count(name) > 0) {
+      throw UsageError(fmt::format("--recipe says all about the sound: leave out {}", name));
+    }
+  }
 }
 
 }  // namespace
@@ -276,13 +292,6 @@ void add_render(CLI::App& app, Run& run) {
   add_sound_options(*sub, *o);
   add_file_options(*sub, *o);
   add_compute_options(*sub, o->compute);
-  CLI::Option* recipe = sub->get_option("--recipe");
-  for (const char* fixed :
-       {"--from-silence", "--from", "--to", "--seconds", "--count", "--rng-seed", "--temperature",
-        "--top-k", "--top-p", "--format", "--rate", "--with-seed", "--stems", "--weights",
-        "--model-rate", "--encoding"}) {
-    recipe->excludes(fixed);
-  }
   sub->footer(
       "\nA file holds the continuation alone unless --with-seed or --stems says otherwise. Beside\n"
       "each lies a .json, its recipe. Files that are there already, made by the same recipe, are\n"
@@ -291,8 +300,10 @@ void add_render(CLI::App& app, Run& run) {
       "  mambo render --seed-clip riff.wav --seconds 30 -o more.flac\n"
       "  mambo render --seconds 20 --count 50 --temperature 0.95 -o takes/ --rate 48000\n"
       "  mambo render --recipe takes/riff-continued-017.json -o again.wav");
-  sub->callback(
-      [&run, o] { run = [o] { return o->recipe.empty() ? run_new(*o) : run_recipe(*o); }; });
+  sub->callback([&run, o, sub] {
+    if (!o->recipe.empty()) refuse_beside_recipe(*sub);
+    run = [o] { return o->recipe.empty() ? run_new(*o) : run_recipe(*o); };
+  });
 }
 
 }  // namespace mambo

@@ -1,0 +1,210 @@
+// The program as people meet it: help, bad usage, and what each command prints.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+
+#include "support.h"
+
+namespace mambo {
+namespace {
+
+using testing::Folder;
+using testing::mambo;
+using testing::Outcome;
+using testing::small_model;
+using testing::tone_clip;
+
+void expect_one_line(const std::string& err) {
+  EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << err;
+  EXPECT_EQ(err.rfind("mambo: ", 0), 0U) << err;
+}
+
+TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
+  for (const char* command :
+       {"gui", "play", "render", "probe", "eval", "bench", "info", "devices"}) {
+    const Outcome o = mambo({command, "--help"});
+    EXPECT_EQ(o.code, 0) << command;
+    EXPECT_NE(o.out.find("Example"), std::string::npos) << command;
+    EXPECT_NE(o.out.find(std::string("\n  mambo ") + command), std::string::npos) << command;
+    EXPECT_EQ(o.err, "") << command;
+  }
+  const Outcome all = mambo({"--help"});
+  EXPECT_EQ(all.code, 0);
+  EXPECT_NE(all.out.find("render"), std::string::npos);
+}
+
+TEST(CommandLine, SaysItsVersion) {
+  const Outcome o = mambo({"--version"});
+  EXPECT_EQ(o.code, 0);
+  EXPECT_EQ(o.out.rfind("mambo 0.", 0), 0U) << o.out;
+}
+
+TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
+  const Folder folder;
+  const std::string clip = tone_clip(folder);
+  const std::vector<std::vector<std::string>> cases = {
+      {"bogus"},
+      {"--bogus"},
+      {"render", "extra"},
+      {"render", "--seconds", "nan"},
+      {"render", "--seconds", "-3"},
+      {"render", "--seconds", "0"},
+      {"render", "--seconds", "many"},
+      {"render", "--count", "0"},
+      {"render", "--count", "2.5"},
+      {"render", "--rng-seed", "-1"},
+      {"render", "--temperature", "-0.1"},
+      {"render", "--temperature", "inf"},
+      {"render", "--top-k", "1000"},
+      {"render", "--top-p", "0"},
+      {"render", "--top-p", "1.5"},
+      {"render", "--rate", "3"},
+      {"render", "--format", "mp3"},
+      {"render", "--backend", "abacus"},
+      {"render", "--weights", "int4"},
+      {"render", "--threads", "-1"},
+      {"render", "--stems", "--with-seed"},
+      {"render", "--from", "3", "--to", "2"},
+      {"render", "--from-silence", "--seed-clip", clip},
+      {"render", "--from-silence", "--with-seed", "--model", small_model()},
+      {"render", "--recipe", "x.json", "--seconds", "3"},
+      {"render", "-m", small_model(), "-s", clip, "-o", (folder / "a.mp3").string()},
+      {"render", "-m", small_model(), "-s", clip, "-o", (folder / "a.wav").string(), "--format",
+       "ogg"},
+      {"render", "-m", small_model(), "-s", clip, "-o", "/dev/full"},
+      {"--model", "x", "render"},
+      {"eval"},
+      {"probe", "--audio", clip},
+      {"probe", "-m", small_model(), "--audio", clip, "-o", (folder / "p").string(), "--layers",
+       "up.9.9"},
+      {"bench", "dance"},
+      {"bench", "step", "--samples", "0"},
+      {"gui", "--after", "-1"},
+      {"play", "--bogus"},
+      {"info", "--encoding", "alaw"},
+      {"devices", "--loud"},
+  };
+  for (const auto& words : cases) {
+    const Outcome o = mambo(words);
+    std::string said;
+    for (const std::string& word : words) said += word + " ";
+    EXPECT_EQ(o.code, 2) << said << o.err;
+    EXPECT_EQ(o.out, "") << said;
+    expect_one_line(o.err);
+  }
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"tone.wav"});
+}
+
+TEST(CommandLine, WhatCannotBeDoneIsFailureInOneLine) {
+  const Folder folder;
+  const std::string clip = tone_clip(folder);
+  std::ofstream(folder / "text.txt") << "a text";
+  const std::string text = (folder / "text.txt").string();
+  const std::string out = (folder / "out.wav").string();
+  const struct {
+    std::vector<std::string> words;
+    const char* says;
+  } cases[] = {
+      {{"info", "--model", "/nowhere/m.safetensors"}, "/nowhere/m.safetensors"},
+      {{"info", "--model", text}, "text.txt"},
+      {{"render", "-m", small_model(), "-s", text, "-o", out}, "expected a sound file"},
+      {{"render", "-m", small_model(), "-s", "/nowhere/a.wav", "-o", out}, "there is no such file"},
+      {{"render", "-m", small_model(), "-s", clip, "-o", text + "/a.wav"},
+       "cannot make the folder"},
+      {{"render", "-m", small_model(), "-s", clip, "-o", "/proc/a.wav"},
+       "cannot write /proc/a.wav"},
+      {{"render", "-m", small_model(), "-s", clip, "-o", out, "--from", "9"}, "inside its 0.500 s"},
+      {{"render", "--recipe", text}, "expected a recipe"},
+      {{"eval", "-m", small_model(), "-a", clip, text}, "expected a sound file"},
+      {{"probe", "-m", small_model(), "-a", text, "-o", out}, "expected a sound file"},
+      {{"probe", "-m", small_model(), "-a", clip, "-o", "/proc/p"}, "/proc/p"},
+  };
+  for (const auto& c : cases) {
+    const Outcome o = mambo(c.words);
+    EXPECT_EQ(o.code, 1) << o.err;
+    EXPECT_NE(o.err.find(c.says), std::string::npos) << o.err;
+    expect_one_line(o.err);
+  }
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{"text.txt", "tone.wav"}));
+}
+
+TEST(CommandLine, WithoutADisplayTheWindowSaysWhatToDo) {
+  for (const auto& words : {std::vector<std::string>{}, std::vector<std::string>{"gui"}}) {
+    const Outcome o = mambo(words, "unset DISPLAY WAYLAND_DISPLAY");
+    EXPECT_EQ(o.code, 1);
+    EXPECT_NE(o.err.find("mambo render"), std::string::npos) << o.err;
+    expect_one_line(o.err);
+  }
+}
+
+TEST(CommandLine, InfoKnowsTheModel) {
+  const auto j = mambo({"info", "-m", testing::piano_model(), "--json"}).json();
+  EXPECT_EQ(j.at("name"), "piano-lab");
+  EXPECT_EQ(j.at("parameters"), 3557184);
+  EXPECT_EQ(j.at("stride_samples"), 256);
+  EXPECT_DOUBLE_EQ(j.at("stride_ms"), 16);
+  EXPECT_EQ(j.at("tiers").size(), 3U);
+  EXPECT_EQ(j.at("layers").size(), 15U);
+  EXPECT_GT(j.at("multiply_adds_per_sample_worst"), j.at("multiply_adds_per_sample_mean"));
+  EXPECT_EQ(j.at("sha256").get<std::string>().size(), 64U);
+  for (const auto& layer : j.at("layers")) {
+    EXPECT_GT(layer.at("horizon_seconds_p95"), layer.at("horizon_seconds_p05"));
+  }
+  const Outcome people = mambo({"info", "-m", testing::piano_model()});
+  EXPECT_EQ(people.code, 0);
+  EXPECT_NE(people.out.find("3,557,184"), std::string::npos) << people.out;
+}
+
+TEST(CommandLine, InfoReadsAnEcosystemFolder) {
+  const auto j =
+      mambo({"info", "-m", MAMBO_TEST_DATA "/hf-flat", "--model-rate", "8000", "--json"}).json();
+  EXPECT_EQ(j.at("sample_rate_hz"), 8000);
+  EXPECT_EQ(j.at("stride_samples"), 1);
+}
+
+TEST(CommandLine, DevicesListsAtLeastTheProcessor) {
+  const auto j = mambo({"devices", "--json"}).json();
+  ASSERT_TRUE(j.at("audio").is_array());
+  bool cpu = false;
+  for (const auto& d : j.at("compute")) cpu = cpu || (d.at("backend") == "cpu" && d.at("usable"));
+  EXPECT_TRUE(cpu);
+  const Outcome people = mambo({"devices"});
+  EXPECT_EQ(people.code, 0);
+  if (j.at("audio").empty()) {
+    EXPECT_NE(people.out.find("no sound card"), std::string::npos) << people.out;
+  }
+}
+
+TEST(CommandLine, BenchPromisesItsKeys) {
+  const auto step =
+      mambo({"bench", "step", "-m", small_model(), "--samples", "2000", "--json"}).json();
+  const auto prefill =
+      mambo({"bench", "prefill", "-m", small_model(), "--seconds", "1", "--json"}).json();
+  for (const auto& j : {step, prefill}) {
+    EXPECT_GT(j.at("us_per_sample_mean"), 0);
+    EXPECT_GE(j.at("us_per_sample_p99"), j.at("us_per_sample_p50"));
+    EXPECT_GT(j.at("real_time_factor"), 0);
+    EXPECT_NEAR(j.at("real_time_factor").get<double>() * j.at("us_per_sample_mean").get<double>() *
+                    j.at("sample_rate_hz").get<double>(),
+                1e6, 1);
+  }
+  EXPECT_EQ(step.at("samples"), 2000);
+  EXPECT_EQ(prefill.at("seconds_of_audio"), 1.0);
+  const auto batch = mambo({"bench", "batch", "-m", small_model(), "--samples", "2000", "--streams",
+                            "3", "--json"})
+                         .json();
+  EXPECT_EQ(batch.at("streams"), 3);
+  EXPECT_GT(batch.at("samples_per_second"), 0);
+  const auto all =
+      mambo({"bench", "all", "-m", small_model(), "--samples", "500", "--seconds", "0.1", "--json"})
+          .json();
+  for (const char* part : {"step", "prefill", "scan", "batch"})
+    EXPECT_TRUE(all.contains(part)) << part;
+  const Outcome people = mambo({"bench", "step", "-m", small_model(), "--samples", "100"});
+  EXPECT_NE(people.out.find("us per sample p99"), std::string::npos) << people.out;
+}
+
+}  // namespace
+}  // namespace mambo

@@ -1,0 +1,251 @@
+// Rendering, through the program: the same again, many, resumed, interrupted, out of room.
+#include <gtest/gtest.h>
+#include <signal.h>  // NOLINT: kill is POSIX
+#include <sndfile.h>
+
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "app/recipe.h"
+#include "model/sha256.h"
+#include "support.h"
+
+namespace mambo {
+namespace {
+
+using testing::bytes_of;
+using testing::Folder;
+using testing::mambo;
+using testing::Outcome;
+using testing::read_sound;
+using testing::small_model;
+using testing::tone_clip;
+
+std::string sha256(const std::filesystem::path& path) {
+  const std::string bytes = bytes_of(path);
+  return sha256_hex(std::as_bytes(std::span(bytes)));
+}
+
+class Render : public ::testing::Test {
+ protected:
+  std::string path(const std::string& name) const { return (folder / name).string(); }
+  // render with the small model on the tone
+  Outcome render(std::vector<std::string> words, const std::string& setup = "") const {
+    std::vector<std::string> all = {"render", "-m", small_model(), "-s", clip};
+    all.insert(all.end(), words.begin(), words.end());
+    return mambo(all, setup);
+  }
+  Folder folder;
+  std::string clip = tone_clip(folder).string();
+};
+
+TEST_F(Render, WritesTheContinuationAndItsRecipe) {
+  const Outcome o = render({"--seconds", "1.5", "-o", path("a.wav")});
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.out.find("a.wav  1.50 s"), std::string::npos) << o.out;
+  EXPECT_NE(o.err.find("x real time"), std::string::npos) << o.err;
+  const testing::Sound sound = read_sound(path("a.wav"));
+  EXPECT_EQ(sound.samples.size(), 24000U);
+  EXPECT_EQ(sound.rate, 16000);
+  const Recipe recipe = read_recipe(path("a.json"));
+  EXPECT_EQ(recipe.samples, 24000U);
+  EXPECT_EQ(recipe.file_samples, 24000U);
+  EXPECT_FALSE(recipe.interrupted);
+  EXPECT_EQ(recipe.model_sha256, sha256(small_model()));
+  EXPECT_EQ(recipe.clip_sha256, sha256(clip));
+  EXPECT_EQ(recipe.file_sha256, sha256(path("a.wav")));
+  EXPECT_TRUE(std::filesystem::path(recipe.model_path).is_absolute());
+  // The metadata is the same recipe, less what belongs to this machine.
+  const auto inside = nlohmann::json::parse(sound.comment);
+  const auto beside = nlohmann::json::parse(bytes_of(path("a.json")));
+  for (const auto& [key, value] : inside.items()) EXPECT_EQ(value, beside.at(key)) << key;
+  EXPECT_EQ(inside.count("model_path"), 0U);
+}
+
+TEST_F(Render, IsTheSameBitForBit) {
+  for (const char* format : {"wav", "flac", "ogg"}) {
+    const std::string a = path(std::string("a.") + format);
+    const std::string b = path(std::string("b.") + format);
+    ASSERT_EQ(render({"--seconds", "0.7", "--rate", "44100", "-o", a}).code, 0);
+    ASSERT_EQ(render({"--seconds", "0.7", "--rate", "44100", "-o", b}).code, 0);
+    EXPECT_TRUE(bytes_of(a) == bytes_of(b)) << format;
+    EXPECT_EQ(read_sound(a).rate, 44100);
+  }
+  ASSERT_EQ(render({"--seconds", "0.7", "--rng-seed", "2", "-o", path("c.wav")}).code, 0);
+  ASSERT_EQ(render({"--seconds", "0.7", "--rng-seed", "3", "-o", path("d.wav")}).code, 0);
+  EXPECT_FALSE(read_sound(path("c.wav")).samples == read_sound(path("d.wav")).samples);
+}
+
+TEST_F(Render, EachOfManyIsWhatItWouldBeAlone) {
+  // More voices than are open at once, longer than a chunk, and not a multiple of it.
+  ASSERT_EQ(render({"--seconds", "0.3", "--count", "5", "--parallel", "2", "--rng-seed", "40", "-o",
+                    path("many") + "/"})
+                .code,
+            0);
+  for (int i = 0; i < 5; ++i) {
+    const std::string alone = path("alone" + std::to_string(i) + ".wav");
+    ASSERT_EQ(render({"--seconds", "0.3", "--rng-seed", std::to_string(40 + i), "-o", alone}).code,
+              0);
+    const std::string one = path("many/tone-continued-00" + std::to_string(i) + ".wav");
+    EXPECT_TRUE(bytes_of(one) == bytes_of(alone)) << i;
+  }
+}
+
+TEST_F(Render, SkipsWhatIsFinishedAndMakesTheRest) {
+  const std::vector<std::string> words = {"--seconds", "0.2",         "--count", "4",
+                                          "-o",        path("t.wav"), "--json"};
+  const auto first = render(words).json();
+  ASSERT_EQ(first.at("files").size(), 4U);
+  std::filesystem::remove(path("t-001.wav"));
+  const std::string kept = bytes_of(path("t-002.wav"));
+  const Outcome o = render(words);
+  const auto second = o.json();
+  EXPECT_EQ(second.at("skipped").size(), 3U);
+  ASSERT_EQ(second.at("files").size(), 1U);
+  EXPECT_EQ(second.at("files").at(0), path("t-001.wav"));
+  EXPECT_EQ(second.at("sha256").at(0), first.at("sha256").at(1));
+  EXPECT_NE(o.err.find("already there"), std::string::npos) << o.err;
+  // Another recipe replaces what mambo made; --force makes all again.
+  EXPECT_EQ(
+      render({"--seconds", "0.1", "-o", path("t-002.wav"), "--json"}).json().at("files").size(),
+      1U);
+  EXPECT_FALSE(bytes_of(path("t-002.wav")) == kept);
+  std::vector<std::string> force = words;
+  force.emplace_back("--force");
+  EXPECT_EQ(render(force).json().at("files").size(), 4U);
+  EXPECT_TRUE(bytes_of(path("t-002.wav")) == kept);
+}
+
+TEST_F(Render, DoesNotTouchForeignFiles) {
+  ASSERT_EQ(render({"--seconds", "0.1", "-o", path("a.wav")}).code, 0);
+  std::ofstream(path("a.wav"), std::ios::app) << "edited by hand";
+  const std::string edited = bytes_of(path("a.wav"));
+  for (const std::string& target : {path("a.wav"), clip}) {
+    const std::string before = bytes_of(target);
+    const Outcome o = render({"--seconds", "0.1", "-o", target});
+    EXPECT_EQ(o.code, 1);
+    EXPECT_NE(o.err.find("--force"), std::string::npos) << o.err;
+    EXPECT_TRUE(bytes_of(target) == before);
+  }
+  EXPECT_EQ(render({"--seconds", "0.1", "-o", path("a.wav"), "--force"}).code, 0);
+  EXPECT_FALSE(bytes_of(path("a.wav")) == edited);
+}
+
+TEST_F(Render, ARecipeMakesTheFileAgain) {
+  ASSERT_EQ(render({"--seconds", "0.3", "--temperature", "0.9", "--top-k", "50", "--top-p", "0.95",
+                    "--from", "0.1", "--to", "0.4", "--weights", "f32", "--with-seed", "-o",
+                    path("a.flac")})
+                .code,
+            0);
+  const Outcome o = mambo({"render", "--recipe", path("a.json"), "-o", path("again.flac")});
+  ASSERT_EQ(o.code, 0) << o.err;
+  EXPECT_NE(o.err.find("bit for bit the file"), std::string::npos) << o.err;
+  EXPECT_TRUE(bytes_of(path("a.flac")) == bytes_of(path("again.flac")));
+  std::filesystem::remove(path("a.flac"));
+  ASSERT_EQ(mambo({"render", "--recipe", path("a.json")}).code, 0);  // beside its recipe
+  EXPECT_TRUE(bytes_of(path("a.flac")) == bytes_of(path("again.flac")));
+}
+
+TEST_F(Render, ARecipeChecksModelAndClip) {
+  ASSERT_EQ(render({"--seconds", "0.1", "-o", path("a.wav")}).code, 0);
+  testing::write_sound(folder / "other.wav", testing::tone(0.2, 16000),
+                       SF_FORMAT_WAV | SF_FORMAT_PCM_16);
+  const Outcome clip_differs =
+      mambo({"render", "--recipe", path("a.json"), "-s", path("other.wav"), "-o", path("b.wav")});
+  EXPECT_EQ(clip_differs.code, 1);
+  EXPECT_NE(clip_differs.err.find("expected SHA-256"), std::string::npos) << clip_differs.err;
+  const Outcome model_differs =
+      mambo({"render", "--recipe", path("a.json"), "-m", MAMBO_TEST_DATA "/rand-flat.safetensors",
+             "-o", path("b.wav")});
+  EXPECT_EQ(model_differs.code, 1);
+  EXPECT_NE(model_differs.err.find("expected SHA-256"), std::string::npos) << model_differs.err;
+  EXPECT_FALSE(std::filesystem::exists(path("b.wav")));
+}
+
+TEST_F(Render, StemsAddUp) {
+  ASSERT_EQ(render({"--seconds", "0.2", "--stems", "--count", "2", "-o", path("s") + "/"}).code, 0);
+  const auto seed = read_sound(path("s/tone-continued-seed.wav")).samples;
+  const auto tail = read_sound(path("s/tone-continued-001-continuation.wav")).samples;
+  const auto both = read_sound(path("s/tone-continued-001-joined.wav")).samples;
+  EXPECT_EQ(seed.size(), 8000U);
+  EXPECT_EQ(tail.size(), 3200U);
+  std::vector<float> sum = seed;
+  sum.insert(sum.end(), tail.begin(), tail.end());
+  EXPECT_TRUE(both == sum);
+  const Outcome o =
+      mambo({"render", "--recipe", path("s/tone-continued-seed.json"), "-o", path("s.wav")});
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_TRUE(bytes_of(path("s.wav")) == bytes_of(path("s/tone-continued-seed.wav")));
+}
+
+TEST_F(Render, FromSilence) {
+  ASSERT_EQ(mambo({"render", "-m", small_model(), "--from-silence", "--seconds", "0.2", "-o",
+                   path("q.wav")})
+                .code,
+            0);
+  EXPECT_EQ(read_sound(path("q.wav")).samples.size(), 3200U);
+  EXPECT_TRUE(read_recipe(path("q.json")).clip_sha256.empty());
+}
+
+TEST_F(Render, InterruptedItLeavesValidShorterFiles) {
+  const std::vector<std::string> words = {"render", "-m",        small_model(),  "-s",
+                                          clip,     "--seconds", "20000",        "--count",
+                                          "2",      "-o",        path("i") + "/"};
+  const pid_t pid = testing::start_mambo(words, folder / "out", folder / "err");
+  ASSERT_GT(pid, 0);
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  std::uint64_t written = 0;  // to the temporary files
+  while (written < 20000 && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    written = 0;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(folder / "i", error)) {
+      written += entry.file_size(error);
+    }
+  }
+  ::kill(pid, SIGINT);
+  EXPECT_EQ(testing::wait_for(pid), 130);
+  EXPECT_NE(bytes_of(folder / "err").find("mambo: interrupted"), std::string::npos);
+  for (const char* name : {"i/tone-continued-000", "i/tone-continued-001"}) {
+    const auto samples = read_sound(path(std::string(name) + ".wav")).samples;
+    const Recipe recipe = read_recipe(path(std::string(name) + ".json"));
+    EXPECT_GT(samples.size(), 2000U);
+    EXPECT_EQ(recipe.file_samples, samples.size());
+    EXPECT_EQ(recipe.samples, 320000000U);
+    EXPECT_TRUE(recipe.interrupted);
+  }
+  // What was drawn is how the whole would have begun.
+  const auto part = read_sound(path("i/tone-continued-000.wav")).samples;
+  ASSERT_EQ(render({"--seconds", "0.1", "-o", path("whole.wav")}).code, 0);
+  const auto whole = read_sound(path("whole.wav")).samples;
+  EXPECT_TRUE(std::equal(whole.begin(), whole.end(), part.begin()));
+  for (const std::string& name : folder.names())
+    EXPECT_EQ(name.find(".part"), std::string::npos) << name;
+}
+
+void expect_cut_short(const Outcome& o, const std::string& wav, const std::string& json) {
+  EXPECT_EQ(o.code, 1) << o.err;
+  EXPECT_NE(o.err.find("cannot write more of"), std::string::npos) << o.err;
+  const auto samples = read_sound(wav).samples;
+  EXPECT_GT(samples.size(), 16000U);
+  const Recipe recipe = read_recipe(json);
+  EXPECT_TRUE(recipe.interrupted);
+  EXPECT_EQ(recipe.file_samples, samples.size());
+}
+
+TEST_F(Render, AFullDiskLeavesAValidShorterFile) {
+  const testing::SmallDisk disk(256);
+  if (!disk.mounted()) GTEST_SKIP() << "mounting a small tmpfs is not permitted here";
+  const Outcome o = render({"--seconds", "60", "-q", "-o", (disk / "a.wav").string()});
+  expect_cut_short(o, disk / "a.wav", disk / "a.json");
+  EXPECT_NE(o.err.find("No space left on device"), std::string::npos) << o.err;
+}
+
+TEST_F(Render, AFileSizeLimitLeavesAValidShorterFile) {
+  const Outcome o = render({"--seconds", "60", "-q", "-o", path("a.wav")}, "ulimit -f 400");
+  expect_cut_short(o, path("a.wav"), path("a.json"));
+}
+
+}  // namespace
+}  // namespace mambo
