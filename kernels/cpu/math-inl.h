@@ -10,6 +10,15 @@
 
 #include <hwy/highway.h>
 
+// Loops over vectors that must stay in registers are unrolled whole.
+#ifndef MAMBO_UNROLL
+#if defined(__clang__)
+#define MAMBO_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define MAMBO_UNROLL _Pragma("GCC unroll 64")
+#endif
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace mambo {
 namespace HWY_NAMESPACE {

@@ -6,6 +6,8 @@
 namespace mambo::cpu {
 namespace {
 
+constexpr int kPanelDepth = 512;  // deeper products go to BLAS
+
 AlignedBuffer<float> padded_vector(const TensorView& t, int padded) {
   AlignedBuffer<float> out(static_cast<std::size_t>(padded));
   if (t) {
@@ -20,6 +22,13 @@ Linear make_linear(int rows, int cols, WeightStorage storage,
   Linear l;
   l.packed = pack(rows, cols, storage, at);
   l.dense = unpack(l.packed);
+  if (l.packed.cols <= kPanelDepth) {
+    const auto columns = static_cast<std::size_t>(l.packed.cols);
+    l.panels = pack(l.packed.rows, l.packed.cols, WeightStorage::f32, [&](int r, int c) {
+      return l.dense[static_cast<std::size_t>(r) * columns + static_cast<std::size_t>(c)];
+    });
+    l.dense = {};
+  }
   l.bias = AlignedBuffer<float>(static_cast<std::size_t>(l.packed.rows));
   return l;
 }
@@ -72,11 +81,13 @@ Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage st
   l.xp = l.x_proj.packed.rows;
   l.dt_proj = make_linear(view.w.dt_proj, view.w.dt_proj_bias, inner, l.dp, {l.rank, l.rank},
                           l.rank, storage);
+  // Column k of dt_proj as prefill uses it: the packed values, transposed back.
   l.dt_columns = AlignedBuffer<float>(static_cast<std::size_t>(l.rank) * l.dp);
+  const std::vector<float> dt = unpack(l.dt_proj.packed);
   for (int c = 0; c < l.dp; ++c) {
     for (int k = 0; k < l.rank; ++k) {
       l.dt_columns[static_cast<std::size_t>(k) * l.dp + c] =
-          l.dt_proj.dense[static_cast<std::size_t>(c) * l.dt_proj.packed.cols + k];
+          dt[static_cast<std::size_t>(c) * l.dt_proj.packed.cols + k];
     }
   }
   l.out_proj =

@@ -1,5 +1,5 @@
 // One network as the CPU kernels want it: widths padded to 16, weights packed for streaming and,
-// for prefill, as row-major float32 of exactly the same values.
+// for prefill, float32 of exactly the same values.
 #pragma once
 
 #include <vector>
@@ -9,8 +9,9 @@
 namespace mambo::cpu {
 
 struct Linear {
-  PackedMatrix packed;
-  std::vector<float> dense;   // [rows][cols], the effective weights
+  PackedMatrix packed;        // for step
+  PackedMatrix panels;        // for prefill, the same values in float32; or, where BLAS is better,
+  std::vector<float> dense;   // row-major [rows][cols] (gemm.h)
   AlignedBuffer<float> bias;  // [rows], zeros when the network has none
 };
 

@@ -1,11 +1,12 @@
 #include "kernels/cpu/prefill.h"
 
-#include <cblas.h>
-
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <exception>
+#include <memory>
 
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/step.h"
 #include "kernels/cpu/team.h"
@@ -13,99 +14,89 @@
 namespace mambo::cpu {
 namespace {
 
-constexpr int kTile = 256;  // rows that go through a chain of operations while they are in cache
+std::size_t size(int n) { return static_cast<std::size_t>(n); }
 
-// C [M][N] (+)= A [M][K] * W^T, W dense [N][K].
-void gemm(const float* A, std::size_t lda, const Linear& w, int rows, float* C, std::size_t ldc,
-          bool accumulate) {
-  if (rows == 0) return;
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, w.packed.rows, w.packed.cols, 1.0F, A,
-              static_cast<blasint>(lda), w.dense.data(), w.packed.cols, accumulate ? 1.0F : 0.0F, C,
-              static_cast<blasint>(ldc));
-}
-
-void fill_bias(const Linear& w, int rows, float* C, std::size_t ldc) {
-  for (int r = 0; r < rows; ++r)
-    std::memcpy(C + r * ldc, w.bias.data(), static_cast<std::size_t>(w.packed.rows) * 4);
-}
-
-bool any(const AlignedBuffer<float>& v) {
-  return std::any_of(v.data(), v.data() + v.size(), [](float x) { return x != 0.0F; });
-}
+// How far along the tiles of a chunk a layer has come. A tile's conv waits for the tile before to
+// have left its last inputs in the state, and its scan follows the scan of the tile before, channel
+// block by channel block: so threads run a little behind one another through time, and each keeps
+// what its tile computes in its own cache.
+struct Progress {
+  std::atomic<int> conv{0};  // tiles whose last inputs are in the state
+  std::unique_ptr<std::atomic<int>[]>
+      scanned;  // [dp/16] tiles that a block of channels has been through
+};
 
 // The steps of one tier that fall into the chunk.
 struct TierWork {
   std::uint64_t first = 0;  // index of the first step
   int steps = 0;
+  int tile = 0;                // rows a thread takes at a time
   AlignedBuffer<float> x;      // [steps][wp]: the residual stream
   AlignedBuffer<float> up;     // [groups finished in the chunk][pool * wp]
   AlignedBuffer<float> group;  // [pool * wp]: the first group, begun before the chunk
 };
 
+// What a tile computes on its way through a layer; one a thread, sized to stay in its cache.
+struct Scratch {
+  AlignedBuffer<float> xn, uz, u, dbc, delta;
+};
+
+// What the sink wants to see of a layer, kept until the chunk is over.
+struct Trace {
+  std::vector<float> delta, B, C;
+};
+
 class Prefill {
  public:
-  Prefill(const Network& net, const StatePlan& plan, float* memory, PrefillSink* sink, int threads)
+  Prefill(const Network& net, const StatePlan& plan, float* memory, PrefillSink* sink, int threads,
+          std::size_t length)
       : net_(net), plan_(plan), m_(memory), sink_(sink), team_(threads), tiers_(net.tiers.size()) {
-    std::size_t row = 0;  // floats a sample: chunks are sized to keep the scratch near 16 MB
-    for (std::size_t s = 0; s < net.tiers.size(); ++s)
-      row = std::max(row, floats_per_step(s) / net.tiers[s].stride);
-    chunk_ = 4096;
-    while (chunk_ > 512 && static_cast<std::size_t>(chunk_) * row * 4 > (16U << 20U)) chunk_ /= 2;
-    std::size_t uz = 0;
-    std::size_t inner = 0;
-    std::size_t dbc = 0;
-    std::size_t xn = 0;
+    choose_chunk(length);
     for (std::size_t s = 0; s < net.tiers.size(); ++s) {
       const Tier& t = net.tiers[s];
-      const std::size_t steps = static_cast<std::size_t>(chunk_ / t.stride + 1);
-      tiers_[s].x = AlignedBuffer<float>(steps * t.wp);
-      xn = std::max(xn, steps * t.wp);
-      for (const Layer& l : net.layers) {
-        if (l.tier != static_cast<int>(s)) continue;
-        uz = std::max(uz, (steps + net.K) * 2 * l.dp);
-        inner = std::max(inner, steps * l.dp);
-        dbc = std::max(dbc, steps * l.xp);
-      }
+      const std::size_t steps = size(chunk_ / t.stride + 1);
+      tiers_[s].x = AlignedBuffer<float>(steps * size(t.wp));
       if (t.pool == 0) continue;
-      const std::size_t groups = steps / t.pool + 1;
-      tiers_[s].up = AlignedBuffer<float>(groups * t.pool * t.wp);
-      tiers_[s].group = AlignedBuffer<float>(static_cast<std::size_t>(t.pool) * t.wp);
+      tiers_[s].up = AlignedBuffer<float>((steps / size(t.pool) + 1) * size(t.pool * t.wp));
+      tiers_[s].group = AlignedBuffer<float>(size(t.pool * t.wp));
     }
-    uz_ = AlignedBuffer<float>(uz);
-    u_ = AlignedBuffer<float>(inner);
-    delta_ = AlignedBuffer<float>(inner);
-    dbc_ = AlignedBuffer<float>(dbc);
-    xn_ = AlignedBuffer<float>(xn);
+    for (int i = 0; i < team_.size(); ++i) scratch_.push_back(make_scratch());
+    progress_ = std::make_unique<Progress[]>(net.layers.size());
+    for (std::size_t i = 0; i < net.layers.size(); ++i) {
+      progress_[i].scanned = std::make_unique<std::atomic<int>[]>(size(net.layers[i].dp / kBlock));
+    }
+    tickets_ = std::make_unique<std::atomic<int>[]>(2 * net.tiers.size());
     for (const Layer& l : net.layers) {
-      has_bias_.push_back({any(l.in_proj.bias), any(l.out_proj.bias)});
-      // Enough segments of time that no thread is idle when there are fewer blocks than threads.
-      const int blocks = l.dp / kBlock;
-      const int segments = std::max(1, (team_.size() + blocks - 1) / blocks);
-      segments_.push_back(segments);
-      carry_size_ = std::max(
-          carry_size_, static_cast<std::size_t>(blocks) * segments * (2 * net.N + 1) * kBlock);
+      const float* b = l.out_proj.bias.data();
+      out_bias_.push_back(std::any_of(b, b + l.wp, [](float x) { return x != 0.0F; }));
     }
-    carry_ = AlignedBuffer<float>(carry_size_);
-    if (sink_ != nullptr && sink_->wants_logits()) {
-      logits_ = AlignedBuffer<float>(static_cast<std::size_t>(chunk_) * net.vp);
+    traces_.resize(net.layers.size());
+    if (sink_ == nullptr) return;
+    want_logits_ = sink_->wants_logits();
+    if (want_logits_) {
+      head_xn_ = AlignedBuffer<float>(size(chunk_) * size(net.tiers[0].wp));
+      logits_ = AlignedBuffer<float>(size(chunk_) * size(net.vp));
+    }
+    for (std::size_t i = 0; i < net.layers.size(); ++i) {
+      if (!sink_->wants_layer(static_cast<int>(i))) continue;
+      const Layer& l = net.layers[i];
+      const std::size_t steps = size(chunk_ / net.tiers[size(l.tier)].stride + 1);
+      traces_[i] = std::make_unique<Trace>();
+      traces_[i]->delta.resize(steps * size(l.d_inner));
+      traces_[i]->B.resize(steps * size(net.N));
+      traces_[i]->C.resize(steps * size(net.N));
     }
   }
 
   void run(std::uint64_t& position, std::span<const std::uint8_t> codes) {
     std::size_t done = 0;
     while (done < codes.size()) {
-      const std::size_t n =
-          std::min<std::size_t>(static_cast<std::size_t>(chunk_), codes.size() - done);
-      done_ = done;
+      const std::size_t n = std::min<std::size_t>(size(chunk_), codes.size() - done);
       codes_ = codes.subspan(done, n);
       last_ = done + n == codes.size();
-      for (std::size_t s = 0; s < tiers_.size(); ++s) {
-        const auto stride = static_cast<std::uint64_t>(net_.tiers[s].stride);
-        tiers_[s].first = position / stride;
-        tiers_[s].steps = static_cast<int>((position + n) / stride - tiers_[s].first);
-      }
+      begin_chunk(position, n);
       team_.run([this](int thread) { chunk(thread); });
-      if (failure_) std::rethrow_exception(failure_);
+      if (sink_ != nullptr) tell(done);
       position += n;
       done += n;
       if (sink_ != nullptr && !sink_->progress(done)) throw Cancelled();
@@ -113,96 +104,195 @@ class Prefill {
   }
 
  private:
-  struct Bias {
-    bool in, out;
-  };
+  // Long enough that the inner tiers have rows to share out, bounded so that scratch stays small.
+  void choose_chunk(std::size_t length) {
+    std::size_t row = 1;  // floats a sample
+    for (const Tier& t : net_.tiers) row = std::max(row, size(3 * t.wp) / size(t.stride));
+    chunk_ = 8192;
+    while (chunk_ > 1024 && size(chunk_) * row * sizeof(float) > (16U << 20U)) chunk_ /= 2;
+    while (chunk_ > 64 && size(chunk_) / 2 >= length) chunk_ /= 2;
+  }
 
-  std::size_t floats_per_step(std::size_t s) const {
-    std::size_t n = 2U * static_cast<std::size_t>(net_.tiers[s].wp);
+  // Rows whose intermediate values, about 5 d_inner floats each, stay in a second-level cache.
+  static int tile_rows(const Layer& l) {
+    constexpr int kBudget = 600'000;  // bytes
+    return std::clamp(kBudget / (4 * (4 * l.dp + l.xp + l.wp)) / 16 * 16, 16, 512);
+  }
+
+  Scratch make_scratch() const {
+    std::size_t xn = 0;
+    std::size_t uz = 0;
+    std::size_t inner = 0;
+    std::size_t dbc = 0;
     for (const Layer& l : net_.layers) {
-      if (l.tier == static_cast<int>(s)) return n + static_cast<std::size_t>(4 * l.dp + l.xp);
+      const std::size_t tile = size(tile_rows(l));
+      xn = std::max(xn, tile * size(l.wp));
+      uz = std::max(uz, (tile + size(net_.K)) * size(2 * l.dp));
+      inner = std::max(inner, tile * size(l.dp));
+      dbc = std::max(dbc, tile * size(l.xp));
     }
-    return n;
+    Scratch s;
+    s.xn = AlignedBuffer<float>(xn);
+    s.uz = AlignedBuffer<float>(uz);
+    s.u = AlignedBuffer<float>(inner);
+    s.delta = AlignedBuffer<float>(inner);
+    s.dbc = AlignedBuffer<float>(dbc);
+    return s;
   }
 
-  Range rows(int n, int thread) const { return part(n, thread, team_.size(), 16); }
-
-  // Calls of the user's sink happen on thread 0; what it throws is kept until the chunk is over.
-  template <class F>
-  void tell(F f) {
-    if (failure_) return;
-    try {
-      f();
-    } catch (...) {
-      failure_ = std::current_exception();
+  void begin_chunk(std::uint64_t position, std::size_t n) {
+    for (std::size_t s = 0; s < tiers_.size(); ++s) {
+      const auto stride = static_cast<std::uint64_t>(net_.tiers[s].stride);
+      TierWork& w = tiers_[s];
+      w.first = position / stride;
+      w.steps = static_cast<int>((position + n) / stride - w.first);
+      w.tile = std::max(16, round_up(w.steps / (2 * team_.size())));
+      tickets_[2 * s] = 0;
+      tickets_[2 * s + 1] = 0;
+    }
+    for (std::size_t i = 0; i < net_.layers.size(); ++i) {
+      TierWork& w = tiers_[size(net_.layers[i].tier)];
+      w.tile = std::min(w.tile, tile_rows(net_.layers[i]));
+      progress_[i].conv = 0;
+      for (int b = 0; b < net_.layers[i].dp / kBlock; ++b) progress_[i].scanned[size(b)] = 0;
     }
   }
+
+  // Everything below runs on all threads of the team.
 
   void chunk(int thread) {
     const Tier& outer = net_.tiers[0];
     TierWork& w = tiers_[0];
-    const Range mine = rows(w.steps, thread);
+    const Range mine = part(w.steps, thread, team_.size());
     for (int r = mine.begin; r < mine.end; ++r) {
-      std::memcpy(w.x.data() + static_cast<std::size_t>(r) * outer.wp,
-                  net_.embed.data() +
-                      static_cast<std::size_t>(codes_[static_cast<std::size_t>(r)]) * outer.wp,
-                  static_cast<std::size_t>(outer.wp) * 4);
+      std::memcpy(w.x.data() + size(r) * size(outer.wp),
+                  net_.embed.data() + size(codes_[size(r)]) * size(outer.wp), size(outer.wp) * 4);
     }
+    team_.meet();
     tier(0, thread);
     head(thread);
   }
 
-  // Every tier: down blocks, the tier inside, up blocks. On entry each thread wrote its rows of x.
+  // Down blocks, the tier inside, up blocks. All rows of x are there on entry and on return.
   void tier(std::size_t s, int thread) {
     const Tier& t = net_.tiers[s];
-    for (int i = t.down_begin; i < t.down_end; ++i) layer(i, thread);
+    blocks(s, 2 * s, t.down_begin, t.down_end, thread);
+    team_.meet();
     if (t.pool == 0) return;
     pool(s, thread);
     team_.meet();
+    if (thread == 0) keep_open_group(s);
     tier(s + 1, thread);
     unpool(s, thread);
-    for (int i = t.up_begin; i < t.up_end; ++i) layer(i, thread);
     team_.meet();
-    if (thread == 0) keep_pool_state(s);
+    if (thread == 0) keep_up(s);
+    blocks(s, 2 * s + 1, t.up_begin, t.up_end, thread);
+    team_.meet();
+  }
+
+  // Layers [begin, end) over the chunk: each thread takes the next tile of steps and carries it
+  // through all of them. Tiles are taken in order and none waits for a later one, so all get done.
+  void blocks(std::size_t s, std::size_t ticket, int begin, int end, int thread) {
+    const TierWork& w = tiers_[s];
+    const int tiles = (w.steps + w.tile - 1) / w.tile;
+    for (int tile = tickets_[ticket]++; tile < tiles; tile = tickets_[ticket]++) {
+      const int at = tile * w.tile;
+      for (int i = begin; i < end; ++i)
+        layer(i, tile, at, std::min(w.tile, w.steps - at), scratch_[size(thread)]);
+    }
+  }
+
+  // One S6 block over n rows of x, from row `at` of the chunk, in place.
+  void layer(int index, int tile, int at, int n, Scratch& b) {
+    const Layer& l = net_.layers[size(index)];
+    TierWork& w = tiers_[size(l.tier)];
+    Progress& progress = progress_[size(index)];
+    const std::size_t stride = 2 * size(l.dp);
+    const std::uint64_t first = w.first + static_cast<std::uint64_t>(at);
+    float* x = w.x.data() + size(at) * size(l.wp);
+    float* uz = b.uz.data() + size(net_.K - 1) * stride;  // K-1 rows of history stand before it
+
+    rmsnorm_rows(x, l.norm.data(), l.width, l.wp, net_.eps, n, b.xn.data());
+    gemm(b.xn.data(), size(l.wp), l.in_proj, n, uz, stride, Init::bias);
+    await(progress.conv, tile);
+    exchange_conv_history(index, first, n, b.uz.data());
+    announce(progress.conv, tile + 1);
+
+    conv_silu_rows(l, net_.K, uz, stride, n, b.u.data());
+    gemm(b.u.data(), size(l.dp), l.x_proj, n, b.dbc.data(), size(l.xp), Init::bias);
+    delta_rows(l, b.dbc.data(), n, b.delta.data());
+    if (traces_[size(index)]) keep_trace(*traces_[size(index)], l, at, n, b);
+
+    float* h = m_ + plan_.layers[size(index)].h;
+    for (int block = 0; block < l.dp / kBlock; ++block) {
+      std::atomic<int>& scanned = progress.scanned[size(block)];
+      await(scanned, tile);
+      scan_block(l, net_.N, block, n, b.delta.data(), b.u.data(), b.dbc.data(), uz + l.dp, stride,
+                 h + size(block) * size(net_.N) * kBlock, uz);
+      announce(scanned, tile + 1);
+    }
+    gemm(uz, stride, l.out_proj, n, x, size(l.wp), Init::accumulate);
+    if (!out_bias_[size(index)]) return;
+    for (int r = 0; r < n; ++r) {
+      for (int c = 0; c < l.wp; ++c) x[size(r) * size(l.wp) + size(c)] += l.out_proj.bias[size(c)];
+    }
+  }
+
+  // Reads the K-1 inputs before the tile out of the state's ring and leaves the tile's last ones
+  // there. rows: [K-1 of history][n], stride 2 dp.
+  void exchange_conv_history(int index, std::uint64_t first, int n, float* rows) {
+    const Layer& l = net_.layers[size(index)];
+    const auto K = static_cast<std::uint64_t>(net_.K);
+    const auto dp = static_cast<std::uint64_t>(l.dp);
+    float* ring = m_ + plan_.layers[size(index)].conv;
+    for (std::uint64_t i = 0; i + 1 < K; ++i) {  // step first - (K-1) + i, plus K to stay positive
+      std::memcpy(rows + i * 2 * dp, ring + (first + 1 + i) % K * dp, dp * sizeof(float));
+    }
+    for (int i = std::max(0, n - net_.K); i < n; ++i) {
+      const std::uint64_t step = first + static_cast<std::uint64_t>(i);
+      std::memcpy(ring + step % K * dp, rows + size(net_.K - 1 + i) * 2 * dp, dp * sizeof(float));
+    }
   }
 
   // Steps of the next tier: groups of `pool` rows of x, the first of which may have begun before.
   void pool(std::size_t s, int thread) {
-    team_.meet();  // all rows of x are there
     const Tier& t = net_.tiers[s];
     TierWork& w = tiers_[s];
     TierWork& inner = tiers_[s + 1];
-    const std::size_t group = static_cast<std::size_t>(t.pool) * t.wp;
-    const std::size_t begun =
-        static_cast<std::size_t>(w.first % static_cast<std::uint64_t>(t.pool)) * t.wp;
-    const Linear& proj = t.down_pool;
-    const std::size_t out = static_cast<std::size_t>(proj.packed.rows);
+    const std::size_t group = size(t.pool * t.wp);
+    const std::size_t begun = open_rows(s) * size(t.wp);
+    const std::size_t out = size(t.down_pool.packed.rows);
     const Range mine = part(inner.steps, thread, team_.size());
-    fill_bias(proj, mine.end - mine.begin, inner.x.data() + mine.begin * out, out);
     int first = mine.begin;
     if (first == 0 && mine.end > 0 && begun > 0) {
       std::memcpy(w.group.data(), m_ + plan_.pools[s].group, begun * 4);
       std::memcpy(w.group.data() + begun, w.x.data(), (group - begun) * 4);
-      gemm(w.group.data(), group, proj, 1, inner.x.data(), out, true);
+      gemm(w.group.data(), group, t.down_pool, 1, inner.x.data(), out, Init::bias);
       first = 1;
     }
-    if (first < mine.end) {
-      gemm(w.x.data() + first * group - begun, group, proj, mine.end - first,
-           inner.x.data() + first * out, out, true);
-    }
-    // The group that stays open: its rows so far, for the state. w.x is overwritten by unpool.
-    if (thread == 0) {
-      float* open = m_ + plan_.pools[s].group;
-      const std::size_t have =
-          begun + static_cast<std::size_t>(w.steps) * t.wp;  // since the first group began
-      const std::size_t full = static_cast<std::size_t>(inner.steps) * group;
-      if (inner.steps == 0) {
-        std::memcpy(open + begun, w.x.data(), (have - begun) * 4);
-      } else {
-        // Thread 0 has read the old rows above: the first group is always its own.
-        std::memcpy(open, w.x.data() + full - begun, (have - full) * 4);
-      }
-    }
+    if (first >= mine.end) return;
+    gemm(w.x.data() + size(first) * group - begun, group, t.down_pool, mine.end - first,
+         inner.x.data() + size(first) * out, out, Init::bias);
+  }
+
+  // Rows of the group that was open when the chunk began.
+  std::size_t open_rows(std::size_t s) const {
+    return static_cast<std::size_t>(tiers_[s].first %
+                                    static_cast<std::uint64_t>(net_.tiers[s].pool));
+  }
+
+  // The group that the chunk leaves open: its rows so far go to the state.
+  void keep_open_group(std::size_t s) {
+    const Tier& t = net_.tiers[s];
+    const std::size_t begun = open_rows(s) * size(t.wp);
+    const std::size_t have = begun + size(tiers_[s].steps) * size(t.wp);
+    const std::size_t full = size(tiers_[s + 1].steps) * size(t.pool * t.wp);
+    float* open = m_ + plan_.pools[s].group;
+    const float* x = tiers_[s].x.data();
+    if (full == 0)
+      std::memcpy(open + begun, x, (have - begun) * 4);
+    else
+      std::memcpy(open, x + (full - begun), (have - full) * 4);
   }
 
   // x += what the tier inside gave for the group before.
@@ -210,213 +300,80 @@ class Prefill {
     const Tier& t = net_.tiers[s];
     TierWork& w = tiers_[s];
     TierWork& inner = tiers_[s + 1];
-    const std::size_t group = static_cast<std::size_t>(t.pool) * t.wp;
-    {
-      // The inner tier's layers end with each thread's own rows, cut the same way for the same
-      // count.
-      team_.meet();
-      const Range mine = rows(inner.steps, thread);
-      fill_bias(t.up_pool, mine.end - mine.begin, w.up.data() + mine.begin * group, group);
-      const std::size_t width = static_cast<std::size_t>(net_.tiers[s + 1].wp);
-      gemm(inner.x.data() + mine.begin * width, width, t.up_pool, mine.end - mine.begin,
-           w.up.data() + mine.begin * group, group, true);
-      team_.meet();
-    }
-    const std::uint64_t pool = static_cast<std::uint64_t>(t.pool);
-    const Range mine = rows(w.steps, thread);
+    const std::size_t group = size(t.pool * t.wp);
+    const std::size_t width = size(net_.tiers[s + 1].wp);
+    const Range groups = part(inner.steps, thread, team_.size());
+    gemm(inner.x.data() + size(groups.begin) * width, width, t.up_pool, groups.end - groups.begin,
+         w.up.data() + size(groups.begin) * group, group, Init::bias);
+    team_.meet();
+    const auto pool = static_cast<std::uint64_t>(t.pool);
+    const Range mine = part(w.steps, thread, team_.size());
     for (int r = mine.begin; r < mine.end; ++r) {
       const std::uint64_t step = w.first + static_cast<std::uint64_t>(r);
       const std::uint64_t g = step / pool - w.first / pool;
       const float* from = g == 0 ? m_ + plan_.pools[s].up : w.up.data() + (g - 1) * group;
-      from += (step % pool) * static_cast<std::uint64_t>(t.wp);
-      float* x = w.x.data() + static_cast<std::size_t>(r) * t.wp;
+      from += step % pool * static_cast<std::uint64_t>(t.wp);
+      float* x = w.x.data() + size(r) * size(t.wp);
       for (int i = 0; i < t.wp; ++i) x[i] += from[i];
     }
   }
 
-  void keep_pool_state(std::size_t s) {
-    const Tier& t = net_.tiers[s];
-    const std::size_t group = static_cast<std::size_t>(t.pool) * t.wp;
-    const int groups = tiers_[s + 1].steps;
+  void keep_up(std::size_t s) {
+    const std::size_t group = size(net_.tiers[s].pool * net_.tiers[s].wp);
+    const std::size_t groups = size(tiers_[s + 1].steps);
     if (groups > 0)
       std::memcpy(m_ + plan_.pools[s].up, tiers_[s].up.data() + (groups - 1) * group, group * 4);
   }
 
-  void layer(int index, int thread) {
-    const Layer& l = net_.layers[static_cast<std::size_t>(index)];
-    const Bias bias = has_bias_[static_cast<std::size_t>(index)];
-    TierWork& w = tiers_[static_cast<std::size_t>(l.tier)];
-    if (w.steps == 0) return;  // the same on every thread: no meeting is missed
-    const std::size_t stride = 2U * static_cast<std::size_t>(l.dp);
-    float* uz = uz_.data() + static_cast<std::size_t>(net_.K - 1) * stride;
-    const Range mine = rows(w.steps, thread);
-
-    if (thread == 0) load_conv_history(index, w.first);
-    for (int r = mine.begin; r < mine.end; r += kTile) {
-      const int n = std::min(kTile, mine.end - r);
-      float* xn = xn_.data() + static_cast<std::size_t>(r) * l.wp;
-      rmsnorm_rows(w.x.data() + static_cast<std::size_t>(r) * l.wp, l.norm.data(), l.width, l.wp,
-                   net_.eps, n, xn);
-      if (bias.in) fill_bias(l.in_proj, n, uz + r * stride, stride);
-      gemm(xn, static_cast<std::size_t>(l.wp), l.in_proj, n, uz + r * stride, stride, bias.in);
+  void keep_trace(Trace& trace, const Layer& l, int at, int n, const Scratch& b) const {
+    for (int r = 0; r < n; ++r) {
+      const float* dbc = b.dbc.data() + size(r) * size(l.xp) + l.rank;
+      const std::size_t row = size(at + r);
+      std::copy_n(b.delta.data() + size(r) * size(l.dp), l.d_inner,
+                  trace.delta.data() + row * size(l.d_inner));
+      std::copy_n(dbc, net_.N, trace.B.data() + row * size(net_.N));
+      std::copy_n(dbc + net_.N, net_.N, trace.C.data() + row * size(net_.N));
     }
-    team_.meet();
-    if (thread == 0) save_conv_history(index, w.first, w.steps);
-    for (int r = mine.begin; r < mine.end; r += kTile) {
-      const int n = std::min(kTile, mine.end - r);
-      float* u = u_.data() + static_cast<std::size_t>(r) * l.dp;
-      float* dbc = dbc_.data() + static_cast<std::size_t>(r) * l.xp;
-      conv_silu_rows(l, net_.K, uz + r * stride, stride, n, u);
-      gemm(u, static_cast<std::size_t>(l.dp), l.x_proj, n, dbc, static_cast<std::size_t>(l.xp),
-           false);
-      delta_rows(l, dbc, n, delta_.data() + static_cast<std::size_t>(r) * l.dp);
-    }
-    team_.meet();
-    scan(index, w.steps, thread, uz, stride);
-    if (thread == 0 && sink_ != nullptr && sink_->wants_layer(index)) trace(index, w);
-    team_.meet();
-    for (int r = mine.begin; r < mine.end; r += kTile) {
-      const int n = std::min(kTile, mine.end - r);
-      float* x = w.x.data() + static_cast<std::size_t>(r) * l.wp;
-      gemm(uz + r * stride, stride, l.out_proj, n, x, static_cast<std::size_t>(l.wp), true);
-      if (!bias.out) continue;
-      for (int i = 0; i < n; ++i) {
-        for (int c = 0; c < l.wp; ++c)
-          x[i * l.wp + c] += l.out_proj.bias[static_cast<std::size_t>(c)];
-      }
-    }
-  }
-
-  void load_conv_history(int index, std::uint64_t first) {
-    const Layer& l = net_.layers[static_cast<std::size_t>(index)];
-    const auto K = static_cast<std::uint64_t>(net_.K);
-    for (std::uint64_t i = 0; i + 1 < K; ++i) {
-      float* to = uz_.data() + i * 2 * static_cast<std::uint64_t>(l.dp);
-      const float* ring = m_ + plan_.layers[static_cast<std::size_t>(index)].conv;
-      const std::uint64_t step = first + K - (K - 1) + i;  // + K: stays positive, the same slot
-      std::memcpy(to, ring + (step % K) * static_cast<std::uint64_t>(l.dp),
-                  static_cast<std::size_t>(l.dp) * 4);
-    }
-  }
-
-  void save_conv_history(int index, std::uint64_t first, int steps) {
-    const Layer& l = net_.layers[static_cast<std::size_t>(index)];
-    const auto K = static_cast<std::uint64_t>(net_.K);
-    float* ring = m_ + plan_.layers[static_cast<std::size_t>(index)].conv;
-    for (int i = std::max(0, steps - net_.K); i < steps; ++i) {
-      const float* from = uz_.data() + static_cast<std::size_t>(net_.K - 1 + i) * 2 * l.dp;
-      std::memcpy(
-          ring + ((first + static_cast<std::uint64_t>(i)) % K) * static_cast<std::uint64_t>(l.dp),
-          from, static_cast<std::size_t>(l.dp) * 4);
-    }
-  }
-
-  // Parallel over blocks of channels and, when there are more threads than blocks, over segments of
-  // time: each segment's end from a zero state, the carry along the segments, then the replay.
-  void scan(int index, int steps, int thread, float* uz, std::size_t stride) {
-    const Layer& l = net_.layers[static_cast<std::size_t>(index)];
-    const int blocks = l.dp / kBlock;
-    const int segments =
-        std::min(segments_[static_cast<std::size_t>(index)], std::max(1, steps / 64));
-    const std::size_t h_size = static_cast<std::size_t>(net_.N) * kBlock;
-    float* H = m_ + plan_.layers[static_cast<std::size_t>(index)].h;
-    const auto run = [&](int block, int begin, int end, float* h, bool output) {
-      const std::size_t at = static_cast<std::size_t>(begin);
-      scan_block(l, net_.N, block, end - begin, delta_.data() + at * l.dp, u_.data() + at * l.dp,
-                 dbc_.data() + at * l.xp, uz + at * stride + l.dp, stride, h,
-                 output ? uz + at * stride : nullptr);
-    };
-    if (segments == 1) {
-      const Range mine = part(blocks, thread, team_.size());
-      for (int b = mine.begin; b < mine.end; ++b) run(b, 0, steps, H + b * h_size, true);
-      return;
-    }
-    const Range mine = part(blocks * segments, thread, team_.size());
-    const auto slot = [&](int item) {
-      return carry_.data() + static_cast<std::size_t>(item) * (2 * h_size + kBlock);
-    };
-    for (int item = mine.begin; item < mine.end; ++item) {
-      const int block = item / segments;
-      const Range t = part(steps, item % segments, segments);
-      std::fill_n(slot(item), h_size, 0.0F);
-      run(block, t.begin, t.end, slot(item), false);
-      sum_delta_block(l, block, t.end - t.begin,
-                      delta_.data() + static_cast<std::size_t>(t.begin) * l.dp,
-                      slot(item) + 2 * h_size);
-    }
-    team_.meet();
-    const Range blocks_mine = part(blocks, thread, team_.size());
-    for (int b = blocks_mine.begin; b < blocks_mine.end; ++b) {
-      const float* in = H + b * h_size;
-      for (int s = 0; s < segments;
-           ++s) {  // the second half of a slot: the state that enters the segment
-        float* here = slot(b * segments + s);
-        std::copy_n(in, h_size, here + h_size);
-        float* out = s + 1 < segments ? slot(b * segments + s + 1) + h_size : H + b * h_size;
-        carry_block(l, net_.N, b, here + 2 * h_size, here + h_size, here, out);
-        in = out;
-      }
-    }
-    team_.meet();
-    for (int item = mine.begin; item < mine.end; ++item) {
-      const Range t = part(steps, item % segments, segments);
-      run(item / segments, t.begin, t.end, slot(item) + h_size, true);
-    }
-  }
-
-  void trace(int index, const TierWork& w) {
-    const Layer& l = net_.layers[static_cast<std::size_t>(index)];
-    const auto gather = [&](std::vector<float>& to, const float* from, int stride, int width) {
-      to.resize(static_cast<std::size_t>(w.steps) * width);
-      for (int r = 0; r < w.steps; ++r) {
-        std::copy_n(from + static_cast<std::size_t>(r) * stride, width,
-                    to.begin() + static_cast<std::ptrdiff_t>(r) * width);
-      }
-    };
-    tell([&] {
-      gather(trace_delta_, delta_.data(), l.dp, l.d_inner);
-      gather(trace_B_, dbc_.data() + l.rank, l.xp, net_.N);
-      gather(trace_C_, dbc_.data() + l.rank + net_.N, l.xp, net_.N);
-      sink_->layer(index, w.first, w.steps, trace_delta_.data(), trace_B_.data(), trace_C_.data());
-    });
   }
 
   // Logits of every row when they are wanted; of the last one for the state, by the step's own
   // kernel.
   void head(int thread) {
     const Tier& outer = net_.tiers[0];
-    TierWork& w = tiers_[0];
-    const bool all = sink_ != nullptr && sink_->wants_logits();
-    if (all) {
-      const Range mine = rows(w.steps, thread);
-      const auto vp = static_cast<std::size_t>(net_.vp);
-      for (int r = mine.begin; r < mine.end; r += kTile) {
-        const int n = std::min(kTile, mine.end - r);
-        float* xn = xn_.data() + static_cast<std::size_t>(r) * outer.wp;
-        float* out = logits_.data() + static_cast<std::size_t>(r) * vp;
-        rmsnorm_rows(w.x.data() + static_cast<std::size_t>(r) * outer.wp, net_.norm_f.data(),
-                     outer.width, outer.wp, net_.eps, n, xn);
-        fill_bias(net_.head, n, out, vp);
-        gemm(xn, static_cast<std::size_t>(outer.wp), net_.head, n, out, vp, true);
-      }
+    const TierWork& w = tiers_[0];
+    const std::size_t wp = size(outer.wp);
+    if (want_logits_) {
+      const Range mine = part(w.steps, thread, team_.size());
+      const std::size_t at = size(mine.begin);
+      const int n = mine.end - mine.begin;
+      rmsnorm_rows(w.x.data() + at * wp, net_.norm_f.data(), outer.width, outer.wp, net_.eps, n,
+                   head_xn_.data() + at * wp);
+      gemm(head_xn_.data() + at * wp, wp, net_.head, n, logits_.data() + at * size(net_.vp),
+           size(net_.vp), Init::bias);
     }
-    team_.meet();
-    if (thread != 0) return;
-    if (all) {
-      if (net_.vp != net_.vocab) {  // close the padding
-        for (int r = 1; r < w.steps; ++r) {
-          std::memmove(logits_.data() + static_cast<std::size_t>(r) * net_.vocab,
-                       logits_.data() + static_cast<std::size_t>(r) * net_.vp,
-                       static_cast<std::size_t>(net_.vocab) * 4);
-        }
-      }
-      tell([&] { sink_->logits(done_, w.steps, logits_.data()); });
-    }
-    if (last_) {
-      std::memcpy(m_ + plan_.x[0], w.x.data() + static_cast<std::size_t>(w.steps - 1) * outer.wp,
-                  static_cast<std::size_t>(outer.wp) * 4);
+    if (thread == 0 && last_) {
+      std::memcpy(m_ + plan_.x[0], w.x.data() + size(w.steps - 1) * wp, wp * 4);
       finish_logits(net_, plan_, m_);
     }
+  }
+
+  // On the calling thread, between chunks: what the sink asked for.
+  void tell(std::size_t done) {
+    for (std::size_t i = 0; i < traces_.size(); ++i) {
+      const TierWork& w = tiers_[size(net_.layers[i].tier)];
+      if (!traces_[i] || w.steps == 0) continue;
+      sink_->layer(static_cast<int>(i), w.first, w.steps, traces_[i]->delta.data(),
+                   traces_[i]->B.data(), traces_[i]->C.data());
+    }
+    if (!want_logits_) return;
+    const int rows = tiers_[0].steps;
+    if (net_.vp != net_.vocab) {  // close the padding
+      for (int r = 1; r < rows; ++r) {
+        std::memmove(logits_.data() + size(r) * size(net_.vocab),
+                     logits_.data() + size(r) * size(net_.vp), size(net_.vocab) * 4);
+      }
+    }
+    sink_->logits(done, rows, logits_.data());
   }
 
   const Network& net_;
@@ -425,14 +382,14 @@ class Prefill {
   PrefillSink* sink_;
   Team team_;
   std::vector<TierWork> tiers_;
-  AlignedBuffer<float> uz_, u_, delta_, dbc_, xn_, carry_, logits_;
-  std::size_t carry_size_ = 0;
-  std::vector<Bias> has_bias_;
-  std::vector<int> segments_;
-  std::vector<float> trace_delta_, trace_B_, trace_C_;
-  std::exception_ptr failure_;
+  std::vector<Scratch> scratch_;
+  std::unique_ptr<Progress[]> progress_;         // one a layer
+  std::unique_ptr<std::atomic<int>[]> tickets_;  // [tier][down, up]: the next tile
+  std::vector<bool> out_bias_;
+  std::vector<std::unique_ptr<Trace>> traces_;  // one a layer, null where not wanted
+  AlignedBuffer<float> head_xn_, logits_;
+  bool want_logits_ = false;
   int chunk_ = 0;
-  std::size_t done_ = 0;
   std::span<const std::uint8_t> codes_;
   bool last_ = false;
 };
@@ -443,7 +400,7 @@ void prefill(const Network& net, const StatePlan& plan, float* memory, std::uint
              std::span<const std::uint8_t> codes, PrefillSink* sink, int threads) {
   if (codes.empty()) return;
   const FlushSubnormals flush;
-  Prefill(net, plan, memory, sink, threads).run(position, codes);
+  Prefill(net, plan, memory, sink, threads, codes.size()).run(position, codes);
 }
 
 }  // namespace mambo::cpu

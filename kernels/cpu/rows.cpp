@@ -61,6 +61,7 @@ HWY_INLINE void ScanStates(const float* A, const float* skip_weight, int rows, c
                            const float* z, size_t uz_stride, float* h, float* y, bool first,
                            bool last) {
   V state[kStates];
+  MAMBO_UNROLL
   for (int n = 0; n < kStates; ++n) state[n] = hn::Load(d, h + n * 16);
   const V skip = hn::Load(d, skip_weight);
   for (int r = 0; r < rows; ++r) {
@@ -68,24 +69,24 @@ HWY_INLINE void ScanStates(const float* A, const float* skip_weight, int rows, c
     const V uc = hn::Load(d, u);
     const V du = hn::Mul(dt, uc);
     V sum[2] = {hn::Zero(d), hn::Zero(d)};
+    MAMBO_UNROLL
     for (int n = 0; n < kStates; ++n) {
       const V e = Exp2(hn::Mul(dt, hn::Load(d, A + n * 16)));
       state[n] = hn::MulAdd(e, state[n], hn::Mul(du, Const(B[n])));
       sum[n & 1] = hn::MulAdd(state[n], Const(C[n]), sum[n & 1]);
     }
-    if (y != nullptr) {
-      V out = hn::Add(sum[0], sum[1]);
-      out = hn::Add(out, first ? hn::Mul(skip, uc) : hn::Load(d, y));
-      if (last) out = hn::Mul(out, Silu(hn::Load(d, z)));
-      hn::Store(out, d, y);
-      y += uz_stride;
-    }
+    V out = hn::Add(sum[0], sum[1]);
+    out = hn::Add(out, first ? hn::Mul(skip, uc) : hn::Load(d, y));
+    if (last) out = hn::Mul(out, Silu(hn::Load(d, z)));
+    hn::Store(out, d, y);
+    y += uz_stride;
     delta += dp;
     u += dp;
     B += xp;
     C += xp;
     z += uz_stride;
   }
+  MAMBO_UNROLL
   for (int n = 0; n < kStates; ++n) hn::Store(state[n], d, h + n * 16);
 }
 
@@ -101,7 +102,7 @@ void ScanBlock(const Layer& l, int N, int block, int rows, const float* delta, c
       const float* B = dbc + l.rank + n;
       const float* C = B + N;
       const size_t at = static_cast<size_t>(n) * 16 + i;
-      float* yc = y != nullptr ? y + c : nullptr;
+      float* yc = y + c;
       const auto run = [&](auto states) {
         constexpr int kHere = decltype(states)::value;
         ScanStates<kHere>(A + at, Dc, rows, delta + c, u + c, l.dp, B, C, l.xp, z + c, uz_stride,
@@ -118,24 +119,6 @@ void ScanBlock(const Layer& l, int N, int block, int rows, const float* delta, c
   }
 }
 
-void CarryBlock(const Layer& l, int N, int block, const float* delta_sum, const float* h_in,
-                const float* h_end, float* h_out) {
-  const float* A = l.A.data() + static_cast<size_t>(block) * N * 16;
-  for (int at = 0; at < N * 16; at += kStep) {
-    const V e = Exp2(hn::Mul(hn::LoadU(d, delta_sum + at % 16), hn::Load(d, A + at)));
-    hn::Store(hn::MulAdd(e, hn::Load(d, h_in + at), hn::Load(d, h_end + at)), d, h_out + at);
-  }
-}
-
-void SumDeltaBlock(const Layer& l, int block, int rows, const float* delta, float* delta_sum) {
-  for (int i = 0; i < 16; i += kStep) {
-    const float* row = delta + block * 16 + i;
-    V sum = hn::Zero(d);
-    for (int r = 0; r < rows; ++r, row += l.dp) sum = hn::Add(sum, hn::Load(d, row));
-    hn::StoreU(sum, d, delta_sum + i);
-  }
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace mambo
 HWY_AFTER_NAMESPACE();
@@ -147,8 +130,6 @@ HWY_EXPORT(RmsNormRows);
 HWY_EXPORT(ConvSiluRows);
 HWY_EXPORT(DeltaRows);
 HWY_EXPORT(ScanBlock);
-HWY_EXPORT(CarryBlock);
-HWY_EXPORT(SumDeltaBlock);
 
 namespace cpu {
 
@@ -166,13 +147,6 @@ void delta_rows(const Layer& l, const float* dbc, int rows, float* delta) {
 void scan_block(const Layer& l, int N, int block, int rows, const float* delta, const float* u,
                 const float* dbc, const float* z, std::size_t uz_stride, float* h, float* y) {
   HWY_DYNAMIC_DISPATCH(ScanBlock)(l, N, block, rows, delta, u, dbc, z, uz_stride, h, y);
-}
-void carry_block(const Layer& l, int N, int block, const float* delta_sum, const float* h_in,
-                 const float* h_end, float* h_out) {
-  HWY_DYNAMIC_DISPATCH(CarryBlock)(l, N, block, delta_sum, h_in, h_end, h_out);
-}
-void sum_delta_block(const Layer& l, int block, int rows, const float* delta, float* delta_sum) {
-  HWY_DYNAMIC_DISPATCH(SumDeltaBlock)(l, block, rows, delta, delta_sum);
 }
 
 }  // namespace cpu

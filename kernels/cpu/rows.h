@@ -20,16 +20,9 @@ void conv_silu_rows(const Layer& l, int K, const float* in, std::size_t stride, 
 void delta_rows(const Layer& l, const float* dbc, int rows, float* delta);
 
 // One block of 16 channels along time. h [N][16] is read and left at the end. dbc [rows][xp] holds
-// B and C; delta, u [rows][dp]; z and y have row stride uz_stride. With y == nullptr only h is
-// advanced. Selective scan, Gu & Dao section 3.3: h = exp(delta A) h + delta B u, y = (C h + D u)
-// silu(z).
+// B and C; delta, u [rows][dp]; z and y have row stride uz_stride. Selective scan, Gu & Dao
+// section 3.3: h = exp(delta A) h + delta B u, y = (C h + D u) silu(z).
 void scan_block(const Layer& l, int N, int block, int rows, const float* delta, const float* u,
                 const float* dbc, const float* z, std::size_t uz_stride, float* h, float* y);
-
-// The carry across a segment of time: h_out = exp(A * sum delta) h_in + h_end, [N][16].
-void carry_block(const Layer& l, int N, int block, const float* delta_sum, const float* h_in,
-                 const float* h_end, float* h_out);
-// delta_sum[16]: sum over the rows of one block's channels.
-void sum_delta_block(const Layer& l, int block, int rows, const float* delta, float* delta_sum);
 
 }  // namespace mambo::cpu

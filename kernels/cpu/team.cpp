@@ -4,7 +4,58 @@
 
 #include "kernels/cpu/step.h"
 
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
 namespace mambo::cpu {
+
+namespace {
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+constexpr int kSpins = 1000;  // of some 40 ns
+
+template <class T>
+void wait_for_change(std::atomic<T>& value, T old) {
+  for (int spin = 0; spin < kSpins; ++spin) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    relax();
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+void Meeting::arrive_and_wait() {
+  if (size_ == 1) return;
+  const unsigned round = round_.load(std::memory_order_acquire);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    round_.store(round + 1, std::memory_order_release);
+    round_.notify_all();
+    return;
+  }
+  wait_for_change(round_, round);
+}
+
+void await(std::atomic<int>& value, int goal) {
+  for (int now = value.load(std::memory_order_acquire); now < goal;
+       now = value.load(std::memory_order_acquire)) {
+    wait_for_change(value, now);
+  }
+}
+
+void announce(std::atomic<int>& value, int reached) {
+  value.store(reached, std::memory_order_release);
+  value.notify_all();
+}
 
 Team::Team(int threads) : size_(std::max(1, threads)), barrier_(size_) {
   for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
@@ -32,11 +83,8 @@ void Team::work(int thread) {
   }
 }
 
-Range part(int n, int thread, int size, int grain) {
-  const int grains = (n + grain - 1) / grain;
-  const auto at = [&](int i) {
-    return std::min(n, static_cast<int>(static_cast<long long>(grains) * i / size) * grain);
-  };
+Range part(int n, int thread, int size) {
+  const auto at = [&](int i) { return static_cast<int>(static_cast<long long>(n) * i / size); };
   return {at(thread), at(thread + 1)};
 }
 

@@ -2,12 +2,26 @@
 // The caller is thread 0, so what must happen on the calling thread happens there.
 #pragma once
 
-#include <barrier>
+#include <atomic>
 #include <functional>
 #include <thread>
 #include <vector>
 
 namespace mambo::cpu {
+
+// All of `size` threads meet. Meetings are tens of microseconds apart and threads arrive close
+// together, so a waiting thread spins for about that long before it sleeps: waking one up would
+// cost as much as the work between two meetings.
+class Meeting {
+ public:
+  explicit Meeting(int size) : size_(size) {}
+  void arrive_and_wait();
+
+ private:
+  const int size_;
+  alignas(64) std::atomic<int> arrived_{0};
+  alignas(64) std::atomic<unsigned> round_{0};
+};
 
 class Team {
  public:
@@ -24,15 +38,19 @@ class Team {
  private:
   void work(int thread);
   int size_;
-  std::barrier<> barrier_;
+  Meeting barrier_;
   const std::function<void(int)>* job_ = nullptr;  // written by thread 0 between two meetings
   std::vector<std::jthread> threads_;
 };
 
+// Waits until `value` has reached `goal`; announce sets it. Like Meeting: spins first, then sleeps.
+void await(std::atomic<int>& value, int goal);
+void announce(std::atomic<int>& value, int reached);
+
 struct Range {
   int begin, end;
 };
-// Part `thread` of `size` of [0, n), cut at multiples of `grain`.
-Range part(int n, int thread, int size, int grain = 1);
+// Part `thread` of `size` of [0, n).
+Range part(int n, int thread, int size);
 
 }  // namespace mambo::cpu
