@@ -61,41 +61,42 @@ HWY_INLINE void SoftplusInPlace(float* delta, int dp) {
     hn::Store(Softplus(hn::Load(d, delta + c)), d, delta + c);
 }
 
-// h = exp(delta A) h + delta B u;  y = (C h + D u) * silu(z). A is scaled by log2 e; y may be u.
+// States [first, first + kStates) of one vector of channels: h = exp(delta A) h + delta B u,
+// returns the sum of C h. A and h are [N][16] blocks; A is scaled by log2 e.
+template <int kStates>
+HWY_INLINE V StepStates(const float* HWY_RESTRICT A, const float* HWY_RESTRICT B,
+                        const float* HWY_RESTRICT C, V dt, V du, float* HWY_RESTRICT h) {
+  V sum[2] = {hn::Zero(d), hn::Zero(d)};
+  MAMBO_UNROLL
+  for (int n = 0; n < kStates; ++n) {
+    const V e = Exp2(hn::Mul(dt, hn::Load(d, A + n * 16)));
+    const V state = hn::MulAdd(e, hn::Load(d, h + n * 16), hn::Mul(du, Const(B[n])));
+    hn::Store(state, d, h + n * 16);
+    sum[n & 1] = hn::MulAdd(state, Const(C[n]), sum[n & 1]);
+  }
+  return hn::Add(sum[0], sum[1]);
+}
+
+// y = (C h + D u) * silu(z) after one step of h; y may be u.
 HWY_INLINE void SsmStep(const cpu::Layer& l, int N, const float* delta, const float* B,
                         const float* C, const float* u, const float* z, float* HWY_RESTRICT h,
                         float* y) {
-  const int lanes = static_cast<int>(kLanes);
   const float* A = l.A.data();
   for (int block = 0; block < l.dp; block += 16, A += 16 * N, h += 16 * N) {
-    for (int i = 0; i < 16; i += lanes) {
+    for (int i = 0; i < 16; i += static_cast<int>(kLanes)) {
       const int c = block + i;
       const V dt = hn::Load(d, delta + c);
       const V uc = hn::Load(d, u + c);
       const V du = hn::Mul(dt, uc);
-      V y0 = hn::Mul(hn::Load(d, l.D.data() + c), uc);
-      V y1 = hn::Zero(d);
+      V sum = hn::Mul(hn::Load(d, l.D.data() + c), uc);
       int n = 0;
-      for (; n + 1 < N; n += 2) {
-        const size_t at0 = static_cast<size_t>(n) * 16 + i;
-        const size_t at1 = at0 + 16;
-        const V e0 = Exp2(hn::Mul(dt, hn::Load(d, A + at0)));
-        const V e1 = Exp2(hn::Mul(dt, hn::Load(d, A + at1)));
-        const V h0 = hn::MulAdd(e0, hn::Load(d, h + at0), hn::Mul(du, Const(B[n])));
-        const V h1 = hn::MulAdd(e1, hn::Load(d, h + at1), hn::Mul(du, Const(B[n + 1])));
-        hn::Store(h0, d, h + at0);
-        hn::Store(h1, d, h + at1);
-        y0 = hn::MulAdd(h0, Const(C[n]), y0);
-        y1 = hn::MulAdd(h1, Const(C[n + 1]), y1);
-      }
-      for (; n < N; ++n) {
-        const size_t at = static_cast<size_t>(n) * 16 + i;
-        const V e = Exp2(hn::Mul(dt, hn::Load(d, A + at)));
-        const V hv = hn::MulAdd(e, hn::Load(d, h + at), hn::Mul(du, Const(B[n])));
-        hn::Store(hv, d, h + at);
-        y0 = hn::MulAdd(hv, Const(C[n]), y0);
-      }
-      hn::Store(hn::Mul(hn::Add(y0, y1), Silu(hn::Load(d, z + c))), d, y + c);
+      for (; n + 16 <= N; n += 16)
+        sum = hn::Add(sum, StepStates<16>(A + n * 16 + i, B + n, C + n, dt, du, h + n * 16 + i));
+      for (; n + 4 <= N; n += 4)
+        sum = hn::Add(sum, StepStates<4>(A + n * 16 + i, B + n, C + n, dt, du, h + n * 16 + i));
+      for (; n < N; ++n)
+        sum = hn::Add(sum, StepStates<1>(A + n * 16 + i, B + n, C + n, dt, du, h + n * 16 + i));
+      hn::Store(hn::Mul(sum, Silu(hn::Load(d, z + c))), d, y + c);
     }
   }
 }

@@ -8,6 +8,8 @@
 #define MAMBO_KERNELS_CPU_GEMV_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
+
 #include "kernels/cpu/math-inl.h"
 #include "kernels/cpu/packed.h"
 
@@ -16,6 +18,10 @@ namespace mambo {
 namespace HWY_NAMESPACE {
 
 constexpr size_t kVecs = 16 / kLanes;  // vectors a block
+// Words to ask for ahead of their use: 1 KiB covers the second-level cache's latency (measured: 8.2
+// to 7.6 us for the outer tier of piano-lab; 0.5 and 2 KiB are as good, 4 KiB is worse than
+// nothing).
+constexpr int kAhead = 256;
 
 // One group of kBlocks blocks. kSplit independent sums a vector hide the latency of the additions.
 template <int kBlocks>
@@ -25,13 +31,17 @@ HWY_INLINE void GemvHalf(const uint32_t* HWY_RESTRICT w, const float* HWY_RESTRI
   constexpr size_t kAcc = kBlocks * kVecs;
   V low[kAcc];
   V high[kAcc];
+  MAMBO_UNROLL
   for (size_t i = 0; i < kAcc; ++i) {
     low[i] = init != nullptr ? hn::Load(d, init + i * kLanes) : hn::Zero(d);
     high[i] = hn::Zero(d);
   }
   for (int k = 0; k < pairs; ++k) {
+    MAMBO_UNROLL
+    for (int i = 0; i < kBlocks; ++i) hwy::Prefetch(w + kAhead + i * 16);
     const V x0 = hn::Set(d, x[2 * k]);
     const V x1 = hn::Set(d, x[2 * k + 1]);
+    MAMBO_UNROLL
     for (size_t i = 0; i < kAcc; ++i) {
       const auto word = hn::Load(du, w + i * kLanes);
       low[i] = hn::MulAdd(hn::BitCast(d, hn::ShiftLeft<16>(word)), x0, low[i]);
@@ -39,6 +49,7 @@ HWY_INLINE void GemvHalf(const uint32_t* HWY_RESTRICT w, const float* HWY_RESTRI
     }
     w += kBlocks * 16;
   }
+  MAMBO_UNROLL
   for (size_t i = 0; i < kAcc; ++i) hn::Store(hn::Add(low[i], high[i]), d, y + i * kLanes);
 }
 
@@ -48,25 +59,32 @@ HWY_INLINE void GemvFull(const float* HWY_RESTRICT w, const float* HWY_RESTRICT 
   constexpr size_t kAcc = kBlocks * kVecs;
   V even[kAcc];
   V odd[kAcc];
+  MAMBO_UNROLL
   for (size_t i = 0; i < kAcc; ++i) {
     even[i] = init != nullptr ? hn::Load(d, init + i * kLanes) : hn::Zero(d);
     odd[i] = hn::Zero(d);
   }
   int k = 0;
   for (; k + 1 < cols; k += 2) {
+    MAMBO_UNROLL
+    for (int i = 0; i < 2 * kBlocks; ++i) hwy::Prefetch(w + kAhead + i * 16);
     const V x0 = hn::Set(d, x[k]);
     const V x1 = hn::Set(d, x[k + 1]);
+    MAMBO_UNROLL
     for (size_t i = 0; i < kAcc; ++i)
       even[i] = hn::MulAdd(hn::Load(d, w + i * kLanes), x0, even[i]);
     w += kBlocks * 16;
+    MAMBO_UNROLL
     for (size_t i = 0; i < kAcc; ++i) odd[i] = hn::MulAdd(hn::Load(d, w + i * kLanes), x1, odd[i]);
     w += kBlocks * 16;
   }
   if (k < cols) {
     const V x0 = hn::Set(d, x[k]);
+    MAMBO_UNROLL
     for (size_t i = 0; i < kAcc; ++i)
       even[i] = hn::MulAdd(hn::Load(d, w + i * kLanes), x0, even[i]);
   }
+  MAMBO_UNROLL
   for (size_t i = 0; i < kAcc; ++i) hn::Store(hn::Add(even[i], odd[i]), d, y + i * kLanes);
 }
 
