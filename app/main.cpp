@@ -1,5 +1,6 @@
 // mambo. With a window or without, what is asked for is found out by app/cli.
 #include <csignal>
+#include <cstddef>
 
 #include "app/cli/command_line.h"
 #if MAMBO_HAS_GUI

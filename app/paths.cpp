@@ -33,7 +33,7 @@ bool is_folder(const fs::path& p) {
 }  // namespace
 
 fs::path assets_dir() {
-  const fs::path named = from_environment("MAMBO_ASSETS");
+  fs::path named = from_environment("MAMBO_ASSETS");
   if (!named.empty()) return named;  // asked for: an error about it should name it
   const fs::path self = executable_dir();
   const std::vector<fs::path> places = {self.parent_path() / "share" / "mambo" / "assets",

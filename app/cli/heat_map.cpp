@@ -84,10 +84,13 @@ void HeatMap::save(const std::filesystem::path& path) const {
   }
   const double seconds = static_cast<double>(steps_) * step_s_;
   const double tick = round_step(seconds, 8);
-  for (double t = std::ceil(from_s_ / tick) * tick; t <= from_s_ + seconds; t += tick) {
+  const auto first = static_cast<int>(std::ceil(from_s_ / tick));
+  const auto last = static_cast<int>(std::floor((from_s_ + seconds) / tick));
+  for (int i = first; i <= last; ++i) {
+    const double t = i * tick;
     const int x = left + static_cast<int>(std::lround((t - from_s_) / seconds * w));
     picture.fill(x, top + h, 1, 6, ink);
-    const std::string label = fmt::format("{:g}{}", std::abs(t) < tick / 2 ? 0 : t, " s");
+    const std::string label = fmt::format("{:g} s", t);
     picture.text(x - Picture::text_width(label, 1) / 2, top + h + 10, 1, label, ink);
   }
   const int bar_x = left + std::max(w, 560) + 20;

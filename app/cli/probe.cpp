@@ -126,7 +126,9 @@ std::vector<TensorWriter::Declaration> declare(const Model& model, std::uint64_t
   const auto t = static_cast<std::int64_t>(samples);
   std::vector<TensorWriter::Declaration> tensors = {{"tokens", DType::u8, {t}}};
   if (logits) tensors.push_back({"logits", DType::f32, {t, net.vocab}});
-  for (auto& [index, w] : watched) {
+  for (auto& entry : watched) {
+    const int index = entry.first;
+    Watched& w = entry.second;
     w.layer = &net.layers[static_cast<std::size_t>(index)];
     const TierView& tier = net.tiers[static_cast<std::size_t>(w.layer->tier)];
     w.steps = samples / static_cast<std::uint64_t>(tier.stride);

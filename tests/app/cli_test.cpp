@@ -159,7 +159,7 @@ TEST(CommandLine, InfoKnowsTheModel) {
 
 TEST(CommandLine, InfoReadsAnEcosystemFolder) {
   const auto j =
-      mambo({"info", "-m", MAMBO_TEST_DATA "/hf-flat", "--model-rate", "8000", "--json"}).json();
+      mambo({"info", "-m", testing::golden("hf-flat"), "--model-rate", "8000", "--json"}).json();
   EXPECT_EQ(j.at("sample_rate_hz"), 8000);
   EXPECT_EQ(j.at("stride_samples"), 1);
 }

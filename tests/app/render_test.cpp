@@ -156,7 +156,7 @@ TEST_F(Render, ARecipeChecksModelAndClip) {
   EXPECT_EQ(clip_differs.code, 1);
   EXPECT_NE(clip_differs.err.find("expected SHA-256"), std::string::npos) << clip_differs.err;
   const Outcome model_differs =
-      mambo({"render", "--recipe", path("a.json"), "-m", MAMBO_TEST_DATA "/rand-flat.safetensors",
+      mambo({"render", "--recipe", path("a.json"), "-m", testing::golden("rand-flat.safetensors"),
              "-o", path("b.wav")});
   EXPECT_EQ(model_differs.code, 1);
   EXPECT_NE(model_differs.err.find("expected SHA-256"), std::string::npos) << model_differs.err;

@@ -138,7 +138,8 @@ Outcome mambo(const std::vector<std::string>& words, const std::string& setup) {
   return outcome;
 }
 
-std::string small_model() { return MAMBO_TEST_DATA "/rand-unet-p4.safetensors"; }
+std::string golden(const std::string& name) { return MAMBO_TEST_DATA "/" + name; }
+std::string small_model() { return golden("rand-unet-p4.safetensors"); }
 std::string piano_model() { return MAMBO_ASSETS "/models/piano-lab.safetensors"; }
 
 }  // namespace mambo::testing

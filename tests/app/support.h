@@ -68,7 +68,8 @@ pid_t start_mambo(const std::vector<std::string>& words, const fs::path& out, co
                   const std::string& setup = "");
 int wait_for(pid_t pid);
 
-std::string small_model();  // quick: random weights, pools of 4
+std::string golden(const std::string& name);  // a file of tests/golden
+std::string small_model();                    // quick: random weights, pools of 4
 std::string piano_model();
 
 }  // namespace mambo::testing
