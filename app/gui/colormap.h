@@ -1,0 +1,30 @@
+// Perceptually even colour maps that are safe for colour-blind eyes, and ranges that stay calm.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace mambo::gui {
+
+enum class ColourMap : std::uint8_t { viridis, cividis, magma };
+inline constexpr int colour_maps = 3;
+
+using Palette = std::array<std::uint32_t, 256>;  // opaque RGBA texels
+
+const Palette& palette(ColourMap map);
+const char* colour_map_name(ColourMap map);
+
+inline std::uint32_t colour_at(const Palette& p, float t) {  // t in [0, 1]
+  return p[static_cast<std::size_t>(t * 255.0F + 0.5F)];
+}
+
+// What a logarithmic colour scale spans, in octaves. Ends lie on half decades, so that the legend
+// reads well, and move only when the data leave them or fill less than two fifths.
+struct LogRange {
+  float lo = 0, hi = 0;
+
+  float place(float log2_value) const;  // 0..1, clamped
+  bool follow(float low, float high);   // true when it moved
+};
+
+}  // namespace mambo::gui

@@ -1,0 +1,61 @@
+// What a panel gets to see while one frame is drawn.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "app/gui/history.h"
+#include "app/gui/model_facts.h"
+#include "app/gui/settings.h"
+#include "app/gui/theme.h"
+#include "app/gui/timeline.h"
+#include "app/session.h"
+
+namespace mambo::gui {
+
+// What the window itself has to say; shown in the status line until the session says something new.
+struct Notice {
+  std::string text;
+  bool is_error = false;
+  void say(std::string words, bool error) {
+    text = std::move(words);
+    is_error = error;
+  }
+};
+
+struct Context {
+  Session& session;
+  History& history;
+  Timeline& timeline;
+  Settings& settings;
+  const Theme& theme;
+  Notice& notice;
+  const ModelFacts& facts;  // facts.model is null until a model is loaded
+
+  SessionStatus status{};
+  TimeView view{};
+  float plot_left = 0, plot_right = 0;  // x of all plots, pixels
+  float panel_left = 0;                 // x where the labels begin
+  double cursor = -1;                   // pixel column under the pointer; < 0: none
+
+  float u(float units) const { return theme.u(units); }
+  bool has_model() const { return facts.model != nullptr; }
+  // Seconds since the model took over from the seed.
+  double seconds(double position) const {
+    return (position - static_cast<double>(history.seed_end())) / history.rate();
+  }
+};
+
+// What a file is by its name: a folder or a .safetensors file is a model, anything else a clip.
+// Opens it and remembers it. Never throws; what is wrong with the file comes through the status.
+void open_path(Context& c, const std::filesystem::path& path);
+void open_model(Context& c, const std::filesystem::path& path);
+void open_clip(Context& c, const std::filesystem::path& path);  // empty: from silence
+bool looks_like_model(const std::filesystem::path& path);
+
+// Play or pause; Record or stop, into a new file in the folder for recordings.
+void toggle_play(Context& c);
+void toggle_record(Context& c);
+std::filesystem::path recordings_dir();
+
+}  // namespace mambo::gui

@@ -1,0 +1,27 @@
+// The audio devices there are, asked for in the background: asking can take seconds.
+#pragma once
+
+#include <future>
+#include <vector>
+
+#include "app/audio_device.h"
+
+namespace mambo::gui {
+
+class DeviceList {
+ public:
+  ~DeviceList();
+  DeviceList() = default;
+  DeviceList(const DeviceList&) = delete;
+  DeviceList& operator=(const DeviceList&) = delete;
+
+  void refresh();                             // starts asking unless it is asking already
+  const std::vector<AudioDeviceInfo>& get();  // what is known by now; never waits
+  bool asking() const { return answer_.valid(); }
+
+ private:
+  std::future<std::vector<AudioDeviceInfo>> answer_;
+  std::vector<AudioDeviceInfo> known_;
+};
+
+}  // namespace mambo::gui

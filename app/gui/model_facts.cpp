@@ -1,0 +1,66 @@
+#include "app/gui/model_facts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "app/cli/horizon.h"
+#include "app/codes.h"
+
+namespace mambo::gui {
+namespace {
+
+std::string group_name(const LayerView& layer) {
+  switch (layer.side) {
+    case Side::down:
+      return "down " + std::to_string(layer.tier);
+    case Side::up:
+      return "up " + std::to_string(layer.tier);
+    case Side::center:
+      break;
+  }
+  return "centre";
+}
+
+}  // namespace
+
+ModelFacts read_facts(std::shared_ptr<const Model> model) {
+  ModelFacts facts;
+  const Config& config = model->config();
+  const NetworkView& net = model->network();
+  facts.name = config.name.empty() ? model->path().stem().string() : config.name;
+  facts.rate = config.sample_rate;
+  facts.state = net.d_state;
+  int favourite = -1;
+  for (const LayerView& layer : net.layers) {
+    const TierView& tier = net.tiers[static_cast<std::size_t>(layer.tier)];
+    LayerFacts f;
+    f.name = layer.name;
+    f.group = group_name(layer);
+    f.tier = layer.tier;
+    f.stride = tier.stride;
+    f.channels = tier.d_inner;
+    f.starts_group = facts.layers.empty() || facts.layers.back().group != f.group;
+    f.log2_numerator = horizon_numerators(net, layer, config.sample_rate);
+    for (float& v : f.log2_numerator) v = std::log2(v);
+    f.log2_typical = std::accumulate(f.log2_numerator.begin(), f.log2_numerator.end(), 0.0F) /
+                     static_cast<float>(f.log2_numerator.size());
+    if (layer.side == Side::center && favourite < 0) {
+      favourite = static_cast<int>(facts.layers.size());
+    }
+    facts.layers.push_back(std::move(f));
+  }
+  facts.favourite = std::max(favourite, 0);
+  facts.model = std::move(model);
+  return facts;
+}
+
+HistoryShape ModelFacts::shape() const {
+  HistoryShape s;
+  s.rate = rate;
+  s.decode = decode_table(model->config().encoding);
+  for (const LayerFacts& l : layers) s.layers.push_back({l.channels, l.stride});
+  return s;
+}
+
+}  // namespace mambo::gui

@@ -1,0 +1,39 @@
+// What the panels need to know of a model, read once when it is loaded.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/gui/history.h"
+#include "model/model.h"
+
+namespace mambo::gui {
+
+struct LayerFacts {
+  std::string name;   // as its tensors are named
+  std::string group;  // "down 0", "centre", "up 1"
+  int tier = 0;
+  int stride = 1;  // samples a step
+  int channels = 0;
+  // Divided by Δ: the memory horizon, in seconds, of a channel's longest state.
+  std::vector<float> log2_numerator;  // [channels]
+  float log2_typical = 0;             // their mean: for the layer as a whole
+  bool starts_group = false;          // another tier or side than the layer before
+};
+
+struct ModelFacts {
+  std::shared_ptr<const Model> model;
+  std::string name;
+  int rate = 16000;
+  int state = 16;  // N
+  std::vector<LayerFacts> layers;
+  int favourite = 0;  // the layer worth looking at first
+
+  HistoryShape shape() const;
+};
+
+// Decodes A_log of every layer: a few milliseconds.
+ModelFacts read_facts(std::shared_ptr<const Model> model);
+
+}  // namespace mambo::gui

@@ -1,0 +1,186 @@
+#include "app/gui/panel_delta_layers.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mambo::gui {
+namespace {
+
+// What is coloured: log2 of Δ, or of the horizon in seconds that a typical channel has with it.
+float shown_value(const LayerFacts& layer, LayerColour what, float log2_delta) {
+  return what == LayerColour::delta ? log2_delta : layer.log2_typical - log2_delta;
+}
+
+std::uint64_t cell(std::uint64_t sample) { return sample / History::grid_samples; }
+
+}  // namespace
+
+int DeltaLayersPanel::layer_at(float y) const {
+  for (std::size_t i = 0; i < rows_.size(); ++i) {
+    if (y >= rows_[i].top && y < rows_[i].bottom + 1) return static_cast<int>(i);
+  }
+  return -1;
+}
+
+void DeltaLayersPanel::place_rows(const Context& c, const Plot& p) {
+  const auto& layers = c.facts.layers;
+  rows_.resize(layers.size());
+  float gaps = 0;
+  for (const LayerFacts& l : layers) gaps += l.starts_group ? 1.0F : 0.0F;
+  const float gap = c.u(layers.size() > 40 ? 2.0F : 5.0F);
+  const float free = p.height() - (gaps - 1) * gap;
+  const float each = std::max(1.0F, free / static_cast<float>(layers.size()));
+  float y = 0;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (i > 0 && layers[i].starts_group) y += gap;
+    rows_[i] = {std::round(y), std::round(y + each) - (each > 5 ? 1.0F : 0.0F)};
+    y += each;
+  }
+}
+
+void DeltaLayersPanel::follow_range(const Context& c) {
+  const double now = ImGui::GetTime();
+  if (now - range_checked_ < 0.5) return;
+  range_checked_ = now;
+  Extent delta;
+  Extent horizon;
+  const std::uint64_t end = cell(c.history.end()) + 1;
+  const std::uint64_t back =
+      static_cast<std::uint64_t>(20 * c.history.rate()) / History::grid_samples;
+  for (int l = 0; l < c.history.layers(); ++l) {
+    const auto& row = c.history.layer(l);
+    const std::uint64_t from = end > back ? end - back : 0;
+    const std::uint64_t step = std::max<std::uint64_t>((end - from) / 64, 1);
+    for (std::uint64_t i = from; i < end; i += step) {
+      const Extent e = row.over(i, i + step);
+      if (e.empty()) continue;
+      delta.add(e.mean());
+      horizon.add(
+          shown_value(c.facts.layers[static_cast<std::size_t>(l)], LayerColour::horizon, e.mean()));
+    }
+  }
+  delta_range_.follow(delta.min, delta.max);
+  horizon_range_.follow(horizon.min, horizon.max);
+}
+
+void DeltaLayersPanel::draw_names(const Context& c, const Plot& p) {
+  const auto& layers = c.facts.layers;
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  const float line = c.theme.small->FontSize;
+  for (std::size_t first = 0; first < layers.size();) {
+    std::size_t last = first + 1;
+    while (last < layers.size() && !layers[last].starts_group) ++last;
+    const float top = p.min.y + rows_[first].top;
+    const float bottom = p.min.y + rows_[last - 1].bottom;
+    const float middle = (top + bottom) / 2;
+    list.AddRectFilled(ImVec2(c.plot_left - c.u(5), top), ImVec2(c.plot_left - c.u(3), bottom),
+                       colour::line);
+    const LayerFacts& l = layers[first];
+    const Words rate("{}", hertz_words(static_cast<double>(c.facts.rate) / l.stride).c_str());
+    if (bottom - top > 2.05F * line) {
+      axis_label(c, middle - line * 0.52F, l.group.c_str(), colour::dim);
+      axis_label(c, middle + line * 0.52F, rate.c_str());
+    } else if (bottom - top > 0.8F * line) {
+      axis_label(c, middle, l.group.c_str(), colour::dim);
+    }
+    first = last;
+  }
+  const auto chosen = static_cast<std::size_t>(std::max(c.settings.layer, 0));
+  if (chosen < rows_.size()) {
+    const Row& r = rows_[chosen];
+    list.AddRectFilled(ImVec2(p.min.x - c.u(5), p.min.y + r.top),
+                       ImVec2(p.min.x - c.u(2), p.min.y + r.bottom), colour::text);
+    list.AddRect(ImVec2(p.min.x - 1, p.min.y + r.top - 1),
+                 ImVec2(p.max.x + 1, p.min.y + r.bottom + 1), faded(colour::text, 0.75F), 0, 0, 1);
+  }
+}
+
+void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
+  begin_readout(c, p);
+  if (layer >= 0) {
+    const LayerFacts& l = c.facts.layers[static_cast<std::size_t>(layer)];
+    const auto sample = static_cast<std::uint64_t>(std::max(0.0, p.position));
+    readout(c, "layer", l.name.c_str());
+    readout(
+        c, "step",
+        Words("{} of its tier, \u00D7{}", sample / static_cast<std::uint64_t>(l.stride), l.stride)
+            .c_str());
+    const auto& row = c.history.layer(layer);
+    if (row.holds(cell(sample)) && !std::isnan(row.at(cell(sample)).mean)) {
+      const Summary& s = row.at(cell(sample));
+      readout(c, "\u0394 mean", number_words(std::exp2(static_cast<double>(s.mean))).c_str());
+      readout(c, "\u0394 range",
+              Words("{} to {}", number_words(std::exp2(static_cast<double>(s.min))).c_str(),
+                    number_words(std::exp2(static_cast<double>(s.max))).c_str())
+                  .c_str());
+      readout(c, "typical horizon",
+              seconds_words(std::exp2(static_cast<double>(l.log2_typical - s.mean))).c_str());
+    } else {
+      readout(c, "\u0394", "not observed");
+    }
+    text_in(c.theme.small, colour::faint, "click: show its channels below");
+  }
+  end_readout();
+}
+
+void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
+  panel_title(c, top, "Selectivity \u0394, all layers", "in the order in which data flow");
+  follow_range(c);
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  const Palette& colours = palette(static_cast<ColourMap>(c.settings.colour_map));
+  const LayerColour what = c.settings.layer_colour;
+  const LogRange& range = what == LayerColour::delta ? delta_range_ : horizon_range_;
+  const auto end_words = [what](float log2_value) {
+    const double v = std::exp2(static_cast<double>(log2_value));
+    return what == LayerColour::delta ? Words("{:.2g}", v) : seconds_words(v);
+  };
+  float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)), colours,
+                   end_words(range.lo).c_str(), end_words(range.hi).c_str()) -
+            c.u(14);
+  int chosen = static_cast<int>(what);
+  x -= segmented_width(c.theme, {"\u0394", "horizon"});
+  ImGui::SetCursorScreenPos(ImVec2(x, top + c.u(3)));
+  if (segmented(c.theme, "colour", {"\u0394", "horizon"}, chosen,
+                "What the colour shows, on a logarithmic scale: \u0394 itself (large: takes the "
+                "input in and forgets), or how long a typical channel's longest state remembers")) {
+    c.settings.layer_colour = static_cast<LayerColour>(chosen);
+  }
+
+  Plot p = begin_plot(c, "layers", top + header_height(c), bottom);
+  if (!c.has_model() || c.history.layers() != static_cast<int>(c.facts.layers.size())) return;
+  place_rows(c, p);
+  const auto n = static_cast<int>(rows_.size());
+  std::uint64_t key = mix(c.history.epoch(), static_cast<std::uint64_t>(what));
+  key = mix(key, static_cast<std::uint64_t>(c.settings.colour_map));
+  key = mix(key, static_cast<std::uint64_t>(std::lround(range.lo * 64) + 65536));
+  key = mix(key, static_cast<std::uint64_t>(std::lround(range.hi * 64) + 65536));
+  const double end = static_cast<double>(cell(c.history.end()) * History::grid_samples);
+  picture_.update(
+      c.view, n, key, open_column(c.view, end), [&](std::int64_t column, std::uint32_t* texels) {
+        const auto [from, to] = c.view.samples_of(column);
+        const std::uint64_t a = cell(from);
+        const std::uint64_t b = std::max(cell(to), a + 1);
+        for (int l = 0; l < n; ++l) {
+          const Extent e = to > 0 ? c.history.layer(l).over(a, b) : Extent{};
+          const LayerFacts& facts = c.facts.layers[static_cast<std::size_t>(l)];
+          texels[l] = e.empty()
+                          ? colour::plot
+                          : colour_at(colours, range.place(shown_value(facts, what, e.mean())));
+        }
+      });
+  for (int l = 0; l < n; ++l) {
+    const Row& r = rows_[static_cast<std::size_t>(l)];
+    picture_.draw(list, ImVec2(p.min.x, p.min.y + r.top), ImVec2(p.max.x, p.min.y + r.bottom),
+                  static_cast<float>(l), static_cast<float>(l + 1));
+  }
+  draw_names(c, p);
+  mark_playhead(c, p);
+  const int pointed = p.hovered ? layer_at(p.pointer_y) : -1;
+  if (p.clicked && pointed >= 0) {
+    c.settings.layer = pointed;
+    c.session.set_tap_layer(pointed);
+  }
+  if (p.hovered) draw_readout(c, p, pointed);
+}
+
+}  // namespace mambo::gui

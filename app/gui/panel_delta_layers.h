@@ -1,0 +1,34 @@
+// Δ of all layers over time: a row a layer, in the order in which data flow through the U-Net. A
+// click on a row chooses the layer whose channels are shown below.
+#pragma once
+
+#include <vector>
+
+#include "app/gui/colormap.h"
+#include "app/gui/context.h"
+#include "app/gui/heatmap.h"
+#include "app/gui/plot.h"
+
+namespace mambo::gui {
+
+class DeltaLayersPanel {
+ public:
+  void draw(Context& c, float top, float bottom);
+
+ private:
+  void place_rows(const Context& c, const Plot& p);
+  void draw_names(const Context& c, const Plot& p);
+  void draw_readout(Context& c, const Plot& p, int layer);
+  void follow_range(const Context& c);
+  int layer_at(float y) const;  // -1: between two rows
+
+  struct Row {
+    float top, bottom;  // below the plot's top
+  };
+  std::vector<Row> rows_;
+  Heatmap picture_;
+  LogRange delta_range_{-10, -3}, horizon_range_{-10, 0};
+  double range_checked_ = 0;
+};
+
+}  // namespace mambo::gui

@@ -1,0 +1,23 @@
+// The column at the right: how samples are drawn, how loud they are, and where they go.
+#pragma once
+
+#include "app/gui/context.h"
+#include "app/gui/devices.h"
+
+namespace mambo::gui {
+
+class SamplingPanel {
+ public:
+  SamplingPanel() { devices_.refresh(); }
+  void draw(Context& c, ImVec2 min, ImVec2 max);
+
+ private:
+  void sampling(Context& c);
+  void output(Context& c);
+  void device_choice(Context& c);
+  void display(Context& c);
+
+  DeviceList devices_;
+};
+
+}  // namespace mambo::gui

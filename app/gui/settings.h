@@ -1,0 +1,52 @@
+// What the window remembers from one session to the next: a JSON file in the configuration folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "kernels/sampling.h"
+
+namespace mambo::gui {
+
+enum class LayerColour : std::uint8_t { delta, horizon };
+enum class ChannelOrder : std::uint8_t { horizon, index };
+
+struct Settings {
+  std::string model, clip;                               // paths; empty: never chosen
+  std::vector<std::string> recent_models, recent_clips;  // newest first, at most 8
+  std::string device;                                    // empty: the default
+  double latency_s = 0.06;
+  float level_db = 0;
+  SamplingParams sampling;
+  std::uint64_t rng_seed = 1;
+  int layer = -1;  // whose channels are shown; -1: the model's favourite
+  LayerColour layer_colour = LayerColour::delta;
+  ChannelOrder channel_order = ChannelOrder::horizon;
+  int colour_map = 0;  // ColourMap
+  bool log_frequency = true;
+  double span_s = 10;              // of the time axis
+  float zoom = 1;                  // of the interface, on top of the monitor's scale
+  int width = 1280, height = 800;  // of the window
+
+  bool operator==(const Settings&) const = default;
+};
+
+inline constexpr float lowest_level_db = -60;
+inline constexpr float highest_level_db = 6;
+
+std::filesystem::path settings_path();  // in config_dir()
+
+// Reads the file; what is missing keeps its default and what is out of range is brought into it.
+// A file that is not JSON, or has a value of the wrong kind, gives the defaults and one sentence in
+// `complaint`; a file that is not there is no reason to complain. Never throws.
+Settings load_settings(const std::filesystem::path& path, std::string& complaint);
+
+// Written aside and renamed. Throws Error when it cannot be written.
+void save_settings(const std::filesystem::path& path, const Settings& settings);
+
+// Moves `path` to the front of a list of recent ones.
+void remember(std::vector<std::string>& recent, const std::string& path);
+
+}  // namespace mambo::gui

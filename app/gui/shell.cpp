@@ -1,0 +1,201 @@
+#include "app/gui/shell.h"
+
+#include <algorithm>
+#include <cmath>
+#include <system_error>
+
+#include "app/gui/keys.h"
+#include "app/gui/panel_meter.h"
+#include "app/gui/panel_transport.h"
+#include "app/gui/plot.h"
+#include "app/gui/ruler.h"
+#include "app/paths.h"
+
+namespace mambo::gui {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr int most_observations = 4096;  // a frame; what is more waits for the next one
+
+bool is_there(const fs::path& p) {
+  std::error_code error;
+  return !p.empty() && fs::exists(p, error);
+}
+
+}  // namespace
+
+Shell::Shell(Session& session, Settings& settings, const Theme& theme, const GuiOptions& options)
+    : session_(session), settings_(settings), theme_(theme), play_when_ready_(options.autoplay) {
+  session_.set_sampling(settings_.sampling);
+  session_.set_level_db(settings_.level_db);
+  session_.set_rng_seed(settings_.rng_seed);
+  session_.set_observing(true);
+  timeline_.show(settings_.span_s * timeline_.rate());
+  open_first(options);
+}
+
+void Shell::open_first(const GuiOptions& options) {
+  Context c = context();
+  if (!options.model.empty()) {
+    open_model(c, options.model);
+  } else if (is_there(settings_.model)) {
+    open_model(c, settings_.model);
+  } else {
+    open_model(c, default_model());
+  }
+  if (!options.seed_clip.empty()) {
+    open_clip(c, options.seed_clip);
+  } else if (is_there(settings_.clip)) {
+    open_clip(c, settings_.clip);
+  } else if (const fs::path shipped = default_seed_clip(); !shipped.empty()) {
+    open_clip(c, shipped);
+  }
+}
+
+Context Shell::context() {
+  return Context{session_, history_, timeline_, settings_, theme_, notice_, facts_, status_};
+}
+
+bool Shell::lively() const {
+  return status_.playing || status_.recording || play_when_ready_ ||
+         (status_.activity != Activity::ready && status_.activity != Activity::empty);
+}
+
+void Shell::drop(const std::vector<fs::path>& paths) {
+  Context c = context();
+  bool model = false;
+  bool clip = false;
+  for (const fs::path& p : paths) {
+    bool& taken = looks_like_model(p) ? model : clip;
+    if (!taken) open_path(c, p);
+    taken = true;
+  }
+}
+
+void Shell::meet_model() {
+  std::shared_ptr<const Model> model = session_.model();
+  if (!model || model == facts_.model) return;
+  const bool first = facts_.model == nullptr;
+  facts_ = read_facts(std::move(model));
+  history_.set_model(facts_.shape());
+  timeline_.set_rate(facts_.rate);
+  const bool fits =
+      settings_.layer >= 0 && settings_.layer < static_cast<int>(facts_.layers.size());
+  if (!fits || !first) settings_.layer = facts_.favourite;
+  session_.set_tap_layer(settings_.layer);
+}
+
+void Shell::fetch(double seconds) {
+  status_ = session_.status();
+  meet_model();
+  for (int i = 0; i < most_observations && session_.poll(observation_); ++i) {
+    history_.add(observation_);
+  }
+  if (play_when_ready_ && status_.activity == Activity::ready) {
+    if (!status_.playing) session_.play();
+    play_when_ready_ = false;
+  }
+  const double end = static_cast<double>(history_.end());
+  const double heard = static_cast<double>(history_.seed_end() + status_.heard);
+  const double now =
+      playhead_.advance(std::min(heard, end), status_.playing, history_.rate(), seconds);
+  timeline_.set_live(std::min(now, end));
+  settings_.span_s = timeline_.span() / timeline_.rate();
+}
+
+void Shell::hear_keys(Context& c) {
+  if (ImGui::GetIO().WantTextInput) return;
+  if (pressed(Key::play)) toggle_play(c);
+  if (pressed(Key::again)) {
+    session_.again();
+    timeline_.follow();
+  }
+  if (pressed(Key::follow)) timeline_.follow();
+  const double tenth = (c.plot_right - c.plot_left) * 0.1;
+  const double live = timeline_.following() ? c.view.px(timeline_.live()) : tenth * 5;
+  if (pressed(Key::left)) timeline_.pan(tenth);
+  if (pressed(Key::right)) timeline_.pan(-tenth);
+  if (pressed(Key::closer)) timeline_.zoom(1.5, live);
+  if (pressed(Key::wider)) timeline_.zoom(1 / 1.5, live);
+  if (pressed(Key::bigger)) settings_.zoom = std::min(settings_.zoom * 1.1F, 3.0F);
+  if (pressed(Key::smaller)) settings_.zoom = std::max(settings_.zoom / 1.1F, 0.5F);
+  if (pressed(Key::normal_size)) settings_.zoom = 1;
+}
+
+void Shell::draw_top(Context& c, float right) {
+  const float y = c.u(8);
+  float x = c.u(14);
+  const float field = std::clamp((right - c.u(860)) / 2, c.u(120), c.u(260));
+  files_.draw(c, ImVec2(x, y), field);
+  x += 2 * field + c.u(8) + c.u(14);
+  x = draw_transport(c, ImVec2(x, y));
+  draw_meter(c, ImVec2(x + c.u(18), y), right - c.u(10));
+}
+
+void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
+  c.panel_left = min.x;
+  c.plot_left = std::floor(min.x + c.u(76));
+  c.plot_right = std::floor(max.x);
+  timeline_.resize(static_cast<int>(c.plot_right - c.plot_left));
+  c.view = timeline_.view();
+
+  const float ruler = c.u(24);
+  draw_ruler(c, min.y, min.y + ruler);
+  const float gap = c.u(5);
+  const float shares[] = {0.20F, 0.12F, 0.19F, 0.25F, 0.24F};
+  const float free = max.y - min.y - ruler - 4 * gap;
+  float y = min.y + ruler;
+  const auto next = [&](std::size_t i) {
+    const float top = std::floor(y);
+    y += free * shares[i] + gap;
+    return std::pair(top, std::floor(y - gap));
+  };
+  const auto [w0, w1] = next(0);
+  waveform_.draw(c, w0 - c.u(4), w1);
+  const auto [s0, s1] = next(1);
+  surprise_.draw(c, s0, s1);
+  const auto [f0, f1] = next(2);
+  spectrogram_.draw(c, f0, f1);
+  const auto [l0, l1] = next(3);
+  layers_.draw(c, l0, l1);
+  const auto [d0, d1] = next(4);
+  channels_.draw(c, d0, d1);
+  if (c.cursor >= 0) {
+    const float x = c.plot_left + static_cast<float>(c.cursor);
+    ImGui::GetWindowDrawList()->AddRectFilled(ImVec2(x, min.y + ruler), ImVec2(x + 1, max.y),
+                                              IM_COL32(255, 255, 255, 90));
+  }
+}
+
+void Shell::draw(double seconds) {
+  fetch(seconds);
+  Context c = context();
+  const ImVec2 display = ImGui::GetIO().DisplaySize;
+  ImGui::SetNextWindowPos(ImVec2(0, 0));
+  ImGui::SetNextWindowSize(display);
+  ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(0, 0));
+  ImGui::Begin("mambo", nullptr,
+               ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove |
+                   ImGuiWindowFlags_NoBringToFrontOnFocus | ImGuiWindowFlags_NoScrollWithMouse |
+                   ImGuiWindowFlags_NoSavedSettings | ImGuiWindowFlags_NoBackground);
+  ImGui::PopStyleVar();
+  ImGui::PushFont(theme_.body);
+  const float top = c.u(68);
+  const float bottom = display.y - c.u(28);
+  const float side = display.x - c.u(236);
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  list.AddRectFilled(ImVec2(0, 0), ImVec2(display.x, top), colour::panel);
+  list.AddRectFilled(ImVec2(side, top), ImVec2(display.x, bottom), colour::panel);
+  list.AddRectFilled(ImVec2(0, top - 1), ImVec2(display.x, top), colour::line);
+  list.AddRectFilled(ImVec2(side, top), ImVec2(side + 1, bottom), colour::line);
+  draw_top(c, display.x);
+  draw_plots(c, ImVec2(c.u(14), top + c.u(2)), ImVec2(side - c.u(12), bottom - c.u(8)));
+  hear_keys(c);
+  sampling_.draw(c, ImVec2(side + 1, top), ImVec2(display.x, bottom));
+  status_line_.draw(c, ImVec2(0, bottom), ImVec2(display.x, display.y));
+  list.AddRectFilled(ImVec2(0, bottom), ImVec2(display.x, bottom + 1), colour::line);
+  ImGui::PopFont();
+  ImGui::End();
+}
+
+}  // namespace mambo::gui

@@ -1,0 +1,69 @@
+// The window's content: owns the panels and what they share, places them, and hears the keyboard.
+// Knows Dear ImGui, but no window system and no OpenGL of its own. GUI thread only.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "app/gui/context.h"
+#include "app/gui/panel_delta_channels.h"
+#include "app/gui/panel_delta_layers.h"
+#include "app/gui/panel_files.h"
+#include "app/gui/panel_sampling.h"
+#include "app/gui/panel_spectrogram.h"
+#include "app/gui/panel_waveform.h"
+#include "app/gui/status_line.h"
+#include "app/gui/window.h"
+
+namespace mambo::gui {
+
+class Shell {
+ public:
+  // Opens model and clip: those of `options`, else of `settings`, else the shipped ones.
+  Shell(Session& session, Settings& settings, const Theme& theme, const GuiOptions& options);
+
+  // One frame into the whole display; fetches what was observed first. seconds since the last one.
+  void draw(double seconds);
+  // Files dropped onto the window; the first model and the first clip of them are taken.
+  void drop(const std::vector<std::filesystem::path>& paths);
+  void say(const std::string& words, bool is_error) { notice_.say(words, is_error); }
+
+  // Whether the picture moves by itself: sound is playing or something is loading.
+  bool lively() const;
+  float wanted_zoom() const { return settings_.zoom; }
+  const SessionStatus& status() const { return status_; }
+  const History& history() const { return history_; }
+
+ private:
+  Context context();
+  void open_first(const GuiOptions& options);
+  void fetch(double seconds);
+  void meet_model();
+  void hear_keys(Context& c);
+  void draw_top(Context& c, float right);
+  void draw_plots(Context& c, ImVec2 min, ImVec2 max);
+
+  Session& session_;
+  Settings& settings_;
+  const Theme& theme_;
+  History history_;
+  Timeline timeline_;
+  Playhead playhead_;
+  ModelFacts facts_;
+  Notice notice_;
+  SessionStatus status_;
+  Observation observation_;
+  bool play_when_ready_;
+
+  FilesPanel files_;
+  WaveformPanel waveform_;
+  SurprisePanel surprise_;
+  SpectrogramPanel spectrogram_;
+  DeltaLayersPanel layers_;
+  DeltaChannelsPanel channels_;
+  SamplingPanel sampling_;
+  StatusLine status_line_;
+};
+
+}  // namespace mambo::gui

@@ -1,0 +1,82 @@
+#include "app/gui/status_line.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "app/gui/widgets.h"
+#include "app/gui/words.h"
+
+namespace mambo::gui {
+namespace {
+
+const char* activity_words(Activity a) {
+  switch (a) {
+    case Activity::loading_model:
+      return "Loading the model";
+    case Activity::loading_clip:
+      return "Reading the clip";
+    case Activity::prefilling:
+      return "Absorbing the clip";
+    case Activity::empty:
+    case Activity::ready:
+      break;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  list.AddRectFilled(min, max, colour::panel);
+  const float middle = (min.y + max.y) / 2;
+  float x = min.x + c.u(14);
+  if (c.status.message_id != seen_) {
+    seen_ = c.status.message_id;
+    c.notice.say("", false);
+  }
+  const bool own = !c.notice.text.empty();
+  const bool is_error = own ? c.notice.is_error : c.status.message_is_error;
+  const char* message = own ? c.notice.text.c_str() : c.status.message.c_str();
+  if (const char* doing = activity_words(c.status.activity); doing != nullptr) {
+    x += draw_text(list, c.theme.small, ImVec2(x, middle), 0, 0.5F, colour::text, doing) + c.u(10);
+    const float bar = c.u(160);
+    const float done = std::clamp(c.status.progress, 0.0F, 1.0F);
+    list.AddRectFilled(ImVec2(x, middle - c.u(3)), ImVec2(x + bar, middle + c.u(3)),
+                       colour::control_on, c.u(3));
+    list.AddRectFilled(ImVec2(x, middle - c.u(3)), ImVec2(x + bar * done, middle + c.u(3)),
+                       colour::accent, c.u(3));
+    x += bar + c.u(10);
+    ImGui::SetCursorScreenPos(ImVec2(x, min.y + c.u(3)));
+    ImGui::PushFont(c.theme.small);
+    ImGui::PushStyleVar(ImGuiStyleVar_FramePadding, ImVec2(c.u(8), 0));
+    if (ImGui::Button("Cancel", ImVec2(c.u(62), max.y - min.y - c.u(6)))) c.session.cancel();
+    ImGui::PopStyleVar();
+    ImGui::PopFont();
+    tooltip(c.theme, "Stop this; what was there before stays");
+    x += c.u(62) + c.u(12);
+  } else {
+    const ImU32 dot = is_error           ? colour::error
+                      : c.status.playing ? colour::accent
+                      : c.status.silent  ? colour::warm
+                                         : colour::faint;
+    list.AddCircleFilled(ImVec2(x + c.u(3), middle), c.u(3.5F), dot, 12);
+    x += c.u(14);
+  }
+  constexpr const char* hints = "Space play    R again    F follow    wheel zoom    drag pan";
+  const float hints_width =
+      c.theme.small->CalcTextSizeA(c.theme.small->FontSize, 1e6F, 0.0F, hints).x;
+  float right = max.x - c.u(14);
+  if (!is_error || hints_width < (max.x - x) * 0.3F) {
+    draw_text(list, c.theme.small, ImVec2(right, middle), 1, 0.5F, colour::faint, hints);
+    right -= hints_width + c.u(20);
+  }
+  const ImVec2 at(x, std::floor(middle - c.theme.small->FontSize / 2));
+  draw_text_fitted(list, c.theme.small, at, right - x, is_error ? colour::error : colour::text,
+                   message);
+  ImGui::SetCursorScreenPos(ImVec2(x, min.y));
+  ImGui::InvisibleButton("message", ImVec2(std::max(right - x, 1.0F), max.y - min.y));
+  if (message[0] != '\0') tooltip(c.theme, message);
+}
+
+}  // namespace mambo::gui

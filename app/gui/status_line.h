@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+
+#include "app/gui/context.h"
+
+namespace mambo::gui {
+
+// One line: what is going on (with a bar and Cancel while it takes time), or the last thing that
+// was said; errors stay until something else is said.
+class StatusLine {
+ public:
+  void draw(Context& c, ImVec2 min, ImVec2 max);
+
+ private:
+  std::uint64_t seen_ = 0;  // the session's last message
+};
+
+}  // namespace mambo::gui

@@ -1,0 +1,211 @@
+#include "app/gui/widgets.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+#include <string>
+
+namespace mambo::gui {
+
+void tooltip(const Theme& t, const char* words) {
+  if (words == nullptr || !ImGui::IsItemHovered()) return;
+  if (ImGui::IsItemActive()) return;
+  ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(t.u(10), t.u(8)));
+  ImGui::BeginTooltip();
+  ImGui::PushTextWrapPos(t.u(300));
+  ImGui::TextUnformatted(words);
+  ImGui::PopTextWrapPos();
+  ImGui::EndTooltip();
+  ImGui::PopStyleVar();
+}
+
+void text_in(ImFont* font, ImU32 colour, const char* words) {
+  ImGui::PushFont(font);
+  ImGui::PushStyleColor(ImGuiCol_Text, colour);
+  ImGui::TextUnformatted(words);
+  ImGui::PopStyleColor();
+  ImGui::PopFont();
+}
+
+float draw_text(ImDrawList& list, ImFont* font, ImVec2 at, float x_align, float y_align,
+                ImU32 colour, const char* words) {
+  const ImVec2 size = font->CalcTextSizeA(font->FontSize, 1e6F, 0.0F, words);
+  const ImVec2 p(std::floor(at.x - size.x * x_align), std::floor(at.y - size.y * y_align));
+  list.AddText(font, font->FontSize, p, colour, words);
+  return size.x;
+}
+
+void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, ImU32 colour,
+                      const char* words) {
+  const auto width_of = [font](const char* s) {
+    return font->CalcTextSizeA(font->FontSize, 1e6F, 0.0F, s).x;
+  };
+  if (width_of(words) <= width) {
+    list.AddText(font, font->FontSize, at, colour, words);
+    return;
+  }
+  std::string text = words;                        // rare: only what is too long for its place
+  const auto continues = [&text](std::size_t i) {  // inside a UTF-8 sequence
+    return i < text.size() && (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U;
+  };
+  std::size_t left = text.size() / 2;
+  std::size_t right = left;
+  std::string shown;
+  while (left > 0 && right < text.size()) {
+    --left;
+    while (continues(left) && left > 0) --left;
+    ++right;
+    while (continues(right)) ++right;
+    shown = text.substr(0, left) + "\u2026" + text.substr(right);
+    if (width_of(shown.c_str()) <= width) break;
+  }
+  list.AddText(font, font->FontSize, at, colour, shown.c_str());
+}
+
+SliderResult slider(const Theme& t, const SliderSpec& spec, float& value) {
+  ImGui::PushID(spec.label);
+  text_in(t.small, colour::dim, spec.label);
+  ImGui::SetCursorPosY(ImGui::GetCursorPosY() - t.u(3));
+  ImGui::SetNextItemWidth(-1);
+  ImGuiSliderFlags flags = ImGuiSliderFlags_AlwaysClamp;
+  if (spec.logarithmic) flags |= ImGuiSliderFlags_Logarithmic;
+  const bool changed = ImGui::SliderFloat("##value", &value, spec.lo, spec.hi, spec.format, flags);
+  // The slider follows the pointer as long as the button is held, so the default must be held too.
+  ImGuiStorage& memory = *ImGui::GetStateStorage();
+  const ImGuiID resetting = ImGui::GetID("resetting");
+  if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) memory.SetBool(resetting, true);
+  SliderResult result{changed, ImGui::IsItemDeactivatedAfterEdit()};
+  if (memory.GetBool(resetting)) {
+    value = spec.normal;
+    result.changed = true;
+    if (!ImGui::IsItemActive()) {
+      memory.SetBool(resetting, false);
+      result.settled = true;
+    }
+  }
+  tooltip(t, spec.tooltip);
+  ImGui::PopID();
+  return result;
+}
+
+void draw_icon(ImDrawList& list, Icon icon, ImVec2 c, float s, ImU32 colour) {
+  const float h = s / 2;
+  switch (icon) {
+    case Icon::none:
+      break;
+    case Icon::play:
+      list.AddTriangleFilled(ImVec2(c.x - h * 0.7F, c.y - h), ImVec2(c.x + h, c.y),
+                             ImVec2(c.x - h * 0.7F, c.y + h), colour);
+      break;
+    case Icon::pause:
+      list.AddRectFilled(ImVec2(c.x - h * 0.8F, c.y - h), ImVec2(c.x - h * 0.2F, c.y + h), colour);
+      list.AddRectFilled(ImVec2(c.x + h * 0.2F, c.y - h), ImVec2(c.x + h * 0.8F, c.y + h), colour);
+      break;
+    case Icon::again: {
+      constexpr float pi = std::numbers::pi_v<float>;
+      list.PathArcTo(c, h * 0.85F, -0.25F * pi, 1.4F * pi, 24);
+      list.PathStroke(colour, 0, s * 0.13F);
+      const ImVec2 tip(c.x + h * 0.62F, c.y - h * 0.62F);
+      list.AddTriangleFilled(ImVec2(tip.x + h * 0.42F, tip.y + h * 0.5F),
+                             ImVec2(tip.x + h * 0.34F, tip.y - h * 0.52F),
+                             ImVec2(tip.x - h * 0.58F, tip.y + h * 0.2F), colour);
+      break;
+    }
+    case Icon::record:
+      list.AddCircleFilled(c, h * 0.85F, colour, 24);
+      break;
+    case Icon::stop:
+      list.AddRectFilled(ImVec2(c.x - h * 0.75F, c.y - h * 0.75F),
+                         ImVec2(c.x + h * 0.75F, c.y + h * 0.75F), colour, s * 0.1F);
+      break;
+    case Icon::folder:
+      list.AddRectFilled(ImVec2(c.x - h, c.y - h * 0.5F), ImVec2(c.x + h, c.y + h * 0.75F), colour,
+                         s * 0.1F);
+      list.AddRectFilled(ImVec2(c.x - h, c.y - h * 0.8F), ImVec2(c.x - h * 0.1F, c.y - h * 0.2F),
+                         colour, s * 0.1F);
+      break;
+  }
+}
+
+bool icon_button(const Theme& t, const char* id, Icon icon, const char* label, bool lit,
+                 ImU32 lit_colour, ImVec2 size, const char* words) {
+  const ImVec2 at = ImGui::GetCursorScreenPos();
+  const bool pressed = ImGui::Button(id, size);
+  tooltip(t, words);
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  const ImU32 ink = lit ? lit_colour : colour::text;
+  const float icon_size = t.u(12);
+  const float text_width =
+      label[0] != '\0' ? t.body->CalcTextSizeA(t.body->FontSize, 1e6F, 0.0F, label).x + t.u(7) : 0;
+  const float left = at.x + (size.x - icon_size - text_width) / 2;
+  const float middle = at.y + size.y / 2;
+  draw_icon(list, icon, ImVec2(left + icon_size / 2, middle), icon_size, ink);
+  draw_text(list, t.body, ImVec2(left + icon_size + t.u(7), middle), 0, 0.5F, ink, label);
+  return pressed;
+}
+
+float segmented_width(const Theme& t, std::initializer_list<const char*> names) {
+  float width = 0;
+  for (const char* name : names) {
+    width += t.small->CalcTextSizeA(t.small->FontSize, 1e6F, 0.0F, name).x + t.u(14);
+  }
+  return width;
+}
+
+bool segmented(const Theme& t, const char* id, std::initializer_list<const char*> names,
+               int& chosen, const char* words) {
+  ImGui::PushID(id);
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  ImVec2 at = ImGui::GetCursorScreenPos();
+  const float height = t.u(18);
+  bool changed = false;
+  list.AddRectFilled(at, ImVec2(at.x + segmented_width(t, names), at.y + height), colour::control,
+                     t.u(4));
+  int i = 0;
+  for (const char* name : names) {
+    const float width = t.small->CalcTextSizeA(t.small->FontSize, 1e6F, 0.0F, name).x + t.u(14);
+    ImGui::SetCursorScreenPos(at);
+    ImGui::PushID(i);
+    if (ImGui::InvisibleButton("choice", ImVec2(width, height)) && chosen != i) {
+      chosen = i;
+      changed = true;
+    }
+    const bool hot = ImGui::IsItemHovered();
+    tooltip(t, words);
+    ImGui::PopID();
+    const ImVec2 end(at.x + width, at.y + height);
+    if (chosen == i) list.AddRectFilled(at, end, colour::control_on, t.u(4));
+    draw_text(list, t.small, ImVec2(at.x + width / 2, at.y + height / 2), 0.5F, 0.5F,
+              chosen == i ? colour::text
+              : hot       ? colour::text
+                          : colour::dim,
+              name);
+    at.x += width;
+    ++i;
+  }
+  ImGui::PopID();
+  return changed;
+}
+
+float legend(const Theme& t, ImDrawList& list, ImVec2 right, const Palette& p, const char* low,
+             const char* high) {
+  const float middle = right.y + t.u(9);
+  float x = right.x - draw_text(list, t.small, ImVec2(right.x, middle), 1, 0.5F, colour::dim, high);
+  x -= t.u(6);
+  const float bar = t.u(96);
+  const float half = t.u(4);
+  constexpr int steps = 24;
+  for (int i = 0; i < steps; ++i) {
+    const float a = static_cast<float>(i) / steps;
+    const float b = static_cast<float>(i + 1) / steps;
+    const ImU32 ca = colour_at(p, a);
+    const ImU32 cb = colour_at(p, b);
+    list.AddRectFilledMultiColor(ImVec2(x - bar + bar * a, middle - half),
+                                 ImVec2(x - bar + bar * b, middle + half), ca, cb, cb, ca);
+  }
+  x -= bar + t.u(6);
+  return x - draw_text(list, t.small, ImVec2(x, middle), 1, 0.5F, colour::dim, low);
+}
+
+}  // namespace mambo::gui

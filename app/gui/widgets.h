@@ -1,0 +1,53 @@
+// The controls of the window, all made alike: a label, a value with its unit, a tooltip, a default
+// that a double click brings back, and Ctrl-click to type a value.
+#pragma once
+
+#include <imgui.h>
+
+#include <initializer_list>
+
+#include "app/gui/colormap.h"
+#include "app/gui/theme.h"
+
+namespace mambo::gui {
+
+enum class Icon : int { none, play, pause, again, record, stop, folder };
+
+// After any item: shows `words` when the pointer rests on it.
+void tooltip(const Theme& t, const char* words);
+void text_in(ImFont* font, ImU32 colour, const char* words);  // at the cursor
+// Draws `words` with its box aligned: x 0 left, 0.5 centre, 1 right; y likewise. Returns its width.
+float draw_text(ImDrawList& list, ImFont* font, ImVec2 at, float x_align, float y_align,
+                ImU32 colour, const char* words);
+// As much of `words` as fits in `width` pixels, with an ellipsis in the middle of a long one.
+void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, ImU32 colour,
+                      const char* words);
+
+struct SliderSpec {
+  const char* label;
+  const char* format;  // printf, with the unit: "%.0f ms"
+  const char* tooltip;
+  float lo, hi, normal;
+  bool logarithmic = false;
+};
+struct SliderResult {
+  bool changed;  // this frame
+  bool settled;  // and let go
+};
+// A labelled slider as wide as the window allows.
+SliderResult slider(const Theme& t, const SliderSpec& spec, float& value);
+
+bool icon_button(const Theme& t, const char* id, Icon icon, const char* label, bool lit,
+                 ImU32 lit_colour, ImVec2 size, const char* words);
+void draw_icon(ImDrawList& list, Icon icon, ImVec2 centre, float size, ImU32 colour);
+
+// A row of small choices; returns its width. `chosen` is the index.
+bool segmented(const Theme& t, const char* id, std::initializer_list<const char*> names,
+               int& chosen, const char* words);
+float segmented_width(const Theme& t, std::initializer_list<const char*> names);
+
+// A colour bar with the values of its ends, right-aligned at `right`; returns its left end.
+float legend(const Theme& t, ImDrawList& list, ImVec2 right, const Palette& p, const char* low,
+             const char* high);
+
+}  // namespace mambo::gui

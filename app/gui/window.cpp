@@ -1,0 +1,263 @@
+// GLFW, OpenGL and Dear ImGui brought up and driven; what is drawn is the Shell's.
+#include "app/gui/window.h"
+
+#define GLFW_INCLUDE_NONE
+#include <GL/gl.h>
+#include <GLFW/glfw3.h>
+#include <backends/imgui_impl_glfw.h>
+#include <backends/imgui_impl_opengl3.h>
+#include <fmt/core.h>
+#include <imgui.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+
+#include "app/gui/picture_file.h"
+#include "app/gui/settings.h"
+#include "app/gui/shell.h"
+#include "app/gui/theme.h"
+#include "kernels/error.h"
+
+namespace mambo {
+namespace {
+
+using gui::Settings;
+using gui::Shell;
+using gui::Theme;
+using Clock = std::chrono::steady_clock;
+
+constexpr double idle_period_s = 0.25;   // a still picture is looked after four times a second
+constexpr double quick_frame_s = 0.006;  // a frame that costs less is drawn 60 times a second
+constexpr int frames_after_input = 3;    // Dear ImGui needs a few to settle
+
+std::string last_glfw_error;  // GLFW reports through a plain callback, on this thread
+
+double since(Clock::time_point t) {
+  return std::chrono::duration<double>(Clock::now() - t).count();
+}
+
+[[noreturn]] void no_window(const char* what) {
+  throw Error(fmt::format(
+      "no window can be opened: {} ({}); `mambo play` needs only a sound card, `mambo render` "
+      "neither",
+      what, last_glfw_error.empty() ? "no reason given" : last_glfw_error));
+}
+
+struct Glfw {
+  Glfw() {
+    last_glfw_error.clear();
+    glfwSetErrorCallback([](int, const char* words) { last_glfw_error = words; });
+    if (glfwInit() == GLFW_FALSE) no_window("there is no display");
+  }
+  ~Glfw() { glfwTerminate(); }
+  Glfw(const Glfw&) = delete;
+  Glfw& operator=(const Glfw&) = delete;
+};
+
+struct DestroyWindow {
+  void operator()(GLFWwindow* w) const { glfwDestroyWindow(w); }
+};
+using WindowPtr = std::unique_ptr<GLFWwindow, DestroyWindow>;
+
+float monitor_scale() {
+  float x = 1;
+  float y = 1;
+  if (GLFWmonitor* monitor = glfwGetPrimaryMonitor()) glfwGetMonitorContentScale(monitor, &x, &y);
+  return std::clamp(x, 1.0F, 4.0F);
+}
+
+WindowPtr create_window(int width, int height) {
+  glfwWindowHint(GLFW_CONTEXT_VERSION_MAJOR, 3);
+  glfwWindowHint(GLFW_CONTEXT_VERSION_MINOR, 2);
+  glfwWindowHint(GLFW_OPENGL_PROFILE, GLFW_OPENGL_CORE_PROFILE);
+  glfwWindowHint(GLFW_OPENGL_FORWARD_COMPAT, GLFW_TRUE);
+  WindowPtr window(glfwCreateWindow(width, height, "mambo", nullptr, nullptr));
+  if (!window) no_window("OpenGL 3.2 is not available");
+  glfwSetWindowSizeLimits(window.get(), 640, 480, GLFW_DONT_CARE, GLFW_DONT_CARE);
+  glfwMakeContextCurrent(window.get());
+  glfwSwapInterval(1);
+  return window;
+}
+
+// Dear ImGui with its backends, as long as the window lives.
+struct Imgui {
+  explicit Imgui(GLFWwindow* window) {
+    IMGUI_CHECKVERSION();
+    ImGui::CreateContext();
+    ImGuiIO& io = ImGui::GetIO();
+    io.IniFilename = nullptr;  // the session's memory is ours
+    io.LogFilename = nullptr;
+    io.MouseDragThreshold = 3;
+    ImGui_ImplGlfw_InitForOpenGL(window, true);
+    ImGui_ImplOpenGL3_Init("#version 150");
+  }
+  ~Imgui() {
+    ImGui_ImplOpenGL3_Shutdown();
+    ImGui_ImplGlfw_Shutdown();
+    ImGui::DestroyContext();
+  }
+  Imgui(const Imgui&) = delete;
+  Imgui& operator=(const Imgui&) = delete;
+};
+
+// Pixels a unit: the monitor's scale and the user's own. Where a window's coordinates are not
+// pixels (Wayland, macOS), the difference is left to the frame buffer.
+float interface_scale(GLFWwindow* window, float zoom) {
+  float content = 1;
+  float ignored = 1;
+  glfwGetWindowContentScale(window, &content, &ignored);
+  int width = 0;
+  int height = 0;
+  int pixels = 0;
+  glfwGetWindowSize(window, &width, &height);
+  glfwGetFramebufferSize(window, &pixels, &height);
+  const float density =
+      width > 0 && pixels > 0 ? static_cast<float>(pixels) / static_cast<float>(width) : 1.0F;
+  return std::clamp(content, 1.0F, 4.0F) / density * zoom;
+}
+
+class Loop {
+ public:
+  Loop(GLFWwindow* window, const GuiOptions& options, Shell& shell, Theme& theme)
+      : window_(window), options_(options), shell_(shell), theme_(theme) {
+    glfwSetWindowUserPointer(window, this);
+    glfwSetDropCallback(window, [](GLFWwindow* w, int n, const char** paths) {
+      auto* self = static_cast<Loop*>(glfwGetWindowUserPointer(w));
+      self->shell_.drop({paths, paths + n});
+      self->settle_ = frames_after_input;
+    });
+    glfwSetWindowRefreshCallback(window, [](GLFWwindow* w) {
+      static_cast<Loop*>(glfwGetWindowUserPointer(w))->settle_ = frames_after_input;
+    });
+  }
+
+  void run() {
+    const bool takes_picture = !options_.screenshot.empty();
+    while (glfwWindowShouldClose(window_) == GLFW_FALSE) {
+      wait();
+      const bool now = takes_picture && since(started_) >= options_.after_s;
+      frame(now);
+      if (now) return;
+    }
+  }
+
+ private:
+  // Sleeps until there is something to draw. Drawing yields to the sound: where it is slow
+  // (software OpenGL) it takes at most about a third of one core's time.
+  void wait() {
+    const bool busy = shell_.lively() || settle_ > 0 || !options_.screenshot.empty();
+    const double least = cost_s_ < quick_frame_s ? 1.0 / 60 : std::max(1.0 / 30, 3 * cost_s_);
+    const double period = busy ? least : idle_period_s;
+    if (settle_ > 0) --settle_;
+    while (true) {
+      const double left = period - since(frame_began_);
+      const auto before = Clock::now();
+      if (left <= 0.0005) {
+        glfwPollEvents();
+        break;
+      }
+      glfwWaitEventsTimeout(left);
+      const bool woken = since(before) < left - 0.001;
+      if (woken) settle_ = frames_after_input;
+      if (woken && period > least) break;  // from idleness: answer at once
+    }
+  }
+
+  void frame(bool take_picture) {
+    const double passed = since(frame_began_);
+    frame_began_ = Clock::now();
+    const float scale = interface_scale(window_, shell_.wanted_zoom());
+    if (std::fabs(scale - theme_.scale) > 0.001F || theme_.body == nullptr) {
+      gui::apply_theme(theme_, scale);
+      ImGui_ImplOpenGL3_DestroyFontsTexture();
+      ImGui_ImplOpenGL3_CreateFontsTexture();
+      settle_ = frames_after_input;
+    }
+    ImGui_ImplOpenGL3_NewFrame();
+    ImGui_ImplGlfw_NewFrame();
+    ImGui::NewFrame();
+    shell_.draw(passed);
+    ImGui::Render();
+    int width = 0;
+    int height = 0;
+    glfwGetFramebufferSize(window_, &width, &height);
+    glViewport(0, 0, width, height);
+    const ImVec4 back = ImGui::ColorConvertU32ToFloat4(gui::colour::background);
+    glClearColor(back.x, back.y, back.z, 1);
+    glClear(GL_COLOR_BUFFER_BIT);
+    ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+    if (take_picture) save_picture(width, height);
+    const double drawn = since(frame_began_);
+    glfwSwapBuffers(window_);
+    // A swap that waits for the display costs nothing; software drawing happens inside it.
+    const double swapped = since(frame_began_) - drawn;
+    const double cost = drawn + (swapped > 0.004 && drawn > 0.004 ? swapped : 0);
+    cost_s_ += 0.1 * (std::min(cost, 0.2) - cost_s_);
+  }
+
+  void save_picture(int width, int height) {
+    std::vector<std::uint8_t> pixels(static_cast<std::size_t>(width) *
+                                     static_cast<std::size_t>(height) * 4);
+    glPixelStorei(GL_PACK_ALIGNMENT, 1);
+    glReadPixels(0, 0, width, height, GL_RGBA, GL_UNSIGNED_BYTE, pixels.data());
+    gui::save_png(options_.screenshot, width, height, std::move(pixels));
+  }
+
+  GLFWwindow* window_;
+  const GuiOptions& options_;
+  Shell& shell_;
+  Theme& theme_;
+  Clock::time_point started_ = Clock::now();
+  Clock::time_point frame_began_ = Clock::now();
+  double cost_s_ = 0.005;
+  int settle_ = frames_after_input;
+};
+
+SessionOptions session_options(const GuiOptions& o, Settings& settings) {
+  if (!o.device.empty()) settings.device = o.device;
+  if (o.latency_s > 0) settings.latency_s = o.latency_s;
+  SessionOptions s;
+  s.backend = o.backend;
+  s.engine = o.engine;
+  s.device = settings.device;
+  s.latency_s = settings.latency_s;
+  s.rng_seed = settings.rng_seed;
+  return s;
+}
+
+}  // namespace
+
+int run_gui(const GuiOptions& options) {
+  const Glfw glfw;
+  std::string complaint;
+  Settings settings = gui::load_settings(gui::settings_path(), complaint);
+  const float scale = monitor_scale();
+  const auto sized = [scale](int wanted, int remembered) {
+    return wanted > 0 ? wanted : static_cast<int>(static_cast<float>(remembered) * scale);
+  };
+  const WindowPtr window =
+      create_window(sized(options.width, settings.width), sized(options.height, settings.height));
+  const Imgui imgui(window.get());
+  Theme theme;
+  gui::apply_theme(theme, interface_scale(window.get(), settings.zoom));
+
+  Session session(session_options(options, settings));
+  {
+    Shell shell(session, settings, theme, options);
+    if (!complaint.empty()) shell.say(complaint, true);
+    Loop(window.get(), options, shell, theme).run();
+  }
+  if (!options.screenshot.empty()) return 0;  // a picture leaves no trace in the user's settings
+  int width = 0;
+  int height = 0;
+  glfwGetWindowSize(window.get(), &width, &height);
+  settings.width = static_cast<int>(static_cast<float>(width) / scale);
+  settings.height = static_cast<int>(static_cast<float>(height) / scale);
+  gui::save_settings(gui::settings_path(), settings);
+  return 0;
+}
+
+}  // namespace mambo

@@ -1,0 +1,28 @@
+// The window: what is played, heard and seen. The only part of the project that knows Dear ImGui,
+// GLFW and OpenGL is this folder; it drives a Session and never touches model or generator.
+#pragma once
+
+#include <string>
+
+#include "kernels/backend.h"
+
+namespace mambo {
+
+struct GuiOptions {
+  std::string model;      // empty: the last session's, then the shipped one
+  std::string seed_clip;  // likewise
+  std::string device;     // empty: the last session's, then the default
+  std::string backend = "auto";
+  EngineOptions engine;
+  double latency_s = 0;    // 0: the last session's, then 60 ms
+  std::string screenshot;  // PNG of what the window shows after after_s seconds; then it closes
+  double after_s = 5;
+  bool autoplay = true;       // play as soon as the model is ready
+  int width = 0, height = 0;  // of the window, in pixels; 0: the last session's, then 1280 x 800
+};
+
+// Opens the window and returns 0 when it was closed. Main thread. Throws Error when there is no
+// display or no OpenGL; whatever goes wrong later is said in the status line and the window stays.
+int run_gui(const GuiOptions& options);
+
+}  // namespace mambo
