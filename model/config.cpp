@@ -6,6 +6,7 @@
 
 #include "kernels/error.h"
 #include "model/json_text.h"
+#include "model/message.h"
 
 namespace mambo {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "kernels/error.h"
 #include "model/json_text.h"
+#include "model/message.h"
 #include "model/network_builder.h"
 
 namespace mambo {

@@ -51,8 +51,8 @@ class Generator {
   void reset();
   // Allocates; for reuse without allocation pass the snapshot made before to save_into.
   Snapshot snapshot() const;
-  void save_into(Snapshot& s) const;   // no allocation
-  void restore(const Snapshot& s);     // no allocation
+  void save_into(Snapshot& s) const;  // no allocation
+  void restore(const Snapshot& s);    // no allocation
 
  private:
   const Engine& engine_;

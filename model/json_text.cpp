@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/error.h"
+#include "model/message.h"
 
 namespace mambo {
 namespace {
@@ -58,19 +59,6 @@ Json parse_json(std::string_view text, const std::string& where) {
   } catch (const Json::exception& e) {
     throw Error(where + ": expected JSON, found a " + parse_problem(e));
   }
-}
-
-std::string printable(std::string_view text, std::size_t max) {
-  const bool cut = text.size() > max;
-  if (cut) {  // not in the middle of a UTF-8 character
-    while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0U) == 0x80U) --max;
-    text = text.substr(0, max);
-  }
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return cut ? out + "..." : out;
 }
 
 std::string shown(const Json& value) {

@@ -15,8 +15,6 @@ using Json = nlohmann::ordered_json;
 // resolve differently), or nested deeper than any honest file (memory grows with depth).
 Json parse_json(std::string_view text, const std::string& where);
 
-// Foreign text made safe to show: control characters replaced, cut after `max` bytes.
-std::string printable(std::string_view text, std::size_t max = 80);
 // A value as it was written, for "found ...".
 std::string shown(const Json& value);
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "kernels/error.h"
-#include "model/json_text.h"
 #include "model/network_builder.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
@@ -67,8 +66,11 @@ std::string read_text(const fs::path& path) {
 
 void apply(const LoadOptions& options, Config& config) {
   if (options.sample_rate) {
-    config.sample_rate = static_cast<int>(
-        json_int(Json(*options.sample_rate), "load options", "sample_rate", 1000, 384000));
+    if (*options.sample_rate < 1000 || *options.sample_rate > 384000) {
+      throw Error("sample_rate: expected from 1000 to 384000 Hz, found " +
+                  std::to_string(*options.sample_rate));
+    }
+    config.sample_rate = *options.sample_rate;
   }
   if (options.encoding) config.encoding = *options.encoding;
 }

@@ -1,5 +1,5 @@
-// A model file opened and checked: the native safetensors file or an ecosystem folder (config.json and
-// model.safetensors of transformers' MambaForCausalLM). Immutable; shared between threads.
+// A model file opened and checked: the native safetensors file or an ecosystem folder (config.json
+// and model.safetensors of transformers' MambaForCausalLM). Immutable; shared between threads.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +15,17 @@
 namespace mambo {
 
 struct LoadOptions {
-  std::optional<int> sample_rate;    // for ecosystem folders, which do not say; otherwise an override
+  std::optional<int> sample_rate;  // for ecosystem folders, which do not say; otherwise an override
   std::optional<Encoding> encoding;  // likewise
 };
 
 // What a model is and costs, counted from its shapes.
 struct ModelStats {
   std::uint64_t parameters = 0;
-  double macs_per_sample_mean = 0;         // multiply-adds in matrices, convolution and SSM
-  std::uint64_t macs_per_sample_worst = 0; // when every tier steps
-  int stride = 1;                          // samples a step of the innermost tier
-  std::uint64_t state_bytes = 0;           // one stream, float32
+  double macs_per_sample_mean = 0;          // multiply-adds in matrices, convolution and SSM
+  std::uint64_t macs_per_sample_worst = 0;  // when every tier steps
+  int stride = 1;                           // samples a step of the innermost tier
+  std::uint64_t state_bytes = 0;            // one stream, float32
   std::uint64_t file_bytes = 0;
 };
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "kernels/error.h"
-#include "model/json_text.h"
+#include "model/message.h"
 
 namespace mambo {
 namespace {

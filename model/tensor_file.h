@@ -1,6 +1,6 @@
-// A safetensors file (github.com/huggingface/safetensors, format of 2023): 8 bytes of header length,
-// a JSON header, then the tensors. Read by mapping, nothing copied; every offset is checked against
-// the file before anything is looked at. Written aside and renamed.
+// A safetensors file (github.com/huggingface/safetensors, format of 2023): 8 bytes of header
+// length, a JSON header, then the tensors. Read by mapping, nothing copied; every offset is checked
+// against the file before anything is looked at. Written aside and renamed.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct TensorEntry {
 
 class TensorFile {
  public:
-  // Throws Error (missing, empty, truncated, not safetensors, header beyond the file, overlapping or
-  // out-of-range offsets, sizes that do not match shape and dtype).
+  // Throws Error (missing, empty, truncated, not safetensors, header beyond the file, overlapping
+  // or out-of-range offsets, sizes that do not match shape and dtype).
   static TensorFile open(const std::filesystem::path& path);
   // The same checks over bytes in memory (borrowed): what the fuzz target calls.
   static TensorFile parse(std::span<const std::byte> bytes, const std::string& name);

@@ -5,9 +5,9 @@
 
 #include "kernels/error.h"
 #include "model/json_text.h"
+#include "model/message.h"
 #include "model/platform_file.h"
 #include "model/tensor_file.h"
-#include "model/tensor_shape.h"
 
 namespace mambo {
 namespace {
