@@ -1,0 +1,173 @@
+#include "app/player.h"
+
+#include <algorithm>
+
+#include "app/thread_priority.h"
+
+namespace mambo {
+
+using namespace std::chrono_literals;
+
+Player::Player(int chunk, std::uint64_t rng_seed)
+    : chunk_(std::clamp(chunk, 16, kMaxChunk)),
+      ring_(1U << 17U),
+      record_ring_(1U << 19U),
+      target_(static_cast<std::size_t>(2 * chunk_)),
+      rng_seed_(rng_seed),
+      codes_(kMaxChunk),
+      samples_(kMaxChunk),
+      log_prob_(kMaxChunk),
+      entropy_(kMaxChunk) {
+  thread_ = std::thread([this] { run(); });
+}
+
+Player::~Player() {
+  stop_ = true;
+  order_ += 2;
+  order_.notify_all();
+  thread_.join();
+}
+
+std::int64_t Player::now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void Player::park() {
+  unsigned order = order_;
+  if (order % 2 == 0) order = ++order_;
+  for (unsigned seen = obeyed_; seen != order; seen = obeyed_) obeyed_.wait(seen);
+}
+
+void Player::unpark() {
+  if (voice_ == nullptr || stage_ == nullptr || order_ % 2 == 0) return;
+  ++order_;
+  order_.notify_all();
+}
+
+std::unique_ptr<Voice> Player::exchange(std::unique_ptr<Voice> voice) {
+  std::swap(voice_, voice);
+  generated_ = 0;
+  times_count_ = 0;
+  first_sound_ns_ = 0;
+  again_ = false;
+  if (voice_ != nullptr) {
+    voice_->generator->set_rng(rng_seed_);
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+  }
+  return voice;
+}
+
+void Player::set_target(std::size_t samples) {
+  target_ = std::clamp(samples, static_cast<std::size_t>(64), ring_.capacity() - kMaxChunk);
+}
+
+void Player::set_sampling(const SamplingParams& p) {
+  temperature_ = p.temperature;
+  top_k_ = p.top_k;
+  top_p_ = p.top_p;
+}
+
+SamplingParams Player::sampling() const { return {temperature_, top_k_, top_p_}; }
+
+double Player::first_sound_ms() const {
+  const std::int64_t first = first_sound_ns_;
+  return first > 0 ? static_cast<double>(first - marked_ns_) * 1e-6 : 0.0;
+}
+
+std::vector<float> Player::chunk_times(std::size_t most) const {
+  const std::size_t count = times_count_;
+  const std::size_t n = std::min({most, count, kTimes});
+  std::vector<float> out(n);
+  for (std::size_t i = 0; i < n; ++i) out[i] = times_[(count - n + i) % kTimes];
+  return out;
+}
+
+void Player::run() {
+  prefer_this_thread();
+  while (!stop_) {
+    const unsigned order = order_;
+    if (order % 2 == 1) {
+      obeyed_ = order;
+      obeyed_.notify_all();
+      order_.wait(order);
+      continue;
+    }
+    if (again_.exchange(false, std::memory_order_acq_rel)) start_again();
+    const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
+    if (ring_.size() + n > target_) {
+      // Full: the callback will make room. Short enough that half the ring never drains meanwhile.
+      std::this_thread::sleep_for(1ms);
+      continue;
+    }
+    chunk();
+  }
+}
+
+// Back to the end of the seed: what is on its way to the card is faded out and dropped first.
+void Player::start_again() {
+  stage_->request_flush();
+  for (int wait = 0; wait < 200 && stage_->flush_pending() && order_ % 2 == 0 && !stop_; ++wait) {
+    std::this_thread::sleep_for(1ms);
+  }
+  voice_->generator->restore(voice_->seed_end);
+  voice_->generator->set_rng(rng_seed_);
+  generated_ = 0;
+  first_sound_ns_ = 0;
+  generation_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void Player::chunk() {
+  const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
+  Generator& generator = *voice_->generator;
+  generator.set_sampling(sampling());
+  const std::int64_t begin = now_ns();
+  if (observing_) {
+    observe(n);
+  } else {
+    generator.generate(std::span(codes_).first(n));
+  }
+  const std::int64_t end = now_ns();
+  for (std::size_t i = 0; i < n; ++i) samples_[i] = voice_->table[codes_[i]];
+  ring_.write(std::span<const float>(samples_).first(n));
+  if (first_sound_ns_ == 0 && marked_ns_ != 0) first_sound_ns_ = now_ns();
+  if (recording_) {
+    const std::size_t kept = record_ring_.write(std::span<const float>(samples_).first(n));
+    if (kept < n) lost_record_ += n - kept;
+  }
+  generated_ += n;
+  times_[times_count_ % kTimes] =
+      static_cast<float>(static_cast<double>(end - begin) * 1e-3 / static_cast<double>(n));
+  ++times_count_;
+}
+
+// Generates into a slot of the queue, so that what the eye gets was never copied; without a free
+// slot the sound goes on and the observation is dropped.
+void Player::observe(std::size_t n) {
+  Generator& generator = *voice_->generator;
+  Observation* o = voice_->queue->back();
+  if (o == nullptr) {
+    ++dropped_;
+    generator.generate(std::span(codes_).first(n));
+    return;
+  }
+  o->generation = generation_;
+  o->first = voice_->seed_samples + generated_;
+  o->seed = false;
+  o->codes.resize(n);
+  o->log_prob.resize(n);
+  o->entropy.resize(n);
+  DeltaTap tap;
+  tap.layers = o->layers;
+  tap.layer = tap_layer_;
+  tap.delta = o->tap_delta;
+  generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap);
+  std::copy_n(codes_.begin(), n, o->codes.begin());
+  o->tap_layer = tap.layer;
+  o->tap_steps = tap.steps;
+  o->tap_first_step = tap.first_step;
+  voice_->queue->push();
+}
+
+}  // namespace mambo

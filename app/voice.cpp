@@ -1,0 +1,135 @@
+#include "app/voice.h"
+
+#include <algorithm>
+
+#include "app/codes.h"
+
+namespace mambo {
+namespace {
+
+std::size_t tap_floats(const NetworkView& net) {
+  std::size_t most = 0;
+  for (const LayerView& l : net.layers) {
+    const TierView& t = net.tiers[static_cast<std::size_t>(l.tier)];
+    most = std::max(most, static_cast<std::size_t>(kMaxChunk / t.stride + 2) *
+                              static_cast<std::size_t>(t.d_inner));
+  }
+  return most;
+}
+
+// About a second of chunks, within bounds that keep big models from taking the machine.
+std::shared_ptr<ObservationQueue> make_queue(const NetworkView& net) {
+  const std::size_t floats = tap_floats(net);
+  const std::size_t slots =
+      std::clamp<std::size_t>((16U << 20U) / (floats * sizeof(float)), 24, 160);
+  const std::size_t layers = net.layers.size();
+  return std::make_shared<ObservationQueue>(slots, [floats, layers] {
+    Observation o;
+    o.codes.reserve(kMaxChunk);
+    o.log_prob.reserve(kMaxChunk);
+    o.entropy.reserve(kMaxChunk);
+    o.layers.resize(layers);
+    o.tap_delta.resize(floats);
+    return o;
+  });
+}
+
+// Turns what prefill shows into observations of `block` samples each, as generation gives them.
+class SeedEye final : public PrefillSink {
+ public:
+  SeedEye(const Model& model, const std::vector<std::uint8_t>& codes, int tap_layer, int block,
+          const std::function<bool(float)>& progress)
+      : net_(model.network()), codes_(codes), tap_layer_(tap_layer), progress_(progress) {
+    const auto kept = static_cast<std::uint64_t>(kSeedHistorySeconds * model.config().sample_rate);
+    const auto b = static_cast<std::uint64_t>(block);
+    block_ = b;
+    first_ = codes.size() > kept ? (codes.size() - kept) / b * b : 0;
+    for (std::uint64_t at = first_; at < codes.size(); at += b) {
+      Observation o;
+      o.first = at;
+      o.seed = true;
+      const std::uint64_t end = std::min<std::uint64_t>(codes.size(), at + b);
+      o.codes.assign(codes.begin() + static_cast<std::ptrdiff_t>(at),
+                     codes.begin() + static_cast<std::ptrdiff_t>(end));
+      o.layers.resize(net_.layers.size());
+      seen.push_back(std::move(o));
+    }
+    if (tap_layer_ >= 0 && tap_layer_ < static_cast<int>(net_.layers.size())) {
+      const TierView& t = tier(tap_layer_);
+      const std::uint64_t steps = codes.size() / static_cast<std::uint64_t>(t.stride);
+      const std::uint64_t most =
+          (16U << 20U) / (sizeof(float) * static_cast<std::uint64_t>(t.d_inner));
+      tap_from_ = steps > most ? steps - most : 0;
+    } else {
+      tap_layer_ = -1;
+    }
+  }
+
+  bool progress(std::uint64_t samples) override {
+    return progress_(static_cast<float>(samples) / static_cast<float>(codes_.size()));
+  }
+  bool wants_layer(int) const override { return true; }
+  void layer(int layer, std::uint64_t first, int rows, const float* delta, const float*,
+             const float*) override {
+    const TierView& t = tier(layer);
+    const auto d = static_cast<std::size_t>(t.d_inner);
+    for (int r = 0; r < rows; ++r, delta += d) {
+      const std::uint64_t step = first + static_cast<std::uint64_t>(r);
+      // A step belongs to the sample that completes it.
+      const std::uint64_t sample = (step + 1) * static_cast<std::uint64_t>(t.stride) - 1;
+      if (sample < first_ || sample >= codes_.size()) continue;
+      Observation& o = seen[(sample - first_) / block_];
+      DeltaTap::Summary& s = o.layers[static_cast<std::size_t>(layer)];
+      const auto [low, high] = std::minmax_element(delta, delta + d);
+      double sum = 0;
+      for (std::size_t c = 0; c < d; ++c) sum += delta[c];
+      const float mean = static_cast<float>(sum / static_cast<double>(d));
+      s.min = s.steps == 0 ? *low : std::min(s.min, *low);
+      s.max = s.steps == 0 ? *high : std::max(s.max, *high);
+      ++s.steps;
+      s.mean += (mean - s.mean) / static_cast<float>(s.steps);
+      if (layer != tap_layer_ || step < tap_from_) continue;
+      if (o.tap_steps == 0) o.tap_first_step = step;
+      o.tap_layer = layer;
+      o.tap_delta.insert(o.tap_delta.end(), delta, delta + d);
+      ++o.tap_steps;
+    }
+  }
+
+  std::vector<Observation> seen;
+
+ private:
+  const TierView& tier(int layer) const {
+    return net_.tiers[static_cast<std::size_t>(net_.layers[static_cast<std::size_t>(layer)].tier)];
+  }
+  const NetworkView& net_;
+  const std::vector<std::uint8_t>& codes_;
+  int tap_layer_;
+  const std::function<bool(float)>& progress_;
+  std::uint64_t block_ = 1;
+  std::uint64_t first_ = 0;
+  std::uint64_t tap_from_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Voice> make_voice(std::shared_ptr<const Model> model,
+                                  std::shared_ptr<const Engine> engine,
+                                  std::vector<std::uint8_t> codes, int tap_layer, int chunk,
+                                  const std::function<bool(float)>& progress) {
+  auto voice = std::make_unique<Voice>();
+  if (codes.empty()) codes.push_back(silence_code);
+  voice->generator = std::make_unique<Generator>(*engine);
+  SeedEye eye(*model, codes, tap_layer, chunk, progress);
+  voice->generator->prefill(codes, &eye);
+  voice->seed_end = voice->generator->snapshot();
+  voice->seed_samples = codes.size();
+  voice->table = decode_table(model->config().encoding);
+  voice->queue = make_queue(model->network());
+  voice->seed = std::make_shared<const std::vector<Observation>>(std::move(eye.seen));
+  voice->model = std::move(model);
+  voice->engine = std::move(engine);
+  return voice;
+}
+
+}  // namespace mambo

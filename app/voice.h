@@ -1,0 +1,41 @@
+// Everything that plays together: a model on its engine, absorbed into a seed clip, with room for
+// what the window wants to see. Made by the worker thread, handed whole to the generator thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "app/session.h"
+#include "dsp/slot_queue.h"
+#include "model/generator.h"
+
+namespace mambo {
+
+using ObservationQueue = SlotQueue<Observation>;
+
+constexpr int kMaxChunk = 256;              // samples a generator call, at most
+constexpr double kSeedHistorySeconds = 60;  // of the seed that are kept for the eye
+
+struct Voice {
+  std::shared_ptr<const Model> model;
+  std::shared_ptr<const Engine> engine;
+  std::unique_ptr<Generator> generator;  // stands at the end of the seed
+  Snapshot seed_end;                     // the same place, for Again
+  std::uint64_t seed_samples = 0;
+  std::array<float, 256> table{};  // code -> sample
+  std::shared_ptr<ObservationQueue> queue;
+  std::shared_ptr<const std::vector<Observation>> seed;  // the last minute of the clip, in order
+};
+
+// Allocates and prefills: seconds for a long clip. codes: the seed; empty: one silent sample, from
+// which generation starts. tap_layer: whose delta the seed's observations carry, as far as 16 MB
+// go. progress(0..1) returns false to cancel: throws Cancelled.
+std::unique_ptr<Voice> make_voice(std::shared_ptr<const Model> model,
+                                  std::shared_ptr<const Engine> engine,
+                                  std::vector<std::uint8_t> codes, int tap_layer, int chunk,
+                                  const std::function<bool(float)>& progress);
+
+}  // namespace mambo
