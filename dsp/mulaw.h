@@ -1,5 +1,5 @@
-// Audio as 8-bit codes: mu-law with 255 levels of companding (ITU-T G.711's curve, in the continuous
-// form that waveform models use), and plain linear. Pure functions, any thread.
+// Audio as 8-bit codes: mu-law with 255 levels of companding (ITU-T G.711's curve, in the
+// continuous form that waveform models use), and plain linear. Pure functions, any thread.
 #pragma once
 
 #include <array>
@@ -25,7 +25,9 @@ inline std::uint8_t linear8_encode(float x) {
   return static_cast<std::uint8_t>(std::floor((c + 1.0) / 2.0 * 255.0 + 0.5));
 }
 
-inline float linear8_decode(std::uint8_t code) { return static_cast<float>(2.0 * code / 255.0 - 1.0); }
+inline float linear8_decode(std::uint8_t code) {
+  return static_cast<float>(2.0 * code / 255.0 - 1.0);
+}
 
 // All 256 values, for loops that decode a sample each.
 std::array<float, 256> mulaw_table();

@@ -1,0 +1,97 @@
+// What the audio callback runs: samples at the model's rate out of the ring, faded where the stream
+// is interrupted, converted to the device's rate, levelled, limited, copied to all channels.
+//
+// Interruptions never click. The stage always keeps enough of the ring in reserve to close with
+// real samples: 5 ms of latency is the price. An underrun is counted whenever a playing stream has
+// to close because the reserve is all that is left; starting, pausing and cutting are none. It
+// opens again when the ring holds refill() samples.
+//
+// Threads: prepare() while no render() runs; render() on the audio thread, wait-free, no
+// allocation; everything else on any thread, wait-free.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "dsp/fader.h"
+#include "dsp/latest.h"
+#include "dsp/limiter.h"
+#include "dsp/resampler.h"
+#include "dsp/ring_buffer.h"
+
+namespace mambo {
+
+class OutputStage {
+ public:
+  // The ring outlives the stage; render() is its consumer.
+  explicit OutputStage(RingBuffer<float>& ring);
+
+  // Hz. Throws std::invalid_argument when there is no conversion between the rates. Closed after.
+  void prepare(int model_rate, int device_rate, int channels);
+  // out: interleaved [frames][channels].
+  void render(float* out, std::size_t frames) noexcept;
+
+  // Open or fade out; what is in the ring stays there.
+  void set_playing(bool playing) { playing_.store(playing, std::memory_order_relaxed); }
+  // Linear; reached within 20 ms.
+  void set_gain(float gain) { gain_target_.store(gain, std::memory_order_relaxed); }
+  // Everything written before `index` (of RingBuffer::written) is faded out and thrown away.
+  void cut(std::uint64_t index) { cut_.store(index, std::memory_order_release); }
+  std::uint64_t cut_index() const { return cut_.load(std::memory_order_acquire); }
+  // Samples that the ring must hold before the stage opens.
+  void set_refill(std::size_t samples) { refill_.store(samples, std::memory_order_relaxed); }
+
+  bool is_closed() const { return closed_.load(std::memory_order_acquire); }
+  std::uint64_t underruns() const { return underruns_.load(std::memory_order_relaxed); }
+  // Samples at the model's rate: kept to close with; the most that one render() has asked for.
+  std::size_t reserve() const { return reserve_.load(std::memory_order_relaxed); }
+  std::size_t block() const { return block_.load(std::memory_order_relaxed); }
+  // Of resampler and limiter.
+  double latency_s() const { return latency_s_.load(std::memory_order_relaxed); }
+
+  // Where the last render() left the stream. For one reading thread.
+  struct Place {
+    std::uint64_t consumed = 0;  // RingBuffer::consumed after it
+    std::int64_t when_ns = 0;    // steady_clock
+    float fill = 0;              // samples in the ring when it began, averaged over some 50 calls
+  };
+  const Place& place() { return place_.read(); }
+
+ private:
+  void pull(std::span<float> to) noexcept;     // at the model's rate
+  void convert(std::span<float> to) noexcept;  // at the device's
+  bool should_open() noexcept;
+  float next(bool open) noexcept;
+
+  static constexpr std::size_t piece = 256;  // frames worked on at a time
+
+  RingBuffer<float>& ring_;
+  std::unique_ptr<Resampler> resampler_;
+  Fader fader_;
+  SmoothGain gain_;
+  Limiter limiter_;
+  std::size_t channels_ = 1;
+  std::vector<float> source_, mono_;
+  std::size_t source_at_ = 0, source_end_ = 0;  // pulled, not yet resampled
+  float last_ = 0;                              // the last sample out of the ring, before fading
+  bool starved_ = true;                         // closing, or closed, until the ring is refilled
+  bool cutting_ = false;                        // closing, to throw away what is before cut_at_
+  std::uint64_t cut_at_ = 0;
+  float mean_fill_ = 0;
+
+  std::atomic<bool> playing_{false};
+  std::atomic<bool> closed_{true};
+  std::atomic<float> gain_target_{1.0F};
+  std::atomic<std::uint64_t> cut_{0};
+  std::atomic<std::size_t> refill_{0};
+  std::atomic<std::size_t> reserve_{0}, block_{0};
+  std::atomic<std::uint64_t> underruns_{0};
+  std::atomic<double> latency_s_{0};
+  Latest<Place> place_;
+};
+
+}  // namespace mambo
