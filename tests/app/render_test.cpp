@@ -7,7 +7,11 @@
 #include <fstream>
 #include <thread>
 
+#include "app/audio_file.h"
+#include "app/codes.h"
 #include "app/recipe.h"
+#include "model/generator.h"
+#include "model/model.h"
 #include "model/sha256.h"
 #include "support.h"
 
@@ -90,6 +94,21 @@ TEST_F(Render, EachOfManyIsWhatItWouldBeAlone) {
     const std::string one = path("many/tone-continued-00" + std::to_string(i) + ".wav");
     EXPECT_TRUE(bytes_of(one) == bytes_of(alone)) << i;
   }
+}
+
+TEST_F(Render, IsWhatTheEngineDraws) {
+  const Outcome o =
+      render({"--seconds", "0.5", "--rng-seed", "9", "--temperature", "0.8", "-o", path("a.wav")});
+  ASSERT_EQ(o.code, 0) << o.err;
+  const auto model = Model::load(small_model());
+  const auto engine = make_engine(model->network(), "cpu", {});
+  Generator generator(*engine);
+  generator.prefill(encode(load_clip(clip, 16000).samples, Encoding::mulaw8));
+  generator.set_rng(9);
+  generator.set_sampling({0.8F, 0, 1.0F});
+  std::vector<std::uint8_t> codes(8000);
+  generator.generate(codes);  // in one call: render draws in chunks
+  EXPECT_TRUE(encode(read_sound(path("a.wav")).samples, Encoding::mulaw8) == codes);
 }
 
 TEST_F(Render, SkipsWhatIsFinishedAndMakesTheRest) {
@@ -222,6 +241,22 @@ TEST_F(Render, InterruptedItLeavesValidShorterFiles) {
   EXPECT_TRUE(std::equal(whole.begin(), whole.end(), part.begin()));
   for (const std::string& name : folder.names())
     EXPECT_EQ(name.find(".part"), std::string::npos) << name;
+}
+
+TEST_F(Render, InterruptedWhileItListensItLeavesNothing) {
+  testing::write_sound(folder / "long.wav", testing::tone(900, 16000),
+                       SF_FORMAT_WAV | SF_FORMAT_PCM_16);
+  const pid_t pid = testing::start_mambo(
+      {"render", "-m", small_model(), "-s", path("long.wav"), "-o", path("a.wav")}, folder / "out",
+      folder / "err");
+  ASSERT_GT(pid, 0);
+  std::this_thread::sleep_for(
+      std::chrono::milliseconds(1500));  // of some 30 s that it would listen
+  const auto start = std::chrono::steady_clock::now();
+  ::kill(pid, SIGINT);
+  EXPECT_EQ(testing::wait_for(pid), 130);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{"err", "long.wav", "out", "tone.wav"}));
 }
 
 void expect_cut_short(const Outcome& o, const std::string& wav, const std::string& json) {
