@@ -1,5 +1,7 @@
 #include "app/output.h"
 
+#include <cmath>
+#include <cstdint>
 #include <thread>
 
 #include "kernels/error.h"
@@ -8,20 +10,28 @@ namespace mambo {
 
 class Output::Source final : public AudioSource {
  public:
-  explicit Source(OutputStage& stage) : stage_(stage) {}
-  void prepare(double device_rate, int channels, int max_frames) override {
-    stage_.prepare(device_rate, channels, max_frames);
+  Source(OutputStage& stage, double model_rate)
+      : stage_(stage), rate_(static_cast<int>(model_rate)) {}
+  void prepare(double device_rate, int channels, int /*max_frames*/) override {
+    stage_.prepare(rate_, static_cast<int>(std::lround(device_rate)), channels);
   }
-  void render(float* out, int frames) noexcept override { stage_.render(out, frames); }
+  void render(float* out, int frames) noexcept override {
+    stage_.render(out, static_cast<std::size_t>(frames));
+  }
 
  private:
   OutputStage& stage_;
+  int rate_;
 };
+
+Output::Output(RingBuffer<float>& ring) : ring_(ring) {}
+Output::~Output() { close(); }
 
 std::string Output::open(double rate, const std::string& device, double device_latency_s) {
   close();
-  stage_ = std::make_unique<OutputStage>(ring_, rate);
-  source_ = std::make_unique<Source>(*stage_);
+  stage_ = std::make_unique<OutputStage>(ring_);
+  stage_->cut(ring_.written());  // nothing of another rate or voice
+  source_ = std::make_unique<Source>(*stage_, rate);
   std::string trouble;
   for (const std::string& name : {device, std::string()}) {
     try {
@@ -44,7 +54,6 @@ void Output::attach(std::unique_ptr<AudioOutput> output) {
 
 void Output::close() {
   output_.reset();  // no render runs from here on
-  if (stage_ != nullptr) stage_->flush_now();
   source_.reset();
   stage_.reset();
   const std::lock_guard lock(mutex_);
@@ -53,8 +62,9 @@ void Output::close() {
 
 void Output::flush() {
   if (stage_ == nullptr) return;
-  stage_->request_flush();
-  for (int wait = 0; wait < 200 && stage_->flush_pending() && !lost(); ++wait) {
+  const std::uint64_t all = ring_.written();
+  stage_->cut(all);
+  for (int wait = 0; wait < 200 && ring_.consumed() < all && !lost(); ++wait) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }

@@ -25,8 +25,10 @@ struct OutputFacts {
 
 class Output {
  public:
-  explicit Output(RingBuffer<float>& ring) : ring_(ring) {}
-  ~Output() { close(); }
+  explicit Output(RingBuffer<float>& ring);
+  ~Output();
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
 
   // Closes what was open and opens `device` (empty: the default) for sound at `rate`. Never fails:
   // what cannot be opened is replaced by the default device, and that by the silent clock; the

@@ -96,7 +96,7 @@ void Player::run() {
     }
     if (again_.exchange(false, std::memory_order_acq_rel)) start_again();
     const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
-    if (ring_.size() + n > target_) {
+    if (waiting() + n > target_) {
       // Full: the callback will make room. Short enough that half the ring never drains meanwhile.
       std::this_thread::sleep_for(1ms);
       continue;
@@ -105,12 +105,9 @@ void Player::run() {
   }
 }
 
-// Back to the end of the seed: what is on its way to the card is faded out and dropped first.
+// Back to the end of the seed; what is on its way to the card is faded out and dropped.
 void Player::start_again() {
-  stage_->request_flush();
-  for (int wait = 0; wait < 200 && stage_->flush_pending() && order_ % 2 == 0 && !stop_; ++wait) {
-    std::this_thread::sleep_for(1ms);
-  }
+  stage_->cut(ring_.written());
   voice_->generator->restore(voice_->seed_end);
   voice_->generator->set_rng(rng_seed_);
   generated_ = 0;
@@ -146,7 +143,7 @@ void Player::chunk() {
 // slot the sound goes on and the observation is dropped.
 void Player::observe(std::size_t n) {
   Generator& generator = *voice_->generator;
-  Observation* o = voice_->queue->back();
+  Observation* o = voice_->queue->begin_write();
   if (o == nullptr) {
     ++dropped_;
     generator.generate(std::span(codes_).first(n));
@@ -167,7 +164,7 @@ void Player::observe(std::size_t n) {
   o->tap_layer = tap.layer;
   o->tap_steps = tap.steps;
   o->tap_first_step = tap.first_step;
-  voice_->queue->push();
+  voice_->queue->publish();
 }
 
 }  // namespace mambo

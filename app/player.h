@@ -34,6 +34,10 @@ class Player {
   void set_stage(OutputStage* stage) { stage_ = stage; }
   void set_target(std::size_t samples);  // how full the ring is kept
   RingBuffer<float>& ring() { return ring_; }
+  // Samples drawn but not heard yet. Any thread.
+  std::size_t waiting() const {
+    return static_cast<std::size_t>(ring_.written() - ring_.consumed());
+  }
   RingBuffer<float>& record_ring() { return record_ring_; }
 
   // ---- Any thread, wait-free; taken up within a chunk ----

@@ -20,7 +20,7 @@ void Recorder::start(const std::filesystem::path& path, int rate, const std::str
   options.rate = rate;
   options.comment = comment;
   writer_ = std::make_unique<AudioWriter>(path, options);
-  ring_.discard(ring_.size());
+  ring_.discard(ring_.filled());
   stop_ = false;
   failed_ = false;
   samples_ = 0;

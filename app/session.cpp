@@ -1,10 +1,12 @@
 #include "app/session.h"
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "app/audio_file.h"
 #include "app/codes.h"
@@ -33,6 +35,9 @@ struct Requests {
 
 constexpr auto kLookAfterDevice = 200ms;
 constexpr auto kTryDeviceAgain = 5s;
+
+// Linear; the bottom of the scale is silence.
+float gain(float db) { return db <= -60.0F ? 0.0F : std::pow(10.0F, db / 20.0F); }
 
 SessionOptions within_bounds(SessionOptions o) {
   o.chunk = std::clamp(o.chunk, 16, kMaxChunk);
@@ -182,10 +187,10 @@ struct Session::Impl {
       eye_queue = std::move(queue);
       eye_seed = std::move(seed);
     }
-    if (new_rate || output.stage() == nullptr) open_output();
+    if (!clip.empty()) say("Absorbed " + clip.filename().string() + ".");
+    if (new_rate || output.stage() == nullptr) open_output();  // may have more to say
     player.unpark();
     before.reset();
-    if (!clip.empty()) say("Absorbed " + clip.filename().string() + ".");
   }
 
   void open_output() {
@@ -200,8 +205,8 @@ struct Session::Impl {
     const auto wanted = static_cast<std::size_t>(std::max(0.0, ring_s) * rate);
     player.set_target(std::max(least, wanted));
     OutputStage* stage = output.stage();
-    stage->set_start_threshold(player.target() / 2);
-    stage->set_gain_db(level_db);
+    stage->set_refill(player.target() / 2);
+    stage->set_gain(gain(level_db));
     stage->set_playing(playing);
     underruns_before += last_underruns;
     last_underruns = 0;
@@ -370,7 +375,7 @@ SamplingParams Session::sampling() const { return impl_->player.sampling(); }
 void Session::set_level_db(float db) {
   impl_->level_db = db;
   const std::lock_guard lock(impl_->stage_mutex);
-  if (impl_->shown_stage != nullptr) impl_->shown_stage->set_gain_db(db);
+  if (impl_->shown_stage != nullptr) impl_->shown_stage->set_gain(gain(db));
 }
 float Session::level_db() const { return impl_->level_db; }
 void Session::set_rng_seed(std::uint64_t seed) { impl_->player.set_rng_seed(seed); }
@@ -411,7 +416,7 @@ bool Session::poll(Observation& out) {
     out.generation = generation;
     return true;
   }
-  for (Observation* o = s.polled_queue->front(); o != nullptr; o = s.polled_queue->front()) {
+  for (const Observation* o = s.polled_queue->front(); o != nullptr; o = s.polled_queue->front()) {
     if (o->generation != generation) {  // from before Again
       s.polled_queue->pop();
       continue;
@@ -478,7 +483,7 @@ SessionStatus Session::status() const {
   r.time_to_first_sound_ms = s.player.first_sound_ms();
   r.underruns = s.underruns_before;
   if (rate > 0) {
-    const std::size_t waiting = s.player.ring().size();
+    const std::size_t waiting = s.player.waiting();
     r.ring_ms = 1e3 * static_cast<double>(waiting) / rate;
     r.ring_fill =
         std::min(1.0, static_cast<double>(waiting) / static_cast<double>(s.player.target()));
@@ -486,7 +491,7 @@ SessionStatus Session::status() const {
     const std::lock_guard lock(s.stage_mutex);
     if (s.shown_stage != nullptr) {
       r.underruns += s.shown_stage->underruns();
-      delay += s.shown_stage->resampler_delay_s();
+      delay += s.shown_stage->latency_s();
     }
     r.output_latency_ms = r.ring_ms + 1e3 * delay;
     const auto ahead = static_cast<std::uint64_t>(r.output_latency_ms * 1e-3 * rate);

@@ -22,16 +22,19 @@ std::shared_ptr<ObservationQueue> make_queue(const NetworkView& net) {
   const std::size_t floats = tap_floats(net);
   const std::size_t slots =
       std::clamp<std::size_t>((16U << 20U) / (floats * sizeof(float)), 24, 160);
-  const std::size_t layers = net.layers.size();
-  return std::make_shared<ObservationQueue>(slots, [floats, layers] {
-    Observation o;
-    o.codes.reserve(kMaxChunk);
-    o.log_prob.reserve(kMaxChunk);
-    o.entropy.reserve(kMaxChunk);
-    o.layers.resize(layers);
-    o.tap_delta.resize(floats);
-    return o;
-  });
+  auto queue = std::make_shared<ObservationQueue>(slots, Observation{});
+  // A copy of a vector keeps no spare room, so each slot is given its own.
+  for (std::size_t i = 0; i < queue->capacity(); ++i) {
+    Observation* o = queue->begin_write();
+    o->codes.reserve(kMaxChunk);
+    o->log_prob.reserve(kMaxChunk);
+    o->entropy.reserve(kMaxChunk);
+    o->layers.resize(net.layers.size());
+    o->tap_delta.resize(floats);
+    queue->publish();
+  }
+  while (queue->front() != nullptr) queue->pop();
+  return queue;
 }
 
 // Turns what prefill shows into observations of `block` samples each, as generation gives them.

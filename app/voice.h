@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "app/session.h"
-#include "dsp/slot_queue.h"
+#include "dsp/ring_buffer.h"
 #include "model/generator.h"
 
 namespace mambo {

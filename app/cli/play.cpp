@@ -1,0 +1,158 @@
+#include "app/cli/play.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "app/cli/interrupt.h"
+#include "app/cli/progress.h"
+#include "app/paths.h"
+#include "app/session.h"
+
+namespace mambo {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point t) {
+  return std::chrono::duration<double>(Clock::now() - t).count();
+}
+
+// Waits until the session stands ready. False when it was interrupted; throws what went wrong.
+bool wait_until_ready(Session& session, bool quiet) {
+  Progress progress("absorbing the seed", quiet);
+  for (;;) {
+    const SessionStatus s = session.status();
+    if (s.message_is_error && (s.activity == Activity::empty || s.activity == Activity::ready) &&
+        s.generated == 0 && !session.model()) {
+      throw Error(s.message);
+    }
+    if (s.activity == Activity::ready) return true;
+    if (s.activity == Activity::prefilling) progress.update(s.progress, 1, 0);
+    if (interrupted()) {
+      session.cancel();
+      return false;
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+std::string meter(const SessionStatus& s, double played) {
+  return fmt::format(
+      "{}  {:5.1f} us a sample, p99 {:5.1f}  {:4.1f} x real time  ring {:3.0f} %  latency {:3.0f} "
+      "ms  underruns {}",
+      clock_text(played), s.us_per_sample_mean, s.us_per_sample_p99, s.real_time_factor,
+      100.0 * static_cast<double>(s.ring_fill), s.output_latency_ms, s.underruns);
+}
+
+// The status line: in place on a terminal, now and then elsewhere.
+class StatusLine {
+ public:
+  explicit StatusLine(bool quiet) : quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0) {}
+  ~StatusLine() { end(); }
+  StatusLine(const StatusLine&) = delete;
+  StatusLine& operator=(const StatusLine&) = delete;
+  void show(const SessionStatus& s, double played) {
+    if (quiet_ || (!terminal_ && seconds_since(last_) < 5)) return;
+    last_ = Clock::now();
+    if (terminal_)
+      fmt::print(stderr, "\r\x1b[K{}", meter(s, played));
+    else
+      fmt::print(stderr, "{}\n", meter(s, played));
+    drawn_ = terminal_;
+  }
+  void tell(const std::string& text) {
+    end();
+    if (!text.empty()) fmt::print(stderr, "{}\n", text);
+  }
+  void end() {
+    if (drawn_) fmt::print(stderr, "\n");
+    drawn_ = false;
+  }
+
+ private:
+  bool quiet_, terminal_, drawn_ = false;
+  Clock::time_point last_ = Clock::now();
+};
+
+void summarise(const PlayOptions& o, const SessionStatus& s, double played) {
+  if (o.json) {
+    nlohmann::ordered_json j;
+    j["seconds_played"] = played;
+    j["samples"] = s.generated;
+    j["us_per_sample_mean"] = s.us_per_sample_mean;
+    j["us_per_sample_p99"] = s.us_per_sample_p99;
+    j["real_time_factor"] = s.real_time_factor;
+    j["underruns"] = s.underruns;
+    j["output_latency_ms"] = s.output_latency_ms;
+    j["first_sound_ms"] = s.time_to_first_sound_ms;
+    j["device"] = s.device;
+    j["device_rate_hz"] = s.device_rate;
+    j["silent"] = s.silent;
+    j["engine"] = s.backend;
+    fmt::print("{}\n", j.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    return;
+  }
+  fmt::print(
+      "{} samples in {:.1f} s on {}: {:.1f} us a sample (p99 {:.1f}), {:.1f} x real time, {} "
+      "underrun{} ({})\n",
+      s.generated, played, s.silent ? "no device (silently)" : s.device, s.us_per_sample_mean,
+      s.us_per_sample_p99, s.real_time_factor, s.underruns, s.underruns == 1 ? "" : "s", s.backend);
+}
+
+}  // namespace
+
+int run_play(const PlayOptions& o) {
+  catch_interrupts();
+  SessionOptions options;
+  options.backend = o.backend;
+  options.engine = o.engine;
+  options.device = o.device;
+  options.latency_s = o.latency_s;
+  options.rng_seed = o.rng_seed;
+  Session session(options);
+  session.set_sampling(o.sampling);
+  session.set_level_db(o.level_db);
+  if (!o.from_silence) session.open_clip(o.seed_clip.empty() ? default_seed_clip() : o.seed_clip);
+  session.open_model(o.model.empty() ? default_model() : o.model);
+  session.play();
+
+  StatusLine line(o.json);
+  if (!wait_until_ready(session, o.json)) return 130;
+  SessionStatus s = session.status();
+  if (s.message_is_error) {
+    // The clip did not load: playing something else instead is not what was asked for.
+    if (!o.from_silence && session.clip_path().empty()) throw Error(s.message);
+    if (!o.device.empty()) throw Error(s.message);
+    line.tell(s.message);
+  }
+  if (!o.json) {
+    line.tell(fmt::format("Playing {} on {} ({}). Ctrl-C stops.", session.model()->config().name,
+                          s.silent ? "no device" : s.device, s.backend));
+  }
+  std::uint64_t told = s.message_id;
+  const auto start = Clock::now();
+  while (!interrupted() && (o.seconds <= 0 || seconds_since(start) < o.seconds)) {
+    std::this_thread::sleep_for(50ms);
+    s = session.status();
+    if (s.message_id != told) {
+      told = s.message_id;
+      if (!o.json) line.tell(s.message);
+    }
+    line.show(s, seconds_since(start));
+  }
+  s = session.status();
+  const double played = seconds_since(start);
+  line.end();
+  session.pause();
+  std::this_thread::sleep_for(30ms);  // the fade
+  summarise(o, s, played);
+  return 0;
+}
+
+}  // namespace mambo

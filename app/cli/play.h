@@ -1,0 +1,31 @@
+// mambo play: the instrument without a window.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "kernels/backend.h"
+
+namespace mambo {
+
+struct PlayOptions {
+  std::filesystem::path model;      // empty: the shipped one
+  std::filesystem::path seed_clip;  // empty: the shipped one
+  bool from_silence = false;        // no seed clip at all
+  std::string device;               // empty: the default
+  std::string backend = "auto";
+  EngineOptions engine;
+  double latency_s = 0.06;
+  SamplingParams sampling;
+  std::uint64_t rng_seed = 1;
+  float level_db = 0;
+  double seconds = 0;  // 0: until Ctrl-C
+  bool json = false;   // one object at the end instead of the status line
+};
+
+// Plays until the time is over or Ctrl-C, which ends with a fade; then says what it measured.
+// Returns the exit code; throws Error when the model or the clip cannot be loaded.
+int run_play(const PlayOptions& options);
+
+}  // namespace mambo
