@@ -19,7 +19,7 @@ std::string group_name(const LayerView& layer) {
     case Side::center:
       break;
   }
-  return "centre";
+  return "center";
 }
 
 }  // namespace

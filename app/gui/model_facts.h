@@ -12,7 +12,7 @@ namespace mambo::gui {
 
 struct LayerFacts {
   std::string name;   // as its tensors are named
-  std::string group;  // "down 0", "centre", "up 1"
+  std::string group;  // "down 0", "center", "up 1"
   int tier = 0;
   int stride = 1;  // samples a step
   int channels = 0;

@@ -6,13 +6,6 @@
 
 namespace mambo::gui {
 
-float DeltaChannelsPanel::shown_value(const Context& c, const LayerFacts& layer, int channel,
-                                      float log2_delta) const {
-  return c.settings.layer_colour == LayerColour::delta
-             ? log2_delta
-             : layer.log2_numerator[static_cast<std::size_t>(channel)] - log2_delta;
-}
-
 // By what is known at first, then again as more is known, less and less often: rows that jump about
 // are hard to read.
 void DeltaChannelsPanel::sort_channels(const Context& c, const LayerFacts& layer) {
@@ -23,7 +16,7 @@ void DeltaChannelsPanel::sort_channels(const Context& c, const LayerFacts& layer
                        sorted_by_ != c.settings.channel_order || order_.size() != channels;
   if (changed) sort_again_at_ = 0;
   const bool by_horizon = c.settings.channel_order == ChannelOrder::horizon;
-  if (!changed && (!by_horizon || known < sort_again_at_)) return;
+  if (!changed && known < sort_again_at_) return;
   sorted_epoch_ = c.history.tap_epoch();
   sorted_by_ = c.settings.channel_order;
   order_.resize(channels);
@@ -31,9 +24,11 @@ void DeltaChannelsPanel::sort_channels(const Context& c, const LayerFacts& layer
   ++order_version_;
   const auto a_quarter_second = static_cast<std::uint64_t>(c.facts.rate / layer.stride / 4 + 1);
   sort_again_at_ = std::max(a_quarter_second, known * 4);
-  if (!by_horizon || tap.mean(tap.begin(), tap.end(), mean_) <= 0) return;
+  tap.mean(tap.begin(), tap.end(), usual_);
+  if (!by_horizon) return;
   const auto horizon = [&](int ch) {
-    return layer.log2_numerator[static_cast<std::size_t>(ch)] - mean_[static_cast<std::size_t>(ch)];
+    return layer.log2_numerator[static_cast<std::size_t>(ch)] -
+           usual_[static_cast<std::size_t>(ch)];
   };
   std::stable_sort(order_.begin(), order_.end(),
                    [&](int a, int b) { return horizon(a) > horizon(b); });
@@ -43,7 +38,7 @@ void DeltaChannelsPanel::follow_range(const Context& c, const LayerFacts& layer)
   const DeltaHistory& tap = c.history.tap();
   const double now = ImGui::GetTime();
   if (range_epoch_ == c.history.tap_epoch() && now - range_checked_ < 0.5) return;
-  if (range_epoch_ != c.history.tap_epoch()) delta_range_ = horizon_range_ = {};
+  if (range_epoch_ != c.history.tap_epoch()) scale_ = {};
   range_epoch_ = c.history.tap_epoch();
   range_checked_ = now;
   const std::uint64_t n = tap.end() - tap.begin();
@@ -67,8 +62,8 @@ void DeltaChannelsPanel::follow_range(const Context& c, const LayerFacts& layer)
     std::sort(v.begin(), v.end());
     range.follow(v[v.size() / 50], v[v.size() - 1 - v.size() / 50]);
   };
-  follow(delta_range_, deltas);
-  follow(horizon_range_, horizons);
+  follow(scale_.delta, deltas);
+  follow(scale_.horizon, horizons);
 }
 
 void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::int64_t column,
@@ -82,6 +77,7 @@ void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::in
     std::fill_n(texels, rows, colour::plot);
     return;
   }
+  const LayerColour what = c.settings.layer_colour;
   // More channels than pixels: a row shows the mean of those that fall on it.
   row_sum_.assign(rows, 0.0F);
   row_count_.assign(rows, 0);
@@ -89,11 +85,11 @@ void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::in
   for (std::size_t i = 0; i < channels; ++i) {
     const int ch = order_[i];
     const std::size_t r = i * rows / channels;
-    row_sum_[r] += shown_value(c, layer, ch, mean_[static_cast<std::size_t>(ch)]);
+    const auto i_ch = static_cast<std::size_t>(ch);
+    row_sum_[r] += DeltaScale::value(what, mean_[i_ch], layer.log2_numerator[i_ch], usual_[i_ch]);
     ++row_count_[r];
   }
-  const LogRange& range =
-      c.settings.layer_colour == LayerColour::delta ? delta_range_ : horizon_range_;
+  const LogRange range = scale_.range(what);
   const Palette& colours = palette(static_cast<ColourMap>(c.settings.colour_map));
   for (std::size_t r = 0; r < rows; ++r) {
     texels[r] =
@@ -113,14 +109,9 @@ void DeltaChannelsPanel::draw_header(Context& c, float top, const LayerFacts& la
   panel_title(c, top, Words("\u0394 of {}", layer.name).c_str(), detail.c_str());
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const LayerColour what = c.settings.layer_colour;
-  const LogRange& range = what == LayerColour::delta ? delta_range_ : horizon_range_;
-  const auto end_words = [what](float v) {
-    const double value = std::exp2(static_cast<double>(v));
-    return what == LayerColour::delta ? Words("{:.2g}", value) : seconds_words(value);
-  };
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)),
                    palette(static_cast<ColourMap>(c.settings.colour_map)),
-                   end_words(range.lo).c_str(), end_words(range.hi).c_str()) -
+                   scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
             c.u(14);
   int order = static_cast<int>(c.settings.channel_order);
   x -= segmented_width(c.theme, {"by horizon", "by index"});
@@ -148,6 +139,9 @@ void DeltaChannelsPanel::draw_readout(Context& c, const Plot& p, const LayerFact
     readout(c, "\u0394", number_words(std::exp2(static_cast<double>(v))).c_str());
     const float numerator = layer.log2_numerator[static_cast<std::size_t>(ch)];
     readout(c, "horizon", seconds_words(std::exp2(static_cast<double>(numerator - v))).c_str());
+    const float change = v - usual_[static_cast<std::size_t>(ch)];
+    readout(c, "of its usual",
+            Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
   }
   end_readout();
 }
@@ -168,11 +162,11 @@ void DeltaChannelsPanel::draw(Context& c, float top, float bottom) {
     follow_range(c, layer);
   }
   draw_header(c, top, layer);
-  Plot p = begin_plot(c, "channels", top + header_height(c), bottom);
-  if (!observed || order_.empty()) return;
+  const bool known = observed && !order_.empty() && usual_.size() == order_.size();
+  Plot p = begin_plot(c, "channels", top + header_height(c), bottom, known);
+  if (!known) return;
   rows_ = std::max(1, std::min(static_cast<int>(p.height()), layer.channels));
-  const LogRange& range =
-      c.settings.layer_colour == LayerColour::delta ? delta_range_ : horizon_range_;
+  const LogRange range = scale_.range(c.settings.layer_colour);
   std::uint64_t key = mix(c.history.tap_epoch(), order_version_);
   key = mix(key, static_cast<std::uint64_t>(c.settings.layer_colour));
   key = mix(key, static_cast<std::uint64_t>(c.settings.colour_map));
@@ -183,6 +177,7 @@ void DeltaChannelsPanel::draw(Context& c, float top, float bottom) {
                   [&](std::int64_t column, std::uint32_t* t) { fill(c, layer, column, t); });
   ImDrawList& list = *ImGui::GetWindowDrawList();
   picture_.draw(list, p.min, p.max, 0, static_cast<float>(rows_));
+  shade_seed(c, p);
   mark_playhead(c, p);
   const bool by_horizon = c.settings.channel_order == ChannelOrder::horizon;
   axis_label(c, p.min.y + c.u(7), by_horizon ? "remembers" : "0");

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "app/gui/colormap.h"
 #include "app/gui/context.h"
+#include "app/gui/delta_scale.h"
 #include "app/gui/heatmap.h"
 #include "app/gui/plot.h"
 
@@ -20,7 +20,6 @@ class DeltaChannelsPanel {
   void sort_channels(const Context& c, const LayerFacts& layer);
   void follow_range(const Context& c, const LayerFacts& layer);
   void fill(const Context& c, const LayerFacts& layer, std::int64_t column, std::uint32_t* texels);
-  float shown_value(const Context& c, const LayerFacts& layer, int channel, float log2_delta) const;
 
   Heatmap picture_;
   int rows_ = 1;
@@ -29,7 +28,8 @@ class DeltaChannelsPanel {
   std::uint64_t sorted_epoch_ = ~std::uint64_t{0};
   ChannelOrder sorted_by_ = ChannelOrder::index;
   std::uint64_t sort_again_at_ = 0;  // steps known
-  LogRange delta_range_, horizon_range_;
+  DeltaScale scale_;
+  std::vector<float> usual_;  // mean of log2 Δ of each channel
   std::uint64_t range_epoch_ = ~std::uint64_t{0};
   double range_checked_ = 0;
   std::vector<float> mean_, row_sum_;

@@ -6,11 +6,6 @@
 namespace mambo::gui {
 namespace {
 
-// What is coloured: log2 of Δ, or of the horizon in seconds that a typical channel has with it.
-float shown_value(const LayerFacts& layer, LayerColour what, float log2_delta) {
-  return what == LayerColour::delta ? log2_delta : layer.log2_typical - log2_delta;
-}
-
 std::uint64_t cell(std::uint64_t sample) { return sample / History::grid_samples; }
 
 }  // namespace
@@ -40,27 +35,40 @@ void DeltaLayersPanel::place_rows(const Context& c, const Plot& p) {
 
 void DeltaLayersPanel::follow_range(const Context& c) {
   const double now = ImGui::GetTime();
-  if (now - range_checked_ < 0.5) return;
+  const int n = c.history.layers();
+  if (n == 0 || n != static_cast<int>(c.facts.layers.size())) return;
+  if (now - range_checked_ < 0.5 && epoch_ == c.history.epoch()) return;
   range_checked_ = now;
   Extent delta;
   Extent horizon;
   const std::uint64_t end = cell(c.history.end()) + 1;
-  const std::uint64_t back =
-      static_cast<std::uint64_t>(20 * c.history.rate()) / History::grid_samples;
-  for (int l = 0; l < c.history.layers(); ++l) {
+  const auto back = static_cast<std::uint64_t>(20 * c.history.rate()) / History::grid_samples;
+  const std::uint64_t from = end > back ? end - back : 0;
+  const std::uint64_t step = std::max<std::uint64_t>((end - from) / 64, 1);
+  // What is usual is settled early and then less and less often: its colours change as a whole.
+  const std::uint64_t known = c.history.layer(0).over(0, end).count;
+  const bool settle =
+      usual_.size() != c.facts.layers.size() || epoch_ != c.history.epoch() || known >= settle_at_;
+  if (settle) {
+    usual_.assign(c.facts.layers.size(), 0.0F);
+    epoch_ = c.history.epoch();
+    settle_at_ = std::max<std::uint64_t>(2 * known, 60);
+    ++usual_version_;
+  }
+  for (int l = 0; l < n; ++l) {
     const auto& row = c.history.layer(l);
-    const std::uint64_t from = end > back ? end - back : 0;
-    const std::uint64_t step = std::max<std::uint64_t>((end - from) / 64, 1);
+    const auto index = static_cast<std::size_t>(l);
     for (std::uint64_t i = from; i < end; i += step) {
       const Extent e = row.over(i, i + step);
       if (e.empty()) continue;
       delta.add(e.mean());
-      horizon.add(
-          shown_value(c.facts.layers[static_cast<std::size_t>(l)], LayerColour::horizon, e.mean()));
+      horizon.add(c.facts.layers[index].log2_typical - e.mean());
     }
+    const Extent all = settle ? row.over(0, end) : Extent{};
+    if (!all.empty()) usual_[index] = all.mean();
   }
-  delta_range_.follow(delta.min, delta.max);
-  horizon_range_.follow(horizon.min, horizon.max);
+  scale_.delta.follow(delta.min, delta.max);
+  scale_.horizon.follow(horizon.min, horizon.max);
 }
 
 void DeltaLayersPanel::draw_names(const Context& c, const Plot& p) {
@@ -115,6 +123,11 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
                   .c_str());
       readout(c, "typical horizon",
               seconds_words(std::exp2(static_cast<double>(l.log2_typical - s.mean))).c_str());
+      if (static_cast<std::size_t>(layer) < usual_.size()) {
+        const float change = s.mean - usual_[static_cast<std::size_t>(layer)];
+        readout(c, "of its usual",
+                Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
+      }
     } else {
       readout(c, "\u0394", "not observed");
     }
@@ -129,31 +142,34 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const Palette& colours = palette(static_cast<ColourMap>(c.settings.colour_map));
   const LayerColour what = c.settings.layer_colour;
-  const LogRange& range = what == LayerColour::delta ? delta_range_ : horizon_range_;
-  const auto end_words = [what](float log2_value) {
-    const double v = std::exp2(static_cast<double>(log2_value));
-    return what == LayerColour::delta ? Words("{:.2g}", v) : seconds_words(v);
-  };
+  const LogRange range = scale_.range(what);
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)), colours,
-                   end_words(range.lo).c_str(), end_words(range.hi).c_str()) -
+                   scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
             c.u(14);
   int chosen = static_cast<int>(what);
-  x -= segmented_width(c.theme, {"\u0394", "horizon"});
+  x -= segmented_width(c.theme, {"\u0394", "horizon", "change"});
   ImGui::SetCursorScreenPos(ImVec2(x, top + c.u(3)));
-  if (segmented(c.theme, "colour", {"\u0394", "horizon"}, chosen,
-                "What the colour shows, on a logarithmic scale: \u0394 itself (large: takes the "
-                "input in and forgets), or how long a typical channel's longest state remembers")) {
+  if (segmented(
+          c.theme, "colour", {"\u0394", "horizon", "change"}, chosen,
+          "What the colour shows, here and below, on a logarithmic scale. \u0394: how much of "
+          "the input a step takes in (large: takes in and forgets). Horizon: how long the "
+          "longest state of a channel remembers with it. Change: how far \u0394 is from its own "
+          "mean, which is what the input does to it.")) {
     c.settings.layer_colour = static_cast<LayerColour>(chosen);
   }
 
   Plot p = begin_plot(c, "layers", top + header_height(c), bottom);
-  if (!c.has_model() || c.history.layers() != static_cast<int>(c.facts.layers.size())) return;
+  if (!c.has_model() || c.history.layers() != static_cast<int>(c.facts.layers.size()) ||
+      usual_.size() != c.facts.layers.size()) {
+    return;
+  }
   place_rows(c, p);
   const auto n = static_cast<int>(rows_.size());
   std::uint64_t key = mix(c.history.epoch(), static_cast<std::uint64_t>(what));
   key = mix(key, static_cast<std::uint64_t>(c.settings.colour_map));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.lo * 64) + 65536));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.hi * 64) + 65536));
+  if (what == LayerColour::change) key = mix(key, usual_version_);
   const double end = static_cast<double>(cell(c.history.end()) * History::grid_samples);
   picture_.update(
       c.view, n, key, open_column(c.view, end), [&](std::int64_t column, std::uint32_t* texels) {
@@ -162,10 +178,14 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
         const std::uint64_t b = std::max(cell(to), a + 1);
         for (int l = 0; l < n; ++l) {
           const Extent e = to > 0 ? c.history.layer(l).over(a, b) : Extent{};
-          const LayerFacts& facts = c.facts.layers[static_cast<std::size_t>(l)];
-          texels[l] = e.empty()
-                          ? colour::plot
-                          : colour_at(colours, range.place(shown_value(facts, what, e.mean())));
+          const auto i = static_cast<std::size_t>(l);
+          if (e.empty()) {
+            texels[l] = colour::plot;
+            continue;
+          }
+          const float v =
+              DeltaScale::value(what, e.mean(), c.facts.layers[i].log2_typical, usual_[i]);
+          texels[l] = colour_at(colours, range.place(v));
         }
       });
   for (int l = 0; l < n; ++l) {
@@ -174,6 +194,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
                   static_cast<float>(l), static_cast<float>(l + 1));
   }
   draw_names(c, p);
+  shade_seed(c, p);
   mark_playhead(c, p);
   const int pointed = p.hovered ? layer_at(p.pointer_y) : -1;
   if (p.clicked && pointed >= 0) {

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "app/gui/colormap.h"
 #include "app/gui/context.h"
+#include "app/gui/delta_scale.h"
 #include "app/gui/heatmap.h"
 #include "app/gui/plot.h"
 
@@ -27,7 +27,10 @@ class DeltaLayersPanel {
   };
   std::vector<Row> rows_;
   Heatmap picture_;
-  LogRange delta_range_{-10, -3}, horizon_range_{-10, 0};
+  DeltaScale scale_;
+  std::vector<float> usual_;                         // mean of log2 Δ of each layer
+  std::uint64_t usual_version_ = 0, settle_at_ = 0;  // grid cells
+  std::uint64_t epoch_ = ~std::uint64_t{0};
   double range_checked_ = 0;
 };
 

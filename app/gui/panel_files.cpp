@@ -103,19 +103,12 @@ void FilesPanel::field(Context& c, Wants what, const char* label, const char* sh
   const ImVec2 min(at.x, at.y + c.u(18));
   const ImVec2 size(width, c.u(32));
   ImGui::SetCursorScreenPos(min);
-  if (ImGui::Button("##open", size)) {
+  if (choice_button(c.theme, "##open", shown, size)) {
     shipped_ = shipped(what);
     typed_[0] = '\0';
     ImGui::OpenPopup("choices");
   }
   tooltip(c.theme, words);
-  draw_text_fitted(list, c.theme.body,
-                   ImVec2(min.x + c.u(10), min.y + (size.y - c.theme.body->FontSize) / 2),
-                   width - c.u(38), colour::text, shown);
-  const ImVec2 tip(min.x + width - c.u(16), min.y + size.y / 2 + c.u(2));
-  list.AddTriangleFilled(ImVec2(tip.x - c.u(4), tip.y - c.u(4)),
-                         ImVec2(tip.x + c.u(4), tip.y - c.u(4)), ImVec2(tip.x, tip.y + c.u(1)),
-                         colour::dim);
   ImGui::SetNextWindowPos(ImVec2(min.x, min.y + size.y + c.u(4)));
   if (ImGui::BeginPopup("choices")) {
     choices(c, what);

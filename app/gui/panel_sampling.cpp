@@ -20,33 +20,40 @@ void section(const Context& c, const char* title) {
 void SamplingPanel::sampling(Context& c) {
   section(c, "Sampling");
   SamplingParams& p = c.settings.sampling;
-  bool changed = slider(c.theme,
-                        {"Temperature", p.temperature == 0 ? "most likely only" : "%.2f",
-                         "How daring the draw is: 0 always takes the most likely sample, 1 is the "
-                         "model as it was "
-                         "trained, more is noisier. Double click: 1. Ctrl-click: type a value.",
-                         0, 2, 1},
-                        p.temperature)
-                     .changed;
-  float top_k = static_cast<float>(p.top_k);
-  if (slider(c.theme,
-             {"Top k", p.top_k == 0 ? "off" : "%.0f codes",
-              "Draw only from the k most likely of the 256 codes; 0 is off. Double click: off.", 0,
-              256, 0},
-             top_k)
-          .changed) {
-    p.top_k = static_cast<int>(std::lround(top_k));
+  static constexpr SliderSpec temperature = {
+      .label = "Temperature",
+      .format = "%.2f",
+      .tooltip =
+          "How daring the draw is: 0 always takes the most likely sample, 1 is the model as "
+          "it was trained, more is noisier. Double click: 1. Ctrl-click: type a value.",
+      .lo = 0,
+      .hi = 2,
+      .normal = 1};
+  static constexpr SliderSpec top_k = {
+      .label = "Top k",
+      .format = "%.0f codes",
+      .tooltip = "Draw only from the k most likely of the 256 codes; 0 is off. Double click: off.",
+      .lo = 0,
+      .hi = 256,
+      .normal = 0,
+      .off = 0};
+  static constexpr SliderSpec top_p = {
+      .label = "Top p",
+      .format = "%.3f",
+      .tooltip =
+          "Draw only from the most likely codes that together have this share of the "
+          "probability; 1 is off. Double click: off.",
+      .lo = 0,
+      .hi = 1,
+      .normal = 1,
+      .off = 1};
+  bool changed = slider(c.theme, temperature, p.temperature).changed;
+  float k = static_cast<float>(p.top_k);
+  if (slider(c.theme, top_k, k).changed) {
+    p.top_k = static_cast<int>(std::lround(k));
     changed = true;
   }
-  changed |=
-      slider(
-          c.theme,
-          {"Top p", p.top_p >= 1 ? "off" : "%.3f",
-           "Draw only from the most likely codes that together have this share of the probability; "
-           "1 is off. Double click: off.",
-           0, 1, 1},
-          p.top_p)
-          .changed;
+  changed |= slider(c.theme, top_p, p.top_p).changed;
   if (changed) c.session.set_sampling(p);
 
   text_in(c.theme.small, colour::dim, "Random seed");
@@ -75,12 +82,19 @@ void SamplingPanel::sampling(Context& c) {
 void SamplingPanel::device_choice(Context& c) {
   text_in(c.theme.small, colour::dim, "Device");
   ImGui::SetCursorPosY(ImGui::GetCursorPosY() - c.u(3));
-  ImGui::SetNextItemWidth(-1);
   const char* shown = c.status.silent           ? "none: silent clock"
                       : c.status.device.empty() ? "default"
                                                 : c.status.device.c_str();
-  if (ImGui::BeginCombo("##device", shown)) {
-    if (ImGui::IsWindowAppearing()) devices_.refresh();
+  const ImVec2 size(ImGui::GetContentRegionAvail().x, ImGui::GetFrameHeight());
+  if (choice_button(c.theme, "##device", shown, size)) {
+    devices_.refresh();
+    ImGui::OpenPopup("devices");
+  }
+  tooltip(c.theme, c.status.silent
+                       ? "There is no sound device: the program runs on, clocked by a timer, and "
+                         "can record."
+                       : shown);
+  if (ImGui::BeginPopup("devices")) {
     const auto choose = [&c](const std::string& name) {
       c.settings.device = name;
       c.session.set_device(name);
@@ -98,34 +112,36 @@ void SamplingPanel::device_choice(Context& c) {
     if (!devices_.asking() && devices_.get().empty()) {
       text_in(c.theme.small, colour::dim, "no sound device was found");
     }
-    ImGui::EndCombo();
+    ImGui::EndPopup();
   }
-  tooltip(c.theme, c.status.silent
-                       ? "There is no sound device: the program runs on, clocked by a timer, and "
-                         "can record."
-                       : c.status.device.c_str());
 }
 
 void SamplingPanel::output(Context& c) {
   section(c, "Output");
-  if (slider(c.theme,
-             {"Level", c.settings.level_db <= lowest_level_db ? "\u221260 dB" : "%+.1f dB",
-              "Loudness; a limiter keeps it from clipping. Double click: 0 dB.", lowest_level_db,
-              highest_level_db, 0},
-             c.settings.level_db)
-          .changed) {
+  static constexpr SliderSpec level = {
+      .label = "Level",
+      .format = "%+.1f dB",
+      .tooltip = "Loudness; a limiter keeps it from clipping. Double click: 0 dB.",
+      .lo = lowest_level_db,
+      .hi = highest_level_db,
+      .normal = 0};
+  static constexpr SliderSpec latency = {
+      .label = "Latency",
+      .format = "%.0f ms",
+      .tooltip =
+          "How much sound is kept ready, ring and device together. Less answers faster to "
+          "the controls, more survives a busy machine. Double click: 60 ms.",
+      .lo = 10,
+      .hi = 500,
+      .normal = 60,
+      .logarithmic = true};
+  if (slider(c.theme, level, c.settings.level_db).changed) {
     c.session.set_level_db(c.settings.level_db);
   }
   float ms = static_cast<float>(c.settings.latency_s * 1000);
-  const SliderResult latency =
-      slider(c.theme,
-             {"Latency", "%.0f ms",
-              "How much sound is kept ready, ring and device together. Less answers faster to the "
-              "controls, more survives a busy machine. Double click: 60 ms.",
-              10, 500, 60, true},
-             ms);
+  const bool settled = slider(c.theme, latency, ms).settled;
   c.settings.latency_s = static_cast<double>(ms) / 1000;
-  if (latency.settled) c.session.set_latency(c.settings.latency_s);  // it may reopen the device
+  if (settled) c.session.set_latency(c.settings.latency_s);  // it may reopen the device
   device_choice(c);
   if (c.status.device_rate > 0) {
     text_in(c.theme.small, colour::dim,
@@ -145,17 +161,39 @@ void SamplingPanel::display(Context& c) {
   }
 }
 
+void SamplingPanel::model(const Context& c) {
+  if (!c.has_model()) return;
+  section(c, "Model");
+  const ModelStats& s = c.facts.model->stats();
+  const auto row = [&c](const char* what, const Words& value) {
+    const ImVec2 at = ImGui::GetCursorScreenPos();
+    const float width = ImGui::GetContentRegionAvail().x;
+    ImDrawList& list = *ImGui::GetWindowDrawList();
+    draw_text(list, c.theme.small, ImVec2(at.x, at.y + c.u(8)), 0, 0.5F, colour::dim, what);
+    draw_text(list, c.theme.small, ImVec2(at.x + width, at.y + c.u(8)), 1, 0.5F, colour::text,
+              value.c_str());
+    ImGui::Dummy(ImVec2(width, c.u(13)));
+  };
+  row("parameters", Words("{:.2f} M", static_cast<double>(s.parameters) / 1e6));
+  row("layers", Words("{} in {} tier{}", c.facts.layers.size(), c.facts.model->config().tiers(),
+                      c.facts.model->config().tiers() == 1 ? "" : "s"));
+  row("states a channel", Words("{}", c.facts.state));
+  row("multiply-adds a sample", Words("{:.2f} M", s.macs_per_sample_mean / 1e6));
+}
+
 void SamplingPanel::draw(Context& c, ImVec2 min, ImVec2 max) {
   ImGui::SetCursorScreenPos(min);
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(c.u(14), c.u(8)));
   ImGui::BeginChild("controls", ImVec2(max.x - min.x, max.y - min.y), true,
-                    ImGuiWindowFlags_NoBackground);
+                    ImGuiWindowFlags_NoBackground | ImGuiWindowFlags_AlwaysUseWindowPadding);
   ImGui::PopStyleVar();
   sampling(c);
   ImGui::Dummy(ImVec2(0, c.u(6)));
   output(c);
   ImGui::Dummy(ImVec2(0, c.u(6)));
   display(c);
+  ImGui::Dummy(ImVec2(0, c.u(6)));
+  model(c);
   ImGui::EndChild();
 }
 

@@ -16,6 +16,7 @@ class SamplingPanel {
   void output(Context& c);
   void device_choice(Context& c);
   void display(Context& c);
+  void model(const Context& c);
 
   DeviceList devices_;
 };

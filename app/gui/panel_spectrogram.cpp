@@ -8,8 +8,8 @@
 namespace mambo::gui {
 namespace {
 
-constexpr float quietest_db = -90;
-constexpr float loudest_db = -20;
+constexpr float quietest_db = -85;
+constexpr float loudest_db = -15;
 constexpr int frames_a_call = 120;  // keeps a frame short when a long clip comes at once
 
 }  // namespace
@@ -76,7 +76,7 @@ void SpectrogramPanel::draw(Context& c, float top, float bottom) {
   panel_title(c, top, "Spectrogram");
   ImDrawList& list = *ImGui::GetWindowDrawList();
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)), palette(ColourMap::magma),
-                   "\u221290", "\u221220 dB") -
+                   "\u221285", "\u221215 dB") -
             c.u(14);
   int scale = log_frequency_ ? 0 : 1;
   x -= segmented_width(c.theme, {"log", "linear"});
@@ -85,7 +85,7 @@ void SpectrogramPanel::draw(Context& c, float top, float bottom) {
     c.settings.log_frequency = scale == 0;
   }
 
-  Plot p = begin_plot(c, "spectrogram", top + header_height(c), bottom);
+  Plot p = begin_plot(c, "spectrogram", top + header_height(c), bottom, true);
   const int rows = std::max(1, static_cast<int>(p.height()));
   place_rows(rows);
   std::uint64_t key = mix(c.history.epoch(), log_frequency_ ? 1 : 2);
@@ -96,6 +96,10 @@ void SpectrogramPanel::draw(Context& c, float top, float bottom) {
   picture_.update(c.view, rows, key, open_column(c.view, end),
                   [&](std::int64_t column, std::uint32_t* t) { fill(c, column, t); });
   picture_.draw(list, p.min, p.max, 0, static_cast<float>(rows));
+  if (c.view.begin() > end && c.history.end() > c.history.begin()) {
+    draw_text(list, c.theme.small, ImVec2((p.min.x + p.max.x) / 2, (p.min.y + p.max.y) / 2), 0.5F,
+              0.5F, colour::faint, "a spectrum needs the 64 ms after it too");
+  }
   shade_seed(c, p);
   mark_playhead(c, p);
   for (const double hz : {100.0, 1000.0, 4000.0, 10000.0}) {

@@ -45,15 +45,17 @@ void handle_pointer(Context& c, Plot& p) {
 
 }  // namespace
 
-Plot begin_plot(Context& c, const char* id, float top, float bottom) {
+Plot begin_plot(Context& c, const char* id, float top, float bottom, bool covered) {
   Plot p;
   p.min = ImVec2(c.plot_left, std::floor(top));
   p.max = ImVec2(c.plot_right, std::floor(std::max(bottom, top + 4)));
   ImDrawList& list = *ImGui::GetWindowDrawList();
-  list.AddRectFilled(p.min, p.max, colour::plot);
-  for_each_tick(c, [&](float x, double, bool) {
-    list.AddRectFilled(ImVec2(x, p.min.y), ImVec2(x + 1, p.max.y), colour::grid);
-  });
+  if (!covered) {
+    list.AddRectFilled(p.min, p.max, colour::plot);
+    for_each_tick(c, [&](float x, double) {
+      list.AddRectFilled(ImVec2(x, p.min.y), ImVec2(x + 1, p.max.y), colour::grid);
+    });
+  }
   ImGui::SetCursorScreenPos(p.min);
   ImGui::InvisibleButton(id, ImVec2(p.width(), p.height()));
   p.hovered = ImGui::IsItemHovered();

@@ -27,7 +27,8 @@ inline float header_height(const Context& c) { return c.u(24); }
 void panel_title(const Context& c, float y, const char* title, const char* detail = "");
 
 // Background, time grid and input of a plot that spans [top, bottom) and all of the time axis.
-Plot begin_plot(Context& c, const char* id, float top, float bottom);
+// covered: a picture will hide the background, so none is drawn.
+Plot begin_plot(Context& c, const char* id, float top, float bottom, bool covered = false);
 void shade_seed(const Context& c, const Plot& p);
 // Right of what has been heard: drawn, but still in the ring.
 void mark_playhead(const Context& c, const Plot& p);

@@ -20,7 +20,7 @@ void draw_ruler(Context& c, float top, float bottom) {
   const double step =
       tick_step(c.view.samples_per_px / c.history.rate(), static_cast<double>(c.u(92)));
   const float follow_width = c.u(78);
-  for_each_tick(c, [&](float x, double seconds, bool) {
+  for_each_tick(c, [&](float x, double seconds) {
     if (x > c.plot_right - follow_width - c.u(40)) return;
     draw_text(list, c.theme.small, ImVec2(x + c.u(4), middle), 0, 0.5F, colour::dim,
               time_words(seconds, step).c_str());

@@ -11,7 +11,7 @@ namespace mambo::gui {
 // Seconds between labelled ticks so that labels stand at least `apart` pixels from each other.
 double tick_step(double seconds_per_px, double apart);
 
-// f(x in pixels, seconds since the model took over, labelled) for each tick in view.
+// f(x in pixels, seconds since the model took over) for each tick in view.
 template <class F>
 void for_each_tick(const Context& c, F&& f) {
   const double rate = c.history.rate();
@@ -22,7 +22,7 @@ void for_each_tick(const Context& c, F&& f) {
   for (double k = first; k <= last && k < first + 512; ++k) {
     const double x = c.view.px(k * step * rate + offset);
     if (x < 0 || x >= static_cast<double>(c.plot_right - c.plot_left)) continue;
-    f(c.plot_left + static_cast<float>(std::floor(x)), k * step, true);
+    f(c.plot_left + static_cast<float>(std::floor(x)), k * step);
   }
 }
 

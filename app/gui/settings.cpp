@@ -60,7 +60,7 @@ void bring_into_range(Settings& s) {
   s.sampling.top_k = std::clamp(s.sampling.top_k, 0, 256);
   s.sampling.top_p = sane(s.sampling.top_p, 0.0F, 1.0F, 1.0F);
   s.layer = std::max(s.layer, -1);
-  if (s.layer_colour != LayerColour::horizon) s.layer_colour = LayerColour::delta;
+  if (s.layer_colour > LayerColour::change) s.layer_colour = LayerColour::delta;
   if (s.channel_order != ChannelOrder::index) s.channel_order = ChannelOrder::horizon;
   s.colour_map = std::clamp(s.colour_map, 0, colour_maps - 1);
   s.span_s = sane(s.span_s, 0.001, 60.0, d.span_s);

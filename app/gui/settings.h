@@ -10,7 +10,7 @@
 
 namespace mambo::gui {
 
-enum class LayerColour : std::uint8_t { delta, horizon };
+enum class LayerColour : std::uint8_t { delta, horizon, change };
 enum class ChannelOrder : std::uint8_t { horizon, index };
 
 struct Settings {

@@ -139,7 +139,7 @@ void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
   timeline_.resize(static_cast<int>(c.plot_right - c.plot_left));
   c.view = timeline_.view();
 
-  const float ruler = c.u(24);
+  const float ruler = c.u(26);
   draw_ruler(c, min.y, min.y + ruler);
   const float gap = c.u(5);
   const float shares[] = {0.20F, 0.12F, 0.19F, 0.25F, 0.24F};
@@ -151,7 +151,7 @@ void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
     return std::pair(top, std::floor(y - gap));
   };
   const auto [w0, w1] = next(0);
-  waveform_.draw(c, w0 - c.u(4), w1);
+  waveform_.draw(c, w0, w1);
   const auto [s0, s1] = next(1);
   surprise_.draw(c, s0, s1);
   const auto [f0, f1] = next(2);

@@ -1,5 +1,7 @@
 #include "app/gui/widgets.h"
 
+#include <imgui_internal.h>  // whether a value is being typed
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -65,12 +67,26 @@ void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, Im
 
 SliderResult slider(const Theme& t, const SliderSpec& spec, float& value) {
   ImGui::PushID(spec.label);
-  text_in(t.small, colour::dim, spec.label);
-  ImGui::SetCursorPosY(ImGui::GetCursorPosY() - t.u(3));
+  const ImVec2 at = ImGui::GetCursorScreenPos();
+  const float width = ImGui::GetContentRegionAvail().x;
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  const float line = at.y + t.u(8);
+  draw_text(list, t.small, ImVec2(at.x, line), 0, 0.5F, colour::dim, spec.label);
+  ImGui::Dummy(ImVec2(width, t.u(13)));
+
+  // The value stands above the slider; inside it only while one is typed.
+  const bool typing = ImGui::TempInputIsActive(ImGui::GetID("##value"));
+  ImGui::PushFont(t.small);
+  ImGui::PushStyleVar(ImGuiStyleVar_FramePadding, ImVec2(t.u(6), t.u(1)));
+  ImGui::PushStyleColor(ImGuiCol_Text, typing ? colour::text : IM_COL32_BLACK_TRANS);
   ImGui::SetNextItemWidth(-1);
   ImGuiSliderFlags flags = ImGuiSliderFlags_AlwaysClamp;
   if (spec.logarithmic) flags |= ImGuiSliderFlags_Logarithmic;
   const bool changed = ImGui::SliderFloat("##value", &value, spec.lo, spec.hi, spec.format, flags);
+  ImGui::PopStyleColor();
+  ImGui::PopStyleVar();
+  ImGui::PopFont();
+
   // The slider follows the pointer as long as the button is held, so the default must be held too.
   ImGuiStorage& memory = *ImGui::GetStateStorage();
   const ImGuiID resetting = ImGui::GetID("resetting");
@@ -85,8 +101,27 @@ SliderResult slider(const Theme& t, const SliderSpec& spec, float& value) {
     }
   }
   tooltip(t, spec.tooltip);
+  char shown[64];
+  ImFormatString(shown, sizeof(shown), value == spec.off ? "off" : spec.format,
+                 static_cast<double>(value));
+  draw_text(list, t.body, ImVec2(at.x + width, line), 1, 0.5F, colour::text, shown);
+  ImGui::Dummy(ImVec2(0, t.u(1)));
   ImGui::PopID();
   return result;
+}
+
+bool choice_button(const Theme& t, const char* id, const char* shown, ImVec2 size) {
+  const ImVec2 at = ImGui::GetCursorScreenPos();
+  const bool pressed = ImGui::Button(id, size);
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  draw_text_fitted(list, t.body,
+                   ImVec2(at.x + t.u(10), std::floor(at.y + (size.y - t.body->FontSize) / 2)),
+                   size.x - t.u(38), colour::text, shown);
+  const ImVec2 tip(at.x + size.x - t.u(16), at.y + size.y / 2 + t.u(2));
+  list.AddTriangleFilled(ImVec2(tip.x - t.u(4), tip.y - t.u(4)),
+                         ImVec2(tip.x + t.u(4), tip.y - t.u(4)), ImVec2(tip.x, tip.y + t.u(1)),
+                         colour::dim);
+  return pressed;
 }
 
 void draw_icon(ImDrawList& list, Icon icon, ImVec2 c, float s, ImU32 colour) {

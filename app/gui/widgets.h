@@ -29,14 +29,17 @@ struct SliderSpec {
   const char* tooltip;
   float lo, hi, normal;
   bool logarithmic = false;
+  float off = -1e9F;  // the value that is shown as "off"
 };
 struct SliderResult {
   bool changed;  // this frame
   bool settled;  // and let go
 };
-// A labelled slider as wide as the window allows.
+// A slider as wide as the window allows, under its label and value.
 SliderResult slider(const Theme& t, const SliderSpec& spec, float& value);
 
+// A button that shows what is chosen and opens a list.
+bool choice_button(const Theme& t, const char* id, const char* shown, ImVec2 size);
 bool icon_button(const Theme& t, const char* id, Icon icon, const char* label, bool lit,
                  ImU32 lit_colour, ImVec2 size, const char* words);
 void draw_icon(ImDrawList& list, Icon icon, ImVec2 centre, float size, ImU32 colour);

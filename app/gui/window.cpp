@@ -14,6 +14,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "app/gui/picture_file.h"
 #include "app/gui/settings.h"
@@ -62,11 +63,23 @@ struct DestroyWindow {
 };
 using WindowPtr = std::unique_ptr<GLFWwindow, DestroyWindow>;
 
+// What the desktop asks for; where it asks for nothing, what the monitor's size suggests, in
+// quarters.
 float monitor_scale() {
-  float x = 1;
-  float y = 1;
-  if (GLFWmonitor* monitor = glfwGetPrimaryMonitor()) glfwGetMonitorContentScale(monitor, &x, &y);
-  return std::clamp(x, 1.0F, 4.0F);
+  GLFWmonitor* monitor = glfwGetPrimaryMonitor();
+  if (monitor == nullptr) return 1;
+  float asked = 1;
+  float ignored = 1;
+  glfwGetMonitorContentScale(monitor, &asked, &ignored);
+  if (asked > 1.01F) return std::min(asked, 4.0F);
+  int width_mm = 0;
+  int height_mm = 0;
+  glfwGetMonitorPhysicalSize(monitor, &width_mm, &height_mm);
+  const GLFWvidmode* mode = glfwGetVideoMode(monitor);
+  if (mode == nullptr || width_mm < 150 || height_mm < 80)
+    return 1;  // unknown, or a projector's lie
+  const float dpi = 25.4F * static_cast<float>(mode->width) / static_cast<float>(width_mm);
+  return std::clamp(std::floor(dpi / 96 * 4 + 0.5F) / 4, 1.0F, 3.0F);
 }
 
 WindowPtr create_window(int width, int height) {
@@ -105,10 +118,7 @@ struct Imgui {
 
 // Pixels a unit: the monitor's scale and the user's own. Where a window's coordinates are not
 // pixels (Wayland, macOS), the difference is left to the frame buffer.
-float interface_scale(GLFWwindow* window, float zoom) {
-  float content = 1;
-  float ignored = 1;
-  glfwGetWindowContentScale(window, &content, &ignored);
+float interface_scale(GLFWwindow* window, float monitor, float zoom) {
   int width = 0;
   int height = 0;
   int pixels = 0;
@@ -116,13 +126,22 @@ float interface_scale(GLFWwindow* window, float zoom) {
   glfwGetFramebufferSize(window, &pixels, &height);
   const float density =
       width > 0 && pixels > 0 ? static_cast<float>(pixels) / static_cast<float>(width) : 1.0F;
-  return std::clamp(content, 1.0F, 4.0F) / density * zoom;
+  return monitor / density * zoom;
+}
+
+bool draws_in_software() {
+  const auto* name = reinterpret_cast<const char*>(glGetString(GL_RENDERER));
+  const std::string_view renderer = name != nullptr ? name : "";
+  for (const char* known : {"llvmpipe", "softpipe", "swrast", "SWR", "SwiftShader"}) {
+    if (renderer.find(known) != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 class Loop {
  public:
-  Loop(GLFWwindow* window, const GuiOptions& options, Shell& shell, Theme& theme)
-      : window_(window), options_(options), shell_(shell), theme_(theme) {
+  Loop(GLFWwindow* window, float scale, const GuiOptions& options, Shell& shell, Theme& theme)
+      : window_(window), monitor_scale_(scale), options_(options), shell_(shell), theme_(theme) {
     glfwSetWindowUserPointer(window, this);
     glfwSetDropCallback(window, [](GLFWwindow* w, int n, const char** paths) {
       auto* self = static_cast<Loop*>(glfwGetWindowUserPointer(w));
@@ -149,7 +168,8 @@ class Loop {
   // (software OpenGL) it takes at most about a third of one core's time.
   void wait() {
     const bool busy = shell_.lively() || settle_ > 0 || !options_.screenshot.empty();
-    const double least = cost_s_ < quick_frame_s ? 1.0 / 60 : std::max(1.0 / 30, 3 * cost_s_);
+    const double least =
+        !software_ && cost_s_ < quick_frame_s ? 1.0 / 60 : std::max(1.0 / 30, 3 * cost_s_);
     const double period = busy ? least : idle_period_s;
     if (settle_ > 0) --settle_;
     while (true) {
@@ -169,7 +189,7 @@ class Loop {
   void frame(bool take_picture) {
     const double passed = since(frame_began_);
     frame_began_ = Clock::now();
-    const float scale = interface_scale(window_, shell_.wanted_zoom());
+    const float scale = interface_scale(window_, monitor_scale_, shell_.wanted_zoom());
     if (std::fabs(scale - theme_.scale) > 0.001F || theme_.body == nullptr) {
       gui::apply_theme(theme_, scale);
       ImGui_ImplOpenGL3_DestroyFontsTexture();
@@ -192,9 +212,8 @@ class Loop {
     if (take_picture) save_picture(width, height);
     const double drawn = since(frame_began_);
     glfwSwapBuffers(window_);
-    // A swap that waits for the display costs nothing; software drawing happens inside it.
-    const double swapped = since(frame_began_) - drawn;
-    const double cost = drawn + (swapped > 0.004 && drawn > 0.004 ? swapped : 0);
+    // A swap that waits for the display costs nothing, but software draws inside it.
+    const double cost = software_ ? since(frame_began_) : drawn;
     cost_s_ += 0.1 * (std::min(cost, 0.2) - cost_s_);
   }
 
@@ -207,11 +226,13 @@ class Loop {
   }
 
   GLFWwindow* window_;
+  float monitor_scale_;
   const GuiOptions& options_;
   Shell& shell_;
   Theme& theme_;
   Clock::time_point started_ = Clock::now();
   Clock::time_point frame_began_ = Clock::now();
+  bool software_ = draws_in_software();
   double cost_s_ = 0.005;
   int settle_ = frames_after_input;
 };
@@ -242,13 +263,13 @@ int run_gui(const GuiOptions& options) {
       create_window(sized(options.width, settings.width), sized(options.height, settings.height));
   const Imgui imgui(window.get());
   Theme theme;
-  gui::apply_theme(theme, interface_scale(window.get(), settings.zoom));
+  gui::apply_theme(theme, interface_scale(window.get(), scale, settings.zoom));
 
   Session session(session_options(options, settings));
   {
     Shell shell(session, settings, theme, options);
     if (!complaint.empty()) shell.say(complaint, true);
-    Loop(window.get(), options, shell, theme).run();
+    Loop(window.get(), scale, options, shell, theme).run();
   }
   if (!options.screenshot.empty()) return 0;  // a picture leaves no trace in the user's settings
   int width = 0;

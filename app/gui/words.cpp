@@ -7,7 +7,10 @@ namespace mambo::gui {
 
 Words number_words(double value) {
   const double a = std::fabs(value);
-  if (a != 0 && (a < 1e-4 || a >= 1e5)) return Words("{:.2e}", value);
+  if (a != 0 && (a < 1e-4 || a >= 1e5)) {  // "1.23e-6"
+    const int exponent = static_cast<int>(std::floor(std::log10(a)));
+    return Words("{:.2f}e{}", value / std::pow(10.0, exponent), exponent);
+  }
   if (a >= 100) return Words("{:.0f}", value);
   if (a >= 10) return Words("{:.1f}", value);
   if (a >= 1) return Words("{:.2f}", value);
@@ -27,6 +30,22 @@ Words seconds_words(double seconds) {
   if (a < 0.9995) return with(seconds * 1e3, "ms");
   if (a < 1e4) return with(seconds, "s");
   return Words("{:.1e} s", seconds);
+}
+
+Words rounded_words(double value) {
+  if (value >= 0.001) return Words("{:.{}g}", value, value >= 100 ? 3 : 2);
+  const int exponent = static_cast<int>(std::floor(std::log10(value)));
+  return Words("{:.0f}e{}", value / std::pow(10.0, exponent), exponent);
+}
+
+Words rounded_seconds_words(double seconds) {
+  const auto with = [](double v, const char* unit) {
+    return Words("{:.{}g} {}", v, v >= 99.5 ? 3 : 2, unit);
+  };
+  if (seconds < 0.9995e-3) return with(seconds * 1e6, "\u00B5s");
+  if (seconds < 0.9995) return with(seconds * 1e3, "ms");
+  if (seconds < 1e4) return with(seconds, "s");
+  return Words("{:.0e} s", seconds);
 }
 
 Words time_words(double seconds, double step) {

@@ -26,6 +26,8 @@ class Words {
 
 Words seconds_words(double seconds);            // "12.3 µs", "4.56 ms", "1.23 s", "∞"
 Words number_words(double value);               // three significant digits: "0.0123", "1.23e-6"
+Words rounded_words(double value);              // for the end of a scale: "0.32", "3e-5"
+Words rounded_seconds_words(double seconds);    // likewise: "32 ms"
 Words time_words(double seconds, double step);  // a time on an axis whose ticks are step apart
 Words hertz_words(double hz);                   // "62.5 Hz", "16 kHz"
 

@@ -1,0 +1,32 @@
+// What the colour of the two Δ panels shows, and over which range: Δ itself, the memory horizon
+// that follows from it, or how far Δ is from its own mean.
+#pragma once
+
+#include "app/gui/colormap.h"
+#include "app/gui/settings.h"
+#include "app/gui/words.h"
+
+namespace mambo::gui {
+
+struct DeltaScale {
+  LogRange delta, horizon;
+
+  // Both in octaves. numerator: log2 of what, divided by Δ, is the horizon in seconds; usual: the
+  // mean of log2 Δ.
+  static float value(LayerColour what, float log2_delta, float numerator, float usual) {
+    switch (what) {
+      case LayerColour::horizon:
+        return numerator - log2_delta;
+      case LayerColour::change:
+        return log2_delta - usual;
+      case LayerColour::delta:
+        break;
+    }
+    return log2_delta;
+  }
+  LogRange range(LayerColour what) const;
+  Words low_words(LayerColour what) const;
+  Words high_words(LayerColour what) const;
+};
+
+}  // namespace mambo::gui
