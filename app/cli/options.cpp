@@ -35,6 +35,23 @@ void add_compute_options(CLI::App& app, ComputeOptions& o) {
       ->capture_default_str();
 }
 
+void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t& rng_seed) {
+  app.add_option("--rng-seed", rng_seed, "where the random numbers start: the same, the same sound")
+      ->type_name("INTEGER")
+      ->check(between(0, 0x1p64, "", "0 or more"))
+      ->capture_default_str();
+  app.add_option("--temperature", sampling.temperature,
+                 "0: the likeliest code; 1: as the model says")
+      ->check(between(0, 10))
+      ->capture_default_str();
+  app.add_option("--top-k", sampling.top_k, "draw among the k likeliest codes; 0: all")
+      ->check(between(0, 256, "codes"))
+      ->capture_default_str();
+  app.add_option("--top-p", sampling.top_p, "draw among the likeliest codes of this share; 1: all")
+      ->check(between(0.001, 1))
+      ->capture_default_str();
+}
+
 std::shared_ptr<const Model> open_model(const ModelOptions& o) {
   LoadOptions load;
   if (o.model_rate != 0) load.sample_rate = o.model_rate;

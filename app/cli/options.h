@@ -25,6 +25,7 @@ struct ComputeOptions {
 
 void add_model_options(CLI::App& app, ModelOptions& o);
 void add_compute_options(CLI::App& app, ComputeOptions& o);
+void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t& rng_seed);
 
 std::shared_ptr<const Model> open_model(const ModelOptions& o);
 EngineOptions engine_options(const ComputeOptions& o);

@@ -1,15 +1,68 @@
 // mambo play: the options; app/cli/play.h plays.
+#include <memory>
+
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
-#if __has_include("app/cli/play.h")
 #include "app/cli/play.h"
-#endif
+#include "app/usage_error.h"
 
 namespace mambo {
+namespace {
+
+struct PlayCommand {
+  PlayOptions play;
+  ComputeOptions compute;
+  double latency_ms = 60;
+};
+
+void add_options(CLI::App& sub, PlayCommand& o) {
+  sub.add_option("--model,-m", o.play.model,
+                 "a .safetensors file, or a folder of transformers' MambaForCausalLM\n"
+                 "(default: the shipped model)")
+      ->type_name("PATH");
+  sub.add_option("--seed-clip,-s", o.play.seed_clip,
+                 "sound to continue, any format, rate and channels\n(default: the shipped one)")
+      ->type_name("FILE");
+  sub.add_flag("--from-silence", o.play.from_silence, "continue nothing instead");
+  sub.add_option("--device,-d", o.play.device,
+                 "audio device, or a part of its name (mambo devices)")
+      ->type_name("NAME");
+  sub.add_option("--latency", o.latency_ms, "from drawing a sample to hearing it")
+      ->check(between(5, 2000, "ms"))
+      ->capture_default_str();
+  sub.add_option("--level", o.play.level_db, "loudness; 0: as drawn")
+      ->check(between(-60, 12, "dB"))
+      ->capture_default_str();
+  sub.add_option("--seconds,-t", o.play.seconds, "stop by itself after this; 0: play on")
+      ->check(between(0, 1e9, "s"))
+      ->capture_default_str();
+  add_sampling_options(sub, o.play.sampling, o.play.rng_seed);
+  add_compute_options(sub, o.compute);
+  sub.add_flag("--json", o.play.json, "at the end one line of JSON with what was measured");
+}
+
+}  // namespace
 
 void add_play(CLI::App& app, Run& run) {
   CLI::App* sub = app.add_subcommand("play", "play without a window; Ctrl-C stops");
-  sub->callback([&run] { run = [] { return 0; }; });
+  auto o = std::make_shared<PlayCommand>();
+  add_options(*sub, *o);
+  sub->footer(
+      "\nWithout a sound card it plays silently, in real time, and says so.\n"
+      "\nExamples:\n"
+      "  mambo play --seed-clip riff.wav --temperature 0.95\n"
+      "  mambo play --device pulse --latency 30 --seconds 60 --json");
+  sub->callback([&run, o] {
+    if (o->play.from_silence && !o->play.seed_clip.empty()) {
+      throw UsageError("--from-silence and --seed-clip exclude each other");
+    }
+    run = [o] {
+      o->play.engine = engine_options(o->compute);
+      o->play.backend = o->compute.backend;
+      o->play.latency_s = o->latency_ms / 1000;
+      return run_play(o->play);
+    };
+  });
 }
 
 }  // namespace mambo

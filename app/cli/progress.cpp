@@ -39,8 +39,10 @@ void Progress::update(double done, double of, double seconds_of_audio) {
   last_ = now;
   const double elapsed = std::chrono::duration<double>(now - start_).count();
   const double share = std::clamp(done / of, 0.0, 1.0);
+  const std::string speed =
+      seconds_of_audio > 0 ? fmt::format("{:.1f} x real time  ", seconds_of_audio / elapsed) : "";
   const std::string numbers =
-      fmt::format("{:3.0f} %  {:.1f} x real time  {} left", 100 * share, seconds_of_audio / elapsed,
+      fmt::format("{:3.0f} %  {}{} left", 100 * share, speed,
                   share > 0 ? clock_text(elapsed * (1 - share) / share) : "?");
   if (!terminal_) {
     fmt::print(stderr, "{} {}\n", what_, numbers);

@@ -14,7 +14,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // done of `of` samples; seconds of sound done, for the x real time. Cheap: draws at most 10 a
+  // done of `of` samples; seconds of sound done, for the x real time (0: not
+  // said). Cheap: draws at most 10 a
   // second.
   void update(double done, double of, double seconds_of_audio);
   void restart();  // the clock of a task that begins later than this object

@@ -231,22 +231,7 @@ void add_sound_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--count,-n", o.output.count, "variations, with random seeds S, S+1, ...")
       ->check(between(1, 100000))
       ->capture_default_str();
-  sub.add_option("--rng-seed", o.rng_seed,
-                 "S, where the random numbers start: the same S, the same file")
-      ->type_name("INTEGER")
-      ->check(between(0, 0x1p64, "", "0 or more"))
-      ->capture_default_str();
-  sub.add_option("--temperature", o.sampling.temperature,
-                 "0: the likeliest code; 1: as the model says")
-      ->check(between(0, 10))
-      ->capture_default_str();
-  sub.add_option("--top-k", o.sampling.top_k, "draw among the k likeliest codes; 0: all")
-      ->check(between(0, 256, "codes"))
-      ->capture_default_str();
-  sub.add_option("--top-p", o.sampling.top_p,
-                 "draw among the likeliest codes of this share; 1: all")
-      ->check(between(0.001, 1))
-      ->capture_default_str();
+  add_sampling_options(sub, o.sampling, o.rng_seed);
 }
 
 void add_file_options(CLI::App& sub, RenderOptions& o) {
