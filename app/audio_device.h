@@ -10,11 +10,11 @@
 namespace mambo {
 
 struct AudioDeviceInfo {
-  std::string name;       // what --device takes: unique, "ALSA: pulse"
+  std::string name;  // what --device takes: unique, "ALSA: pulse"
   std::string host_api;
   double default_rate = 0;
   double low_latency_s = 0, high_latency_s = 0;
-  int channels = 0;       // most output channels
+  int channels = 0;  // most output channels
   bool is_default = false;
 };
 
@@ -32,9 +32,9 @@ class AudioSource {
 };
 
 struct AudioDeviceRequest {
-  std::string device;           // empty: the default; a part of a name is enough if it is unique
-  double preferred_rate = 0;    // tried first (the model's own: then nothing is resampled)
-  double latency_s = 0.04;      // suggested to the device
+  std::string device;         // empty: the default; a part of a name is enough if it is unique
+  double preferred_rate = 0;  // tried first (the model's own: then nothing is resampled)
+  double latency_s = 0.04;    // suggested to the device
 };
 
 // An open output. Without any device, a silent clock: a timer thread that calls render in real time
@@ -45,9 +45,9 @@ class AudioOutput {
   virtual std::string name() const = 0;
   virtual double rate() const = 0;
   virtual int channels() const = 0;
-  virtual double latency_s() const = 0;      // as the device reports it
+  virtual double latency_s() const = 0;  // as the device reports it
   virtual bool is_silent() const = 0;
-  virtual bool alive() const = 0;            // false once the device was lost
+  virtual bool alive() const = 0;                       // false once the device was lost
   virtual std::uint64_t device_underflows() const = 0;  // reported by PortAudio's callback flags
 };
 
