@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kOpenPatience = 10s;
+constexpr auto kOpenPatience = 5s;
 constexpr auto kClosePatience = 1s;
 constexpr double kSilenceOfTheLost = 1.0;  // seconds without a callback
 

@@ -2,8 +2,10 @@
 // audio_device*.cpp alone; the rest of the program includes app/audio_device.h.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -20,22 +22,36 @@ namespace mambo::portaudio {
 // PortAudio promises nothing to two threads at once. Never taken on the audio thread.
 std::mutex& lock();
 
+// Calls that took too long and still run.
+std::atomic<int>& left_behind();
+
 // Runs f under lock(), its chatter silenced, and returns what it returns or throws. PortAudio waits
 // for sound servers without a limit, and a server may hang: so f runs on a thread of its own, which
-// is left to itself when it takes longer than `patience`. Then throws Error; f, which may still
-// run, must refer to nothing of the caller's that goes away.
+// is left to itself when it takes longer than `patience`. Then, and at once while a call is left
+// behind, throws Error. f may outlast the caller and must refer to nothing that does not.
 template <class F>
 std::invoke_result_t<F> ask(std::chrono::milliseconds patience, F f) {
+  constexpr auto silence = "the sound system does not answer";
+  if (left_behind() > 0) throw Error(silence);
   const QuietStderr quiet;
+  // Whoever comes second, the end of f or of the patience, knows of the other.
+  auto second = std::make_shared<std::atomic<bool>>(false);
   std::packaged_task<std::invoke_result_t<F>()> task([f = std::move(f)]() mutable {
     const std::lock_guard guard(lock());
     return f();
   });
   auto answer = task.get_future();
-  std::thread thread(std::move(task));
+  std::thread thread([task = std::move(task), second]() mutable {
+    task();
+    if (second->exchange(true)) --left_behind();
+  });
   if (answer.wait_for(patience) != std::future_status::ready) {
-    thread.detach();
-    throw Error("the sound system does not answer");
+    ++left_behind();
+    if (!second->exchange(true)) {
+      thread.detach();
+      throw Error(silence);
+    }
+    --left_behind();  // just in time
   }
   thread.join();
   return answer.get();
