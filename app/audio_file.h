@@ -18,25 +18,27 @@ struct Clip {
   double seconds() const { return rate > 0 ? static_cast<double>(samples.size()) / rate : 0; }
 };
 
-// Anything that libsndfile reads: mixed to mono, resampled to `rate`. NaN and infinities are refused,
-// values beyond +-1 clipped. Throws Error in one sentence (not audio, zero length, unreadable, ...).
+// Anything that libsndfile reads: mixed to mono, resampled to `rate`. NaN and infinities are
+// refused, values beyond +-1 clipped. Throws Error in one sentence (not audio, zero length,
+// unreadable, ...).
 Clip load_clip(const std::filesystem::path& path, int rate);
 
 enum class FileFormat { wav, flac, ogg };
-FileFormat parse_file_format(const std::string& name);        // throws Error
-const char* file_format_extension(FileFormat f);              // "wav"
+FileFormat parse_file_format(const std::string& name);  // throws Error
+const char* file_format_extension(FileFormat f);        // "wav"
 
 struct WriterOptions {
   FileFormat format = FileFormat::wav;
-  int rate = 16000;          // of what is written to it
-  int file_rate = 0;         // of the file; 0: the same (bit for bit), otherwise soxr converts
-  std::string comment;       // the recipe, in the file's metadata
+  int rate = 16000;            // of what is written to it
+  int file_rate = 0;           // of the file; 0: the same (bit for bit), otherwise soxr converts
+  std::string comment;         // the recipe, in the file's metadata
   bool float_samples = false;  // wav only: 32-bit float instead of 16-bit PCM
 };
 
-// Writes aside (a temporary name in the same folder) and renames on close. If the writer is destroyed
-// without close, or the disk fills, finish_partial semantics apply: what was written until then is
-// kept as a valid shorter file under the final name when it holds any sound, otherwise nothing stays.
+// Writes aside (a temporary name in the same folder) and renames on close. If the writer is
+// destroyed without close, or the disk fills, finish_partial semantics apply: what was written
+// until then is kept as a valid shorter file under the final name when it holds any sound,
+// otherwise nothing stays.
 class AudioWriter {
  public:
   AudioWriter(const std::filesystem::path& path, const WriterOptions& options);  // throws Error

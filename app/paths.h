@@ -1,4 +1,5 @@
-// Where the program's own files are: shipped assets, the user's configuration. Platform calls only here.
+// Where the program's own files are: shipped assets, the user's configuration. Platform calls only
+// here.
 #pragma once
 
 #include <filesystem>
@@ -7,7 +8,7 @@ namespace mambo {
 
 // $MAMBO_ASSETS; else, beside the program, ../share/mambo/assets or assets; else the source tree's.
 std::filesystem::path assets_dir();
-std::filesystem::path config_dir();   // $XDG_CONFIG_HOME/mambo, ~/.config/mambo; created on demand
+std::filesystem::path config_dir();  // $XDG_CONFIG_HOME/mambo, ~/.config/mambo; created on demand
 std::filesystem::path default_model();      // the shipped model
 std::filesystem::path default_seed_clip();  // the shipped seed; empty when there is none
 
