@@ -1,0 +1,228 @@
+// The sound card as the program sees it, against a private sound server.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+#include <set>
+#include <thread>
+
+#include "app/audio_device.h"
+#include "app/audio_device_list.h"
+#include "app/rate_converter.h"
+#include "dsp/output_stage.h"
+#include "sound_server.h"
+
+namespace mambo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::SinkRecording;
+using testing::SoundServer;
+using testing::SoundWorld;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point t) {
+  return std::chrono::duration<double>(Clock::now() - t).count();
+}
+
+// Plays 1, 2, 3, ... / 2^20: every sample names its place. The same in all channels.
+class Counting final : public AudioSource {
+ public:
+  void prepare(double rate, int channels, int max_frames) override {
+    rate_ = rate;
+    channels_ = channels;
+    EXPECT_GT(max_frames, 0);
+    EXPECT_EQ(played, 0U) << "prepared after the first render";
+  }
+  void render(float* out, int frames) noexcept override {
+    for (int i = 0; i < frames; ++i) {
+      const float x = value(++played);
+      for (int c = 0; c < channels_; ++c) *out++ = x;
+    }
+  }
+  static float value(std::uint64_t n) { return static_cast<float>(n) / (1U << 20U); }
+  std::atomic<std::uint64_t> played{0};
+
+ private:
+  double rate_ = 0;
+  int channels_ = 0;
+};
+
+std::string message_of(const AudioDeviceRequest& request) {
+  Counting source;
+  try {
+    open_audio(request, source);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(AudioDevice, ListShowsTheServerOnceByName) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  const std::vector<AudioDeviceInfo> devices = list_audio_devices();
+  std::set<std::string> names;
+  int defaults = 0;
+  for (const AudioDeviceInfo& d : devices) {
+    EXPECT_TRUE(names.insert(d.name).second) << d.name << " twice";
+    EXPECT_EQ(d.name.rfind(d.host_api + ": ", 0), 0U) << d.name;
+    EXPECT_GT(d.channels, 0);
+    EXPECT_GT(d.default_rate, 0);
+    EXPECT_GE(d.high_latency_s, d.low_latency_s);
+    defaults += d.is_default ? 1 : 0;
+  }
+  EXPECT_TRUE(names.contains("ALSA: pulse"));
+  EXPECT_EQ(defaults, 1);
+}
+
+TEST(AudioDevice, EverySampleArrivesInOrder) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  SinkRecording recording(server, 16000);
+  Counting source;
+  auto output = open_audio({"", 16000, 0.1}, source);
+  EXPECT_FALSE(output->is_silent());
+  EXPECT_EQ(output->rate(), 16000);
+  EXPECT_GT(output->latency_s(), 0);
+  EXPECT_LT(output->latency_s(), 0.5);
+  std::this_thread::sleep_for(1s);
+  EXPECT_TRUE(output->alive());
+  EXPECT_EQ(output->device_underflows(), 0U);
+  output.reset();
+  const std::vector<float> heard = recording.stop();
+  const auto first = std::find(heard.begin(), heard.end(), Counting::value(1));
+  ASSERT_NE(first, heard.end()) << "the first sample never arrived";
+  std::uint64_t n = 0;
+  for (auto x = first; x != heard.end() && *x == Counting::value(n + 1); ++x) ++n;
+  EXPECT_GT(n, 14000U) << "sample " << n + 1 << " did not follow";
+  EXPECT_LE(n, source.played);
+}
+
+TEST(AudioDevice, OneAndTwoChannelsOpen) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  for (const int channels : {1, 2}) {
+    SoundServer server(48000, channels);
+    ASSERT_EQ(server.problem(), "");
+    Counting source;
+    auto output = open_audio({"ALSA: pulse", 48000, 0.1}, source);
+    EXPECT_EQ(output->rate(), 48000);
+    EXPECT_GE(output->channels(), 1);
+    EXPECT_LE(output->channels(), 2);
+    std::this_thread::sleep_for(200ms);
+    EXPECT_GT(source.played, 4800U);
+  }
+}
+
+TEST(AudioDevice, APartOfTheNameIsEnoughIfUnique) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  Counting source;
+  EXPECT_EQ(open_audio({"PuLSe", 16000, 0.1}, source)->name(), "ALSA: pulse");
+  EXPECT_EQ(message_of({"alsa", 16000, 0.1}),
+            "\"alsa\" fits 2 audio devices, and only one is wanted: \"ALSA: pulse\", "
+            "\"ALSA: default\"");
+  EXPECT_EQ(message_of({"tuba", 16000, 0.1}),
+            "no audio device is called \"tuba\"; there are \"ALSA: pulse\", \"ALSA: default\"");
+}
+
+TEST(AudioDevice, AnExactNameWinsOverOnesThatContainIt) {
+  std::vector<portaudio::Output> all(3);
+  all[0].info.name = "ALSA: card, long";
+  all[1].info.name = "ALSA: card";
+  all[2].info.name = "JACK: system";
+  EXPECT_EQ(&portaudio::choose(all, "ALSA: card"), &all[1]);
+  EXPECT_EQ(&portaudio::choose(all, "LONG"), &all[0]);
+  EXPECT_THROW(portaudio::choose(all, "card"), Error);
+  EXPECT_THROW(portaudio::choose(all, ""), Error) << "none of them is the default";
+  all[2].info.is_default = true;
+  EXPECT_EQ(&portaudio::choose(all, ""), &all[2]);
+}
+
+TEST(AudioDevice, WithoutAnyTheListIsEmptyAndOpeningSaysSo) {
+  const SoundWorld nothing;
+  if (!list_audio_devices().empty()) GTEST_SKIP() << "another host API than ALSA has devices here";
+  EXPECT_EQ(message_of({"", 16000, 0.1}), "there is no audio device on this machine");
+  EXPECT_EQ(message_of({"tuba", 16000, 0.1}), "there is no audio device on this machine");
+}
+
+TEST(AudioDevice, StaysQuietOnStderr) {
+  const SoundWorld nothing;
+  ::testing::internal::CaptureStderr();
+  list_audio_devices();
+  message_of({"", 16000, 0.1});
+  std::fprintf(stderr, "after");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "after") << "chatter, or stderr not restored";
+}
+
+// Pulled out: noticed, and closing does not wait for it.
+TEST(AudioDevice, AServerThatDiesIsNoticed) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  Counting source;
+  auto output = open_audio({"", 16000, 0.05}, source);
+  std::this_thread::sleep_for(200ms);
+  ASSERT_TRUE(output->alive());
+  server.kill();
+  const auto killed = Clock::now();
+  while (output->alive() && seconds_since(killed) < 3) std::this_thread::sleep_for(10ms);
+  EXPECT_LT(seconds_since(killed), 2);
+  const auto closing = Clock::now();
+  output.reset();
+  EXPECT_LT(seconds_since(closing), 2);
+  EXPECT_FALSE(message_of({"", 16000, 0.05}).empty());
+}
+
+// Hung: PortAudio's own calls would wait for ever.
+TEST(AudioDevice, AServerThatHangsIsLeftBehind) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  Counting source;
+  auto output = open_audio({"", 16000, 0.05}, source);
+  std::this_thread::sleep_for(200ms);
+  server.freeze();
+  const auto frozen = Clock::now();
+  while (output->alive() && seconds_since(frozen) < 3) std::this_thread::sleep_for(10ms);
+  EXPECT_LT(seconds_since(frozen), 2);
+  const auto closing = Clock::now();
+  output.reset();
+  EXPECT_LT(seconds_since(closing), 2);
+  const std::uint64_t played = source.played;
+  const auto asking = Clock::now();
+  EXPECT_EQ(message_of({"", 16000, 0.05}), "the sound system does not answer");
+  EXPECT_LT(seconds_since(asking), 1) << "a second call waits again";
+  EXPECT_EQ(source.played, played) << "rendered after it was closed";
+  server.kill();  // which answers all that waits for it
+  const auto killed = Clock::now();
+  while (portaudio::left_behind() > 0 && seconds_since(killed) < 5)
+    std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(portaudio::left_behind(), 0) << "the call left behind never ended";
+}
+
+TEST(SilentClock, KeepsRealTimeAndStops) {
+  Counting source;
+  auto clock = open_silent_clock(16000, source);
+  EXPECT_TRUE(clock->is_silent());
+  EXPECT_TRUE(clock->alive());
+  EXPECT_EQ(clock->rate(), 16000);
+  const auto start = Clock::now();
+  std::this_thread::sleep_for(1s);
+  const double played = static_cast<double>(source.played) / 16000;
+  EXPECT_NEAR(played, seconds_since(start), 0.05);
+  const auto closing = Clock::now();
+  clock.reset();
+  EXPECT_LT(seconds_since(closing), 0.2);
+  const std::uint64_t at_end = source.played;
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(source.played, at_end);
+}
+
+}  // namespace
+}  // namespace mambo

@@ -1,0 +1,90 @@
+// A sound card for tests: a PulseAudio daemon of their own with a null sink, reached by PortAudio
+// through ALSA as on any desktop, and recorded from the sink's monitor. Nothing of the machine's
+// sound system is used or touched.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace mambo::testing {
+
+// A folder that goes away, and an environment in which ALSA knows only a sound server behind
+// socket(): a machine without sound as long as none is there. The environment before comes back.
+// One at a time.
+class SoundWorld {
+ public:
+  SoundWorld();
+  ~SoundWorld();
+  SoundWorld(const SoundWorld&) = delete;
+  SoundWorld& operator=(const SoundWorld&) = delete;
+  const std::filesystem::path& folder() const { return folder_; }
+  std::filesystem::path socket() const { return folder_ / "native"; }
+
+ private:
+  struct Variable {
+    std::string name, before;
+    bool was_set;
+  };
+  void set(const std::string& name, const std::string& value);
+  std::filesystem::path folder_;
+  std::vector<Variable> before_;
+};
+
+// A child that dies with us. Its stderr goes to `log`, its stdout to `out`.
+class Child {
+ public:
+  Child(std::vector<std::string> command, const std::filesystem::path& out,
+        const std::filesystem::path& log);
+  ~Child() { stop(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+  bool running();
+  void signal(int number) const;
+  void stop();  // killed and waited for
+
+ private:
+  pid_t pid_ = -1;
+};
+
+class SoundServer {
+ public:
+  // Why there can be none on this machine; empty when there can.
+  static std::string missing();
+
+  // A sink of this rate and these channels, float samples. problem() says why it does not run.
+  SoundServer(int rate, int channels);
+  std::string problem() const { return problem_; }
+
+  void kill();    // as if the card were pulled out
+  void freeze();  // as if the server hung; kill() works still
+  const std::filesystem::path& folder() const { return world_.folder(); }
+
+ private:
+  SoundWorld world_;
+  Child daemon_;
+  std::string problem_;
+};
+
+// What arrives at the sink, from now on. Mono.
+class SinkRecording {
+ public:
+  SinkRecording(const SoundServer& server, int rate);  // returns once sound (silence, say) arrives
+  std::vector<float> so_far() const;
+  std::vector<float> stop();
+
+ private:
+  std::filesystem::path file_;
+  Child child_;
+};
+
+}  // namespace mambo::testing
+
+// Skips by name what needs a sound server on a machine without one.
+#define MAMBO_NEEDS_SOUND_SERVER()                                                \
+  do {                                                                            \
+    const std::string missing = mambo::testing::SoundServer::missing();           \
+    if (!missing.empty()) GTEST_SKIP() << "no private sound server: " << missing; \
+  } while (false)
