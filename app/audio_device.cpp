@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kOpenPatience = 5s;
 constexpr auto kClosePatience = 1s;
+constexpr auto kBeyondLatency = 30ms;      // on its way through a sound server
 constexpr double kSilenceOfTheLost = 1.0;  // seconds without a callback
 
 std::int64_t now_ns() {
@@ -42,7 +43,7 @@ class Line {
   ~Line() {
     if (!library_) return;
     const std::lock_guard guard(portaudio::lock());
-    close(false);
+    close();
   }
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
@@ -50,8 +51,7 @@ class Line {
   // ---- Under portaudio::lock() ----
   void open(const AudioDeviceRequest& request);
   void start();
-  // drain: plays what the device has, so that a fade-out is heard to its end.
-  void close(bool drain);
+  void close();
 
   // ---- Any thread ----
   void connect(AudioSource& source) { source_ = &source; }
@@ -135,16 +135,12 @@ void Line::start() {
   const PaError error = Pa_StartStream(stream_);
   if (error == paNoError) return;
   const std::string why = text_of(error);
-  close(false);
+  close();
   throw Error(fmt::format("the audio device \"{}\" does not start: {}", name, why));
 }
 
-void Line::close(bool drain) {
-  if (drain) {
-    Pa_StopStream(stream_);
-  } else {
-    Pa_AbortStream(stream_);
-  }
+void Line::close() {
+  Pa_AbortStream(stream_);
   Pa_CloseStream(stream_);
   library_.reset();
 }
@@ -158,7 +154,7 @@ class PortAudioOutput final : public AudioOutput {
       source.prepare(line_->rate, line_->channels,
                      std::max(256, static_cast<int>(line_->latency_s * line_->rate) + 1));
     } catch (...) {
-      close(false);
+      close();
       throw;
     }
     line_->connect(source);
@@ -169,7 +165,15 @@ class PortAudioOutput final : public AudioOutput {
       throw;
     }
   }
-  ~PortAudioOutput() override { close(line_->alive()); }
+  ~PortAudioOutput() override {
+    line_->disconnect();
+    // What was rendered is heard to its end, a fade-out above all. (Pa_StopStream promises that,
+    // but throws it away on ALSA.)
+    if (line_->alive()) {
+      std::this_thread::sleep_for(std::chrono::duration<double>(line_->latency_s) + kBeyondLatency);
+    }
+    close();
+  }
 
   std::string name() const override { return line_->name; }
   double rate() const override { return line_->rate; }
@@ -180,13 +184,11 @@ class PortAudioOutput final : public AudioOutput {
   std::uint64_t device_underflows() const override { return line_->underflows(); }
 
  private:
-  void close(bool drain) {
+  void close() {
     try {
-      const auto draining = std::chrono::milliseconds(std::llround(2e3 * line_->latency_s));
-      portaudio::ask(kClosePatience + draining, [line = line_, drain] { line->close(drain); });
+      portaudio::ask(kClosePatience, [line = line_] { line->close(); });
     } catch (const Error&) {  // it hangs; whoever made us goes on without
     }
-    line_->disconnect();
   }
 
   std::shared_ptr<Line> line_;

@@ -183,6 +183,7 @@ std::vector<float> SinkRecording::so_far() const {
 }
 
 std::vector<float> SinkRecording::stop() {
+  std::this_thread::sleep_for(150ms);  // what is on its way to the file
   child_.stop();
   return so_far();
 }

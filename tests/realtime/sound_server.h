@@ -73,7 +73,7 @@ class SinkRecording {
  public:
   SinkRecording(const SoundServer& server, int rate);  // returns once sound (silence, say) arrives
   std::vector<float> so_far() const;
-  std::vector<float> stop();
+  std::vector<float> stop();  // with all that has reached the sink by now
 
  private:
   std::filesystem::path file_;
