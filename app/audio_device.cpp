@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kOpenPatience = 5s;
 constexpr auto kClosePatience = 1s;
-constexpr auto kBeyondLatency = 30ms;      // on its way through a sound server
+constexpr auto kBeyondLatency = 60ms;      // on its way through a sound server
 constexpr double kSilenceOfTheLost = 1.0;  // seconds without a callback
 
 std::int64_t now_ns() {
