@@ -1,9 +1,9 @@
-// What the keyboard, the buttons and dropped files have in common.
+#include "app/gui/commands.h"
+
 #include <cstdlib>
 #include <ctime>
 #include <system_error>
 
-#include "app/gui/context.h"
 #include "app/gui/words.h"
 
 namespace mambo::gui {
@@ -24,37 +24,36 @@ bool looks_like_model(const fs::path& path) {
   return path.extension() == ".safetensors" || fs::is_directory(path, error);
 }
 
-void open_path(Context& c, const fs::path& path) {
-  if (looks_like_model(path)) {
-    open_model(c, path);
-  } else {
-    open_clip(c, path);
-  }
+void open_model(Session& session, Settings& settings, const fs::path& path) {
+  settings.model = full(path);
+  remember(settings.recent_models, settings.model);
+  session.open_model(path);
 }
 
-void open_model(Context& c, const fs::path& path) {
-  c.settings.model = full(path);
-  remember(c.settings.recent_models, c.settings.model);
-  c.session.open_model(path);
-}
-
-void open_clip(Context& c, const fs::path& path) {
+void open_clip(Session& session, Settings& settings, const fs::path& path) {
   if (path.empty()) {
-    c.settings.clip.clear();
-    c.session.clear_clip();
+    settings.clip.clear();
+    session.clear_clip();
     return;
   }
-  c.settings.clip = full(path);
-  remember(c.settings.recent_clips, c.settings.clip);
-  c.session.open_clip(path);
+  settings.clip = full(path);
+  remember(settings.recent_clips, settings.clip);
+  session.open_clip(path);
 }
 
-void toggle_play(Context& c) {
-  if (c.status.playing) {
-    c.session.pause();
-  } else {
-    c.session.play();
-    c.timeline.follow();
+void drop(Session& session, Settings& settings, const std::vector<fs::path>& paths) {
+  bool model = false;
+  bool clip = false;
+  for (const fs::path& p : paths) {
+    const bool is_model = looks_like_model(p);
+    bool& taken = is_model ? model : clip;
+    if (taken) continue;
+    taken = true;
+    if (is_model) {
+      open_model(session, settings, p);
+    } else {
+      open_clip(session, settings, p);
+    }
   }
 }
 
@@ -67,8 +66,8 @@ fs::path recordings_dir() {
   return fs::current_path(error) / "out";
 }
 
-void toggle_record(Context& c) {
-  if (c.status.recording) return c.session.stop_recording();
+void toggle_record(Session& session, bool recording) {
+  if (recording) return session.stop_recording();
   std::error_code error;
   const fs::path dir = recordings_dir();
   fs::create_directories(dir, error);  // the session says it when nothing can be written there
@@ -77,7 +76,7 @@ void toggle_record(Context& c) {
   localtime_r(&now, &local);
   const Words name("mambo-{:04}{:02}{:02}-{:02}{:02}{:02}.wav", local.tm_year + 1900,
                    local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
-  c.session.start_recording(dir / name.c_str());
+  session.start_recording(dir / name.c_str());
 }
 
 }  // namespace mambo::gui

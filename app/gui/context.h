@@ -1,9 +1,9 @@
 // What a panel gets to see while one frame is drawn.
 #pragma once
 
-#include <filesystem>
 #include <string>
 
+#include "app/gui/commands.h"
 #include "app/gui/history.h"
 #include "app/gui/model_facts.h"
 #include "app/gui/settings.h"
@@ -45,17 +45,5 @@ struct Context {
     return (position - static_cast<double>(history.seed_end())) / history.rate();
   }
 };
-
-// What a file is by its name: a folder or a .safetensors file is a model, anything else a clip.
-// Opens it and remembers it. Never throws; what is wrong with the file comes through the status.
-void open_path(Context& c, const std::filesystem::path& path);
-void open_model(Context& c, const std::filesystem::path& path);
-void open_clip(Context& c, const std::filesystem::path& path);  // empty: from silence
-bool looks_like_model(const std::filesystem::path& path);
-
-// Play or pause; Record or stop, into a new file in the folder for recordings.
-void toggle_play(Context& c);
-void toggle_record(Context& c);
-std::filesystem::path recordings_dir();
 
 }  // namespace mambo::gui

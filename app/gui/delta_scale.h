@@ -4,6 +4,7 @@
 
 #include "app/gui/colormap.h"
 #include "app/gui/settings.h"
+#include "app/gui/theme.h"
 #include "app/gui/words.h"
 
 namespace mambo::gui {
@@ -13,20 +14,23 @@ struct DeltaScale {
 
   // Both in octaves. numerator: log2 of what, divided by Δ, is the horizon in seconds; usual: the
   // mean of log2 Δ.
-  static float value(LayerColour what, float log2_delta, float numerator, float usual) {
+  static float value(DeltaColour what, float log2_delta, float numerator, float usual) {
     switch (what) {
-      case LayerColour::horizon:
+      case DeltaColour::horizon:
         return numerator - log2_delta;
-      case LayerColour::change:
+      case DeltaColour::change:
         return log2_delta - usual;
-      case LayerColour::delta:
+      case DeltaColour::delta:
         break;
     }
     return log2_delta;
   }
-  LogRange range(LayerColour what) const;
-  Words low_words(LayerColour what) const;
-  Words high_words(LayerColour what) const;
+  LogRange range(DeltaColour what) const;
+  Words low_words(DeltaColour what) const;
+  Words high_words(DeltaColour what) const;
 };
+
+// The choice between the three, right-aligned at x; returns its left end.
+float delta_colour_choice(const Theme& t, float x, float y, DeltaColour& what);
 
 }  // namespace mambo::gui

@@ -24,6 +24,12 @@ std::string group_name(const LayerView& layer) {
 
 }  // namespace
 
+int favourite_layer(const NetworkView& net) {
+  const auto at = std::find_if(net.layers.begin(), net.layers.end(),
+                               [](const LayerView& l) { return l.side == Side::center; });
+  return at == net.layers.end() ? 0 : static_cast<int>(at - net.layers.begin());
+}
+
 ModelFacts read_facts(std::shared_ptr<const Model> model) {
   ModelFacts facts;
   const Config& config = model->config();
@@ -31,7 +37,6 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
   facts.name = config.name.empty() ? model->path().stem().string() : config.name;
   facts.rate = config.sample_rate;
   facts.state = net.d_state;
-  int favourite = -1;
   for (const LayerView& layer : net.layers) {
     const TierView& tier = net.tiers[static_cast<std::size_t>(layer.tier)];
     LayerFacts f;
@@ -45,12 +50,9 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
     for (float& v : f.log2_numerator) v = std::log2(v);
     f.log2_typical = std::accumulate(f.log2_numerator.begin(), f.log2_numerator.end(), 0.0F) /
                      static_cast<float>(f.log2_numerator.size());
-    if (layer.side == Side::center && favourite < 0) {
-      favourite = static_cast<int>(facts.layers.size());
-    }
     facts.layers.push_back(std::move(f));
   }
-  facts.favourite = std::max(favourite, 0);
+  facts.favourite = favourite_layer(net);
   facts.model = std::move(model);
   return facts;
 }

@@ -33,6 +33,8 @@ struct ModelFacts {
   HistoryShape shape() const;
 };
 
+// The first layer of the innermost tier.
+int favourite_layer(const NetworkView& net);
 // Decodes A_log of every layer: a few milliseconds.
 ModelFacts read_facts(std::shared_ptr<const Model> model);
 

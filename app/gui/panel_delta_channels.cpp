@@ -77,7 +77,7 @@ void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::in
     std::fill_n(texels, rows, colour::plot);
     return;
   }
-  const LayerColour what = c.settings.layer_colour;
+  const DeltaColour what = c.settings.channel_colour;
   // More channels than pixels: a row shows the mean of those that fall on it.
   row_sum_.assign(rows, 0.0F);
   row_count_.assign(rows, 0);
@@ -108,11 +108,12 @@ void DeltaChannelsPanel::draw_header(Context& c, float top, const LayerFacts& la
                          : "");
   panel_title(c, top, Words("\u0394 of {}", layer.name).c_str(), detail.c_str());
   ImDrawList& list = *ImGui::GetWindowDrawList();
-  const LayerColour what = c.settings.layer_colour;
+  const DeltaColour what = c.settings.channel_colour;
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)),
                    palette(static_cast<ColourMap>(c.settings.colour_map)),
                    scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
             c.u(14);
+  x = delta_colour_choice(c.theme, x, top + c.u(3), c.settings.channel_colour) - c.u(8);
   int order = static_cast<int>(c.settings.channel_order);
   x -= segmented_width(c.theme, {"by horizon", "by index"});
   ImGui::SetCursorScreenPos(ImVec2(x, top + c.u(3)));
@@ -166,9 +167,9 @@ void DeltaChannelsPanel::draw(Context& c, float top, float bottom) {
   Plot p = begin_plot(c, "channels", top + header_height(c), bottom, known);
   if (!known) return;
   rows_ = std::max(1, std::min(static_cast<int>(p.height()), layer.channels));
-  const LogRange range = scale_.range(c.settings.layer_colour);
+  const LogRange range = scale_.range(c.settings.channel_colour);
   std::uint64_t key = mix(c.history.tap_epoch(), order_version_);
-  key = mix(key, static_cast<std::uint64_t>(c.settings.layer_colour));
+  key = mix(key, static_cast<std::uint64_t>(c.settings.channel_colour));
   key = mix(key, static_cast<std::uint64_t>(c.settings.colour_map));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.lo * 64) + 65536));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.hi * 64) + 65536));
@@ -177,7 +178,7 @@ void DeltaChannelsPanel::draw(Context& c, float top, float bottom) {
                   [&](std::int64_t column, std::uint32_t* t) { fill(c, layer, column, t); });
   ImDrawList& list = *ImGui::GetWindowDrawList();
   picture_.draw(list, p.min, p.max, 0, static_cast<float>(rows_));
-  shade_seed(c, p);
+  mark_seed_end(c, p);
   mark_playhead(c, p);
   const bool by_horizon = c.settings.channel_order == ChannelOrder::horizon;
   axis_label(c, p.min.y + c.u(7), by_horizon ? "remembers" : "0");

@@ -141,22 +141,12 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
   follow_range(c);
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const Palette& colours = palette(static_cast<ColourMap>(c.settings.colour_map));
-  const LayerColour what = c.settings.layer_colour;
+  const DeltaColour what = c.settings.layer_colour;
   const LogRange range = scale_.range(what);
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)), colours,
                    scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
             c.u(14);
-  int chosen = static_cast<int>(what);
-  x -= segmented_width(c.theme, {"\u0394", "horizon", "change"});
-  ImGui::SetCursorScreenPos(ImVec2(x, top + c.u(3)));
-  if (segmented(
-          c.theme, "colour", {"\u0394", "horizon", "change"}, chosen,
-          "What the colour shows, here and below, on a logarithmic scale. \u0394: how much of "
-          "the input a step takes in (large: takes in and forgets). Horizon: how long the "
-          "longest state of a channel remembers with it. Change: how far \u0394 is from its own "
-          "mean, which is what the input does to it.")) {
-    c.settings.layer_colour = static_cast<LayerColour>(chosen);
-  }
+  delta_colour_choice(c.theme, x, top + c.u(3), c.settings.layer_colour);
 
   Plot p = begin_plot(c, "layers", top + header_height(c), bottom);
   if (!c.has_model() || c.history.layers() != static_cast<int>(c.facts.layers.size()) ||
@@ -169,7 +159,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
   key = mix(key, static_cast<std::uint64_t>(c.settings.colour_map));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.lo * 64) + 65536));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.hi * 64) + 65536));
-  if (what == LayerColour::change) key = mix(key, usual_version_);
+  if (what == DeltaColour::change) key = mix(key, usual_version_);
   const double end = static_cast<double>(cell(c.history.end()) * History::grid_samples);
   picture_.update(
       c.view, n, key, open_column(c.view, end), [&](std::int64_t column, std::uint32_t* texels) {
@@ -194,7 +184,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
                   static_cast<float>(l), static_cast<float>(l + 1));
   }
   draw_names(c, p);
-  shade_seed(c, p);
+  mark_seed_end(c, p);
   mark_playhead(c, p);
   const int pointed = p.hovered ? layer_at(p.pointer_y) : -1;
   if (p.clicked && pointed >= 0) {

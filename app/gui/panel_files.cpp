@@ -34,9 +34,9 @@ std::vector<fs::path> shipped(Wants what) {
 
 void FilesPanel::open(Context& c, Wants what, const fs::path& path) const {
   if (what == Wants::model) {
-    open_model(c, path);
+    open_model(c.session, c.settings, path);
   } else {
-    open_clip(c, path);
+    open_clip(c.session, c.settings, path);
   }
 }
 
@@ -77,7 +77,7 @@ void FilesPanel::choices(Context& c, Wants what) {
   for (const fs::path& p : shipped_) choice(p, current);
   if (shipped_.empty()) text_in(c.theme.body, colour::faint, "none");
   if (what == Wants::clip) {
-    if (ImGui::Selectable("silence", current.empty())) open_clip(c, {});
+    if (ImGui::Selectable("silence", current.empty())) open_clip(c.session, c.settings, {});
     tooltip(c.theme, "No clip: the model begins from nothing");
   }
   bool titled = false;

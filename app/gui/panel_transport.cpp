@@ -14,7 +14,12 @@ float draw_transport(Context& c, ImVec2 at) {
   if (icon_button(c.theme, "##play", playing ? Icon::pause : Icon::play, playing ? "Pause" : "Play",
                   !playing, colour::accent, ImVec2(c.u(88), height),
                   "Play or pause (Space). Pausing fades out; the voice stands still.")) {
-    toggle_play(c);
+    if (playing) {
+      c.session.pause();
+    } else {
+      c.session.play();
+      c.timeline.follow();
+    }
   }
   x += c.u(88) + c.u(6);
   ImGui::SetCursorScreenPos(ImVec2(x, y));
@@ -34,7 +39,7 @@ float draw_transport(Context& c, ImVec2 at) {
   if (icon_button(c.theme, "##record", recording ? Icon::stop : Icon::record, label.c_str(), true,
                   recording ? colour::text : colour::error, ImVec2(c.u(94), height),
                   words.c_str())) {
-    toggle_record(c);
+    toggle_record(c.session, recording);
   }
   return x + c.u(94);
 }

@@ -73,10 +73,15 @@ void shade_seed(const Context& c, const Plot& p) {
   ImDrawList& list = *ImGui::GetWindowDrawList();
   list.AddRectFilled(ImVec2(p.min.x + left, p.min.y), ImVec2(p.min.x + right, p.max.y),
                      colour::seed_shade);
-  if (right < p.width()) {
-    list.AddRectFilled(ImVec2(p.min.x + right, p.min.y), ImVec2(p.min.x + right + 1, p.max.y),
-                       faded(colour::wave_seed, 0.6F));
-  }
+  mark_seed_end(c, p);
+}
+
+void mark_seed_end(const Context& c, const Plot& p) {
+  const double px = c.view.px(static_cast<double>(c.history.seed_end()));
+  if (c.history.seed_end() == 0 || px < 0 || px >= static_cast<double>(p.width())) return;
+  const float x = p.min.x + std::floor(static_cast<float>(px));
+  ImGui::GetWindowDrawList()->AddRectFilled(ImVec2(x, p.min.y), ImVec2(x + 1, p.max.y),
+                                            faded(colour::wave_seed, 0.7F));
 }
 
 void mark_playhead(const Context& c, const Plot& p) {
@@ -97,7 +102,11 @@ void begin_readout(const Context& c, const Plot& p) {
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(c.u(10), c.u(8)));
   ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, ImVec2(c.u(8), c.u(3)));
   ImGui::BeginTooltip();
-  const auto sample = static_cast<std::uint64_t>(std::max(0.0, std::floor(p.position)));
+  if (p.position < 0) {
+    text_in(c.theme.small, colour::dim, "before the beginning");
+    return;
+  }
+  const auto sample = static_cast<std::uint64_t>(std::floor(p.position));
   const double at = c.seconds(static_cast<double>(sample));
   const bool seed = sample < c.history.seed_end();
   text_in(c.theme.strong, colour::text,

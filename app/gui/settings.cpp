@@ -35,6 +35,7 @@ void each_field(S& s, F&& f) {
   f("rng_seed", s.rng_seed);
   f("layer", s.layer);
   f("layer_colour", s.layer_colour);
+  f("channel_colour", s.channel_colour);
   f("channel_order", s.channel_order);
   f("colour_map", s.colour_map);
   f("log_frequency", s.log_frequency);
@@ -60,7 +61,8 @@ void bring_into_range(Settings& s) {
   s.sampling.top_k = std::clamp(s.sampling.top_k, 0, 256);
   s.sampling.top_p = sane(s.sampling.top_p, 0.0F, 1.0F, 1.0F);
   s.layer = std::max(s.layer, -1);
-  if (s.layer_colour > LayerColour::change) s.layer_colour = LayerColour::delta;
+  if (s.layer_colour > DeltaColour::change) s.layer_colour = d.layer_colour;
+  if (s.channel_colour > DeltaColour::change) s.channel_colour = d.channel_colour;
   if (s.channel_order != ChannelOrder::index) s.channel_order = ChannelOrder::horizon;
   s.colour_map = std::clamp(s.colour_map, 0, colour_maps - 1);
   s.span_s = sane(s.span_s, 0.001, 60.0, d.span_s);

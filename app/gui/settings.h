@@ -10,7 +10,7 @@
 
 namespace mambo::gui {
 
-enum class LayerColour : std::uint8_t { delta, horizon, change };
+enum class DeltaColour : std::uint8_t { delta, horizon, change };
 enum class ChannelOrder : std::uint8_t { horizon, index };
 
 struct Settings {
@@ -22,7 +22,8 @@ struct Settings {
   SamplingParams sampling;
   std::uint64_t rng_seed = 1;
   int layer = -1;  // whose channels are shown; -1: the model's favourite
-  LayerColour layer_colour = LayerColour::delta;
+  DeltaColour layer_colour = DeltaColour::delta;     // of all layers' panel
+  DeltaColour channel_colour = DeltaColour::change;  // of the chosen layer's
   ChannelOrder channel_order = ChannelOrder::horizon;
   int colour_map = 0;  // ColourMap
   bool log_frequency = true;

@@ -9,6 +9,7 @@
 #include "app/gui/panel_transport.h"
 #include "app/gui/plot.h"
 #include "app/gui/ruler.h"
+#include "app/gui/terminal.h"
 #include "app/paths.h"
 
 namespace mambo::gui {
@@ -20,6 +21,15 @@ constexpr int most_observations = 4096;  // a frame; what is more waits for the 
 bool is_there(const fs::path& p) {
   std::error_code error;
   return !p.empty() && fs::exists(p, error);
+}
+
+// -1 when it cannot be known; the session says why. Reads only the file's header.
+int favourite_of(const fs::path& model) {
+  try {
+    return favourite_layer(Model::load(model)->network());
+  } catch (const Error&) {
+    return -1;
+  }
 }
 
 }  // namespace
@@ -35,20 +45,18 @@ Shell::Shell(Session& session, Settings& settings, const Theme& theme, const Gui
 }
 
 void Shell::open_first(const GuiOptions& options) {
-  Context c = context();
-  if (!options.model.empty()) {
-    open_model(c, options.model);
-  } else if (is_there(settings_.model)) {
-    open_model(c, settings_.model);
-  } else {
-    open_model(c, default_model());
-  }
+  fs::path model = options.model;
+  if (model.empty())
+    model = is_there(settings_.model) ? fs::path(settings_.model) : default_model();
+  open_model(session_, settings_, model);
+  if (settings_.layer < 0) settings_.layer = favourite_of(model);
+  session_.set_tap_layer(settings_.layer);  // in time for what the seed does to it
   if (!options.seed_clip.empty()) {
-    open_clip(c, options.seed_clip);
+    open_clip(session_, settings_, options.seed_clip);
   } else if (is_there(settings_.clip)) {
-    open_clip(c, settings_.clip);
+    open_clip(session_, settings_, settings_.clip);
   } else if (const fs::path shipped = default_seed_clip(); !shipped.empty()) {
-    open_clip(c, shipped);
+    open_clip(session_, settings_, shipped);
   }
 }
 
@@ -61,27 +69,22 @@ bool Shell::lively() const {
          (status_.activity != Activity::ready && status_.activity != Activity::empty);
 }
 
-void Shell::drop(const std::vector<fs::path>& paths) {
-  Context c = context();
-  bool model = false;
-  bool clip = false;
-  for (const fs::path& p : paths) {
-    bool& taken = looks_like_model(p) ? model : clip;
-    if (!taken) open_path(c, p);
-    taken = true;
-  }
+void Shell::say(const std::string& words, bool is_error) {
+  notice_.say(words, is_error);
+  if (is_error) tell_terminal(words);
 }
+
+void Shell::drop(const std::vector<fs::path>& paths) { gui::drop(session_, settings_, paths); }
 
 void Shell::meet_model() {
   std::shared_ptr<const Model> model = session_.model();
   if (!model || model == facts_.model) return;
-  const bool first = facts_.model == nullptr;
   facts_ = read_facts(std::move(model));
   history_.set_model(facts_.shape());
   timeline_.set_rate(facts_.rate);
   const bool fits =
       settings_.layer >= 0 && settings_.layer < static_cast<int>(facts_.layers.size());
-  if (!fits || !first) settings_.layer = facts_.favourite;
+  if (!fits) settings_.layer = facts_.favourite;
   session_.set_tap_layer(settings_.layer);
 }
 
@@ -105,7 +108,14 @@ void Shell::fetch(double seconds) {
 
 void Shell::hear_keys(Context& c) {
   if (ImGui::GetIO().WantTextInput) return;
-  if (pressed(Key::play)) toggle_play(c);
+  if (pressed(Key::play)) {
+    if (status_.playing) {
+      session_.pause();
+    } else {
+      session_.play();
+      timeline_.follow();
+    }
+  }
   if (pressed(Key::again)) {
     session_.again();
     timeline_.follow();
@@ -160,6 +170,12 @@ void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
   layers_.draw(c, l0, l1);
   const auto [d0, d1] = next(4);
   channels_.draw(c, d0, d1);
+  if (!c.has_model() && status_.activity == Activity::empty) {
+    draw_text(*ImGui::GetWindowDrawList(), theme_.body,
+              ImVec2((c.plot_left + c.plot_right) / 2, (w0 + header_height(c) + w1) / 2), 0.5F,
+              0.5F, colour::dim,
+              "No model is open: choose one above, or drop a .safetensors file onto the window");
+  }
   if (c.cursor >= 0) {
     const float x = c.plot_left + static_cast<float>(c.cursor);
     ImGui::GetWindowDrawList()->AddRectFilled(ImVec2(x, min.y + ruler), ImVec2(x + 1, max.y),

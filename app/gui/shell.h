@@ -27,7 +27,7 @@ class Shell {
   void draw(double seconds);
   // Files dropped onto the window; the first model and the first clip of them are taken.
   void drop(const std::vector<std::filesystem::path>& paths);
-  void say(const std::string& words, bool is_error) { notice_.say(words, is_error); }
+  void say(const std::string& words, bool is_error);  // in the status line
 
   // Whether the picture moves by itself: sound is playing or something is loading.
   bool lively() const;

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/gui/terminal.h"
 #include "app/gui/widgets.h"
 #include "app/gui/words.h"
 
 namespace mambo::gui {
 namespace {
+
+constexpr double readable_s = 6;
 
 const char* activity_words(Activity a) {
   switch (a) {
@@ -26,15 +29,29 @@ const char* activity_words(Activity a) {
 
 }  // namespace
 
+// What the window said itself gives way to the session's next message, but not before it could be
+// read, unless something went wrong.
+void StatusLine::hear_session(Context& c) {
+  const double now = ImGui::GetTime();
+  if (c.notice.text.empty()) own_since_ = now;
+  if (c.status.message_id != seen_) {
+    seen_ = c.status.message_id;
+    superseded_ = true;
+    if (c.status.message_is_error) {
+      c.notice.say("", false);
+      tell_terminal(c.status.message);
+    }
+  }
+  if (superseded_ && now - own_since_ > readable_s) c.notice.say("", false);
+  if (c.notice.text.empty()) superseded_ = false;
+}
+
 void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
   ImDrawList& list = *ImGui::GetWindowDrawList();
   list.AddRectFilled(min, max, colour::panel);
   const float middle = (min.y + max.y) / 2;
   float x = min.x + c.u(14);
-  if (c.status.message_id != seen_) {
-    seen_ = c.status.message_id;
-    c.notice.say("", false);
-  }
+  hear_session(c);
   const bool own = !c.notice.text.empty();
   const bool is_error = own ? c.notice.is_error : c.status.message_is_error;
   const char* message = own ? c.notice.text.c_str() : c.status.message.c_str();

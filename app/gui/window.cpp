@@ -19,6 +19,7 @@
 #include "app/gui/picture_file.h"
 #include "app/gui/settings.h"
 #include "app/gui/shell.h"
+#include "app/gui/terminal.h"
 #include "app/gui/theme.h"
 #include "kernels/error.h"
 
@@ -169,7 +170,7 @@ class Loop {
   void wait() {
     const bool busy = shell_.lively() || settle_ > 0 || !options_.screenshot.empty();
     const double least =
-        !software_ && cost_s_ < quick_frame_s ? 1.0 / 60 : std::max(1.0 / 30, 3 * cost_s_);
+        !software_ && cost_s_ < quick_frame_s ? 1.0 / 60 : std::clamp(3 * cost_s_, 1.0 / 30, 0.1);
     const double period = busy ? least : idle_period_s;
     if (settle_ > 0) --settle_;
     while (true) {
@@ -252,6 +253,7 @@ SessionOptions session_options(const GuiOptions& o, Settings& settings) {
 }  // namespace
 
 int run_gui(const GuiOptions& options) {
+  gui::remember_terminal();
   const Glfw glfw;
   std::string complaint;
   Settings settings = gui::load_settings(gui::settings_path(), complaint);

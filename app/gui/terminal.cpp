@@ -1,0 +1,23 @@
+#include "app/gui/terminal.h"
+
+#include <unistd.h>
+
+namespace mambo::gui {
+namespace {
+
+int terminal() {
+  static const int own = dup(STDERR_FILENO);
+  return own;
+}
+
+}  // namespace
+
+void remember_terminal() { terminal(); }
+
+void tell_terminal(const std::string& line) {
+  const std::string whole = "mambo: " + line + "\n";
+  // Nobody reads it: then nobody misses it.
+  [[maybe_unused]] const auto written = write(terminal(), whole.data(), whole.size());
+}
+
+}  // namespace mambo::gui

@@ -1,0 +1,60 @@
+#include "app/gui/commands.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+namespace mambo::gui {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+// Waits for something to become true in a session's status; false after ten seconds.
+template <class F>
+bool eventually(F&& f) {
+  for (int i = 0; i < 1000; ++i) {
+    if (f()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
+
+class DropTest : public ::testing::Test {
+ protected:
+  fs::path model_ = fs::path(MAMBO_ASSETS) / "models" / "piano-lab.safetensors";
+  fs::path clip_ = fs::path(MAMBO_ASSETS) / "seeds" / "bach-prelude.wav";
+  Settings settings_;
+  Session session_{SessionOptions{}};
+};
+
+TEST_F(DropTest, TellsModelsFromClips) {
+  EXPECT_TRUE(looks_like_model("/x/y.safetensors"));
+  EXPECT_TRUE(looks_like_model(fs::path(MAMBO_TEST_DATA) / "hf-flat"));
+  EXPECT_FALSE(looks_like_model(clip_));
+  EXPECT_FALSE(looks_like_model("/nowhere/at/all"));
+}
+
+TEST_F(DropTest, OpensAModelAndAClipAndRemembersThem) {
+  drop(session_, settings_, {model_, clip_, "/never/looked/at.wav"});
+  EXPECT_EQ(settings_.model, model_.string());
+  EXPECT_EQ(settings_.clip, clip_.string());
+  EXPECT_EQ(settings_.recent_clips, std::vector<std::string>{clip_.string()});
+  EXPECT_TRUE(eventually([&] { return session_.status().activity == Activity::ready; }))
+      << session_.status().message;
+  ASSERT_NE(session_.model(), nullptr);
+  EXPECT_EQ(session_.clip_path(), clip_);
+}
+
+TEST_F(DropTest, SaysWhatIsWrongWithAModelAndGoesOn) {
+  drop(session_, settings_, {"/nowhere/missing.safetensors"});
+  EXPECT_TRUE(eventually([&] { return session_.status().message_is_error; }));
+  EXPECT_NE(session_.status().message.find("missing.safetensors"), std::string::npos)
+      << session_.status().message;
+  drop(session_, settings_, {model_});
+  EXPECT_TRUE(eventually([&] { return session_.model() != nullptr; }));
+}
+
+}  // namespace
+}  // namespace mambo::gui
