@@ -29,6 +29,7 @@ Output::~Output() { close(); }
 
 std::string Output::open(double rate, const std::string& device, double device_latency_s) {
   close();
+  rate_ = rate;
   stage_ = std::make_unique<OutputStage>(ring_);
   stage_->cut(ring_.written());  // nothing of another rate or voice
   source_ = std::make_unique<Source>(*stage_, rate);
@@ -37,7 +38,7 @@ std::string Output::open(double rate, const std::string& device, double device_l
     try {
       attach(open_audio({name, rate, device_latency_s}, *source_));
       return trouble.empty() ? trouble : trouble + "; playing on " + facts().device;
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {  // no device, or no conversion to its rate
       trouble = e.what();
       if (device.empty()) break;
     }
@@ -64,9 +65,21 @@ void Output::flush() {
   if (stage_ == nullptr) return;
   const std::uint64_t all = ring_.written();
   stage_->cut(all);
-  for (int wait = 0; wait < 200 && ring_.consumed() < all && !lost(); ++wait) {
+  const auto gone = [&] { return ring_.consumed() >= all && stage_->is_closed(); };
+  for (int wait = 0; wait < 200 && !gone() && !lost(); ++wait) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  // The end of the fade is still in the resampler and the limiter: another block brings it out.
+  const double block_s = static_cast<double>(stage_->block()) / rate_;
+  if (!lost())
+    std::this_thread::sleep_for(std::chrono::duration<double>(stage_->latency_s() + 2 * block_s));
+}
+
+std::size_t Output::least_target(std::size_t chunk) const {
+  for (int wait = 0; wait < 100 && stage_->block() == 0 && !lost(); ++wait) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return stage_->reserve() + 2 * stage_->block() + chunk;
 }
 
 OutputFacts Output::facts() const {

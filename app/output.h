@@ -42,6 +42,10 @@ class Output {
   // second.
   void flush();
 
+  // How full the ring must be kept at least: what the stage holds back to fade out with, two of the
+  // device's blocks, and a chunk on its way. Waits up to a tenth of a second for the first block.
+  std::size_t least_target(std::size_t chunk) const;
+
   // Any thread.
   OutputFacts facts() const;
 
@@ -49,6 +53,7 @@ class Output {
   class Source;
   void attach(std::unique_ptr<AudioOutput> output);
   RingBuffer<float>& ring_;
+  double rate_ = 16000;
   std::unique_ptr<OutputStage> stage_;
   std::unique_ptr<Source> source_;
   std::unique_ptr<AudioOutput> output_;

@@ -201,11 +201,11 @@ struct Session::Impl {
     if (!trouble.empty()) say(trouble, true);
     const OutputFacts facts = output.facts();
     const double ring_s = latency_s - (facts.silent ? 0.0 : facts.latency_s);
-    const auto least = static_cast<std::size_t>(2 * options.chunk);
+    const auto chunk = static_cast<std::size_t>(options.chunk);
     const auto wanted = static_cast<std::size_t>(std::max(0.0, ring_s) * rate);
-    player.set_target(std::max(least, wanted));
     OutputStage* stage = output.stage();
-    stage->set_refill(player.target() / 2);
+    player.set_target(std::max({2 * chunk, wanted, output.least_target(chunk)}));
+    stage->set_refill(player.target() - chunk);
     stage->set_gain(gain(level_db));
     stage->set_playing(playing);
     underruns_before += last_underruns;
@@ -243,6 +243,14 @@ struct Session::Impl {
           true);
       tried = now;
       return;
+    }
+    if (engine && output.stage() != nullptr) {  // a device may ask for more than in the beginning
+      const auto chunk = static_cast<std::size_t>(options.chunk);
+      const std::size_t least = output.least_target(chunk);
+      if (least > player.target()) {
+        player.set_target(least);
+        output.stage()->set_refill(least - chunk);
+      }
     }
     // Silent because there was no device: look now and then whether one has come, where that is
     // heard.

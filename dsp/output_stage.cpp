@@ -79,10 +79,13 @@ void OutputStage::convert(std::span<float> to) noexcept {
 
 void OutputStage::pull(std::span<float> to) noexcept {
   while (!to.empty()) {
+    // The fill before the cut: what is counted here was written before any cut not seen below.
+    const std::size_t fill = ring_.filled();
     const bool open = should_open();
     std::size_t n = 1;
-    if (open && fader_.is_open()) {  // the usual case: all but the reserve, at once
-      n = std::min(to.size(), ring_.filled() - fader_.to_close());
+    if (open && fader_.is_open() &&
+        fill > fader_.to_close()) {  // the usual case: all but the reserve
+      n = std::min(to.size(), fill - fader_.to_close());
       ring_.read(to.first(n));
       last_ = to[n - 1];
     } else if (!open && fader_.is_closed()) {
