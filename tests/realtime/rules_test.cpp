@@ -1,0 +1,221 @@
+// The rules of real time: what runs in the audio callback and in the generator's steady state
+// allocates nothing, takes no lock and waits for nobody.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "app/player.h"
+#include "call_counter.h"
+#include "dsp/output_stage.h"
+#include "model/generator.h"
+
+namespace mambo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::CountElsewhere;
+using testing::CountHere;
+
+// ---- The counter itself can fail ----
+
+TEST(CallCounter, SeesMemory) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  CountHere count;
+  auto* p = new std::vector<int>(1000);
+  const auto made = count.calls().allocations;
+  p->push_back(1);
+  const auto grown = count.calls().allocations;
+  delete p;
+  EXPECT_EQ(made, 2U);
+  EXPECT_EQ(grown, 3U);
+  EXPECT_EQ(count.calls().frees, 3U);
+}
+
+TEST(CallCounter, SeesAlignedMemory) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  CountHere count;
+  auto p = std::make_unique<Line>();
+  EXPECT_EQ(count.calls().allocations, 1U);
+}
+
+TEST(CallCounter, SeesLocksWaitsSleepsAndWrites) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  std::mutex mutex;
+  std::condition_variable condition;
+  std::atomic<int> value{0};
+  CountHere count;
+  {
+    std::unique_lock lock(mutex);
+    EXPECT_EQ(count.calls().locks, 1U);
+    condition.wait_for(lock, 1ms, [] { return false; });
+  }
+  EXPECT_GE(count.calls().waits, 1U);
+  std::this_thread::sleep_for(1ms);
+  EXPECT_EQ(count.calls().sleeps, 1U);
+  std::thread([&] { value = 1, value.notify_all(); }).join();
+  const auto before = count.calls().files;
+  std::fflush(stdout);
+  EXPECT_EQ(::write(-1, "x", 1), -1);
+  EXPECT_EQ(count.calls().files, before + 1);
+  EXPECT_GT(count.calls().forbidden(), 0U);
+}
+
+TEST(CallCounter, SeesOtherThreadsAndNotItsOwn) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  std::atomic<bool> go{false};
+  const volatile std::size_t use = 1000;
+  std::thread other([&] {
+    while (!go) std::this_thread::yield();
+    std::vector<int>(use).resize(use + 1);
+  });
+  CountElsewhere count;
+  std::vector<int>(use).resize(use + 1);
+  EXPECT_EQ(count.calls().allocations, 0U);
+  go = true;
+  other.join();
+  EXPECT_EQ(count.calls().allocations, 2U);
+}
+
+// ---- The audio callback ----
+
+class Callback : public ::testing::TestWithParam<int> {};
+
+TEST_P(Callback, NeverAllocatesLocksOrWaits) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  RingBuffer<float> ring(1U << 14U);
+  OutputStage stage(ring);
+  stage.prepare(16000, GetParam(), 2);
+  stage.set_refill(512);
+  std::vector<float> out(2 * 4096);
+  const std::vector<float> sound(4096, 0.9F);
+  CountHere count;
+  for (int call = 0; call < 3000; ++call) {
+    if (call % 500 == 0) stage.set_playing(call % 1000 == 0);         // and pauses
+    if (call % 7 == 0) stage.set_gain(call % 14 == 0 ? 0.5F : 3.0F);  // and limits
+    if (call % 90 == 0) stage.cut(ring.written());                    // Again
+    if (call % 100 < 80) ring.write(sound);                           // and runs dry
+    stage.render(out.data(), static_cast<std::size_t>(1 + call * 37 % 4096));
+  }
+  const testing::Calls calls = count.calls();
+  EXPECT_EQ(calls.forbidden() + calls.sleeps, 0U) << calls.text();
+  EXPECT_GT(stage.underruns(), 0U) << "the test did not get there";
+}
+
+INSTANTIATE_TEST_SUITE_P(DeviceRates, Callback, ::testing::Values(16000, 44100, 48000, 8000));
+
+// ---- The generator ----
+
+class Rules : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    model = Model::load(MAMBO_ASSETS "/models/piano-lab.safetensors");
+    engine = make_engine(model->network());
+  }
+  static void TearDownTestSuite() {
+    engine.reset();
+    model.reset();
+  }
+  static std::vector<std::uint8_t> seed() {
+    std::vector<std::uint8_t> codes(2000);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      codes[i] = static_cast<std::uint8_t>(128 + 60 * ((i / 40) % 2) + i % 7);
+    }
+    return codes;
+  }
+  inline static std::shared_ptr<const Model> model;
+  inline static std::shared_ptr<const Engine> engine;
+};
+
+TEST_F(Rules, GeneratingAllocatesNothing) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  Generator generator(*engine);
+  generator.prefill(seed());
+  const Snapshot start = generator.snapshot();
+  Snapshot kept = generator.snapshot();
+  std::vector<std::uint8_t> codes(128);
+  CountHere count;
+  for (int i = 0; i < 16; ++i) {
+    generator.set_sampling({i % 4 == 0 ? 0.0F : 1.1F, i % 3 * 20, i % 2 == 0 ? 1.0F : 0.9F});
+    generator.generate(codes);
+  }
+  generator.save_into(kept);
+  generator.restore(start);
+  generator.set_rng(7);
+  generator.reset();
+  generator.generate(codes);  // from silence
+  const testing::Calls calls = count.calls();
+  EXPECT_EQ(calls.forbidden() + calls.sleeps, 0U) << calls.text();
+}
+
+TEST_F(Rules, ObservingAllocatesNothing) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  Generator generator(*engine);
+  generator.prefill(seed());
+  const NetworkView& net = model->network();
+  std::vector<std::uint8_t> codes(128);
+  std::vector<float> log_prob(128), entropy(128), delta(130 * 1024);
+  std::vector<DeltaTap::Summary> layers(net.layers.size());
+  DeltaTap tap;
+  tap.layers = layers;
+  tap.delta = delta;
+  CountHere count;
+  for (std::size_t layer = 0; layer < net.layers.size(); ++layer) {
+    tap.layer = static_cast<int>(layer);
+    generator.generate(codes, log_prob, entropy, &tap);
+  }
+  const testing::Calls calls = count.calls();
+  EXPECT_EQ(calls.forbidden() + calls.sleeps, 0U) << calls.text();
+  EXPECT_LT(entropy.back(), 5.6F);
+}
+
+// The generator thread as the session runs it, with everything the owner may do meanwhile.
+TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  Player player(128, 1);
+  OutputStage stage(player.ring());
+  stage.prepare(16000, 16000, 1);
+  stage.set_playing(true);
+  player.exchange(make_voice(model, engine, seed(), 0, 128, [](float) { return true; }));
+  player.set_stage(&stage);
+  player.set_target(1024);
+  player.unpark();
+  std::vector<float> out(1000);  // as fast as it can
+  const auto play = [&](int blocks) {
+    for (int i = 0; i < blocks; ++i) {
+      stage.render(out.data(), out.size());
+      std::this_thread::sleep_for(5ms);
+    }
+  };
+  play(20);
+  player.set_observing(true);
+  play(20);
+  {
+    CountElsewhere count;
+    play(80);
+    player.set_sampling({0.8F, 40, 0.95F});
+    player.set_tap_layer(3);
+    play(20);
+    player.set_recording(true);
+    player.again();
+    play(20);
+    player.set_observing(false);
+    play(20);
+    const testing::Calls calls = count.calls();
+    EXPECT_EQ(calls.forbidden(), 0U) << calls.text();
+    EXPECT_GT(calls.sleeps, 0U) << "not looking at the generator thread";
+  }
+  EXPECT_GT(player.generated(), 2000U);
+  EXPECT_GT(player.dropped_observations(), 0U) << "the queue never filled";
+  player.park();
+}
+
+}  // namespace
+}  // namespace mambo
