@@ -1,0 +1,90 @@
+#include "listen.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "app/audio_file.h"
+#include "app/codes.h"
+#include "model/generator.h"
+
+namespace mambo::testing {
+
+bool bring_up(Session& session, const std::filesystem::path& clip) {
+  if (!clip.empty()) session.open_clip(clip);
+  session.open_model(kModel);
+  const bool up = within(20, [&] {
+    return session.model() != nullptr && session.status().activity == Activity::ready;
+  });
+  EXPECT_TRUE(up) << session.status().message;
+  EXPECT_EQ(session.clip_path(), clip) << session.status().message;
+  return up && session.clip_path() == clip;
+}
+
+std::vector<Observation> watch(Session& session, std::size_t samples, std::uint64_t after) {
+  std::vector<Observation> seen;
+  std::size_t n = 0;
+  Observation o;
+  within(20, [&] {
+    while (n < samples && session.poll(o)) {
+      if (o.generation <= after) continue;
+      if (!seen.empty() && seen.back().generation != o.generation) {  // it began anew
+        seen.clear();
+        n = 0;
+      }
+      if (!o.seed) n += o.codes.size();
+      seen.push_back(o);
+    }
+    return n >= samples;
+  });
+  EXPECT_GE(n, samples) << "too few observations in 20 s";
+  return seen;
+}
+
+std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool seed) {
+  std::vector<std::uint8_t> codes;
+  for (const Observation& o : seen) {
+    if (o.seed == seed) codes.insert(codes.end(), o.codes.begin(), o.codes.end());
+  }
+  return codes;
+}
+
+struct Offline::Impl {
+  std::shared_ptr<const Model> model = Model::load(kModel);
+  std::unique_ptr<Engine> engine = make_engine(model->network());
+  Generator generator{*engine};
+  Snapshot before = generator.snapshot();
+  std::vector<std::uint8_t> seed{silence_code};
+};
+
+Offline::Offline(const std::filesystem::path& clip, std::uint64_t rng_seed)
+    : impl_(std::make_unique<Impl>()) {
+  const Config& config = impl_->model->config();
+  if (!clip.empty()) {
+    impl_->seed = encode(load_clip(clip, config.sample_rate).samples, config.encoding);
+  }
+  impl_->generator.prefill(impl_->seed);
+  impl_->generator.set_rng(rng_seed);
+}
+Offline::~Offline() = default;
+
+std::vector<std::uint8_t> Offline::codes(std::size_t n, const SamplingParams& p) {
+  impl_->generator.save_into(impl_->before);
+  impl_->generator.set_sampling(p);
+  std::vector<std::uint8_t> codes(n);
+  impl_->generator.generate(codes);
+  return codes;
+}
+
+std::vector<float> Offline::samples(std::size_t n) {
+  const std::array<float, 256> table = decode_table(impl_->model->config().encoding);
+  std::vector<float> samples;
+  for (const std::uint8_t c : codes(n)) samples.push_back(table[c]);
+  return samples;
+}
+
+int Offline::rate() const { return impl_->model->config().sample_rate; }
+const std::vector<std::uint8_t>& Offline::seed() const { return impl_->seed; }
+void Offline::step_back() { impl_->generator.restore(impl_->before); }
+
+}  // namespace mambo::testing

@@ -1,0 +1,58 @@
+// What the tests of the session share: waiting for it, what it should have played, what it shows.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "app/session.h"
+
+namespace mambo::testing {
+
+inline const std::filesystem::path kModel = MAMBO_ASSETS "/models/piano-lab.safetensors";
+inline const std::filesystem::path kClip = MAMBO_ASSETS "/seeds/satie-gymnopedie.wav";
+
+// Polls until f() or the seconds are over; returns f().
+template <class F>
+bool within(double seconds, F f) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  while (!f()) {
+    if (std::chrono::steady_clock::now() > until) return f();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
+}
+
+// Opens the model, with the clip if there is one, and waits. False, with the message shown, when it
+// does not come up.
+bool bring_up(Session& session, const std::filesystem::path& clip = {});
+
+// Polls until there are `samples` generated ones of one generation later than `after`.
+std::vector<Observation> watch(Session& session, std::size_t samples, std::uint64_t after = 0);
+
+// The codes of the generated (or of the seed's) observations.
+std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool seed = false);
+
+// What an offline generator plays after the clip (after silence when empty).
+class Offline {
+ public:
+  explicit Offline(const std::filesystem::path& clip = {}, std::uint64_t rng_seed = 1);
+  ~Offline();
+  Offline(const Offline&) = delete;
+  Offline& operator=(const Offline&) = delete;
+  std::vector<std::uint8_t> codes(std::size_t n, const SamplingParams& p = {});
+  std::vector<float> samples(std::size_t n);  // decoded
+  int rate() const;
+  const std::vector<std::uint8_t>& seed() const;
+  // Forgets the last call of codes().
+  void step_back();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mambo::testing
