@@ -149,22 +149,28 @@ std::string SoundServer::missing() {
   return "ALSA's pulse plugin (libasound2-plugins) is not installed";
 }
 
-SoundServer::SoundServer(int rate, int channels)
-    : daemon_(
-          {"pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit",
-           "--use-pid-file=no", "-L",
-           "module-null-sink sink_name=mambo norewinds=1 format=float32le rate=" +
-               std::to_string(rate) + " channels=" + std::to_string(channels),
-           "-L", "module-native-protocol-unix auth-anonymous=1 socket=" + world_.socket().string()},
-          world_.folder() / "daemon.out", world_.folder() / "daemon.log") {
-  const bool up =
-      eventually(10s, [this] { return !daemon_.running() || accepts(world_.socket()); }) &&
-      daemon_.running();
-  if (!up) problem_ = "pulseaudio does not start: " + text_of(world_.folder() / "daemon.log");
+SoundServer::SoundServer(int rate, int channels) : rate_(rate), channels_(channels) { restart(); }
+
+void SoundServer::restart() {
+  daemon_.reset();
+  std::error_code ignored;
+  fs::remove(world_.socket(), ignored);
+  daemon_ = std::make_unique<Child>(
+      std::vector<std::string>{
+          "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit",
+          "--use-pid-file=no", "-L",
+          "module-null-sink sink_name=mambo norewinds=1 format=float32le rate=" +
+              std::to_string(rate_) + " channels=" + std::to_string(channels_),
+          "-L", "module-native-protocol-unix auth-anonymous=1 socket=" + world_.socket().string()},
+      world_.folder() / "daemon.out", world_.folder() / "daemon.log");
+  eventually(10s, [this] { return !daemon_->running() || accepts(world_.socket()); });
+  problem_ = accepts(world_.socket())
+                 ? ""
+                 : "pulseaudio does not start: " + text_of(world_.folder() / "daemon.log");
 }
 
-void SoundServer::kill() { daemon_.stop(); }
-void SoundServer::freeze() { daemon_.signal(SIGSTOP); }
+void SoundServer::kill() { daemon_->stop(); }
+void SoundServer::freeze() { daemon_->signal(SIGSTOP); }
 
 SinkRecording::SinkRecording(const SoundServer& server, int rate)
     : file_(server.folder() / "recording.raw"),

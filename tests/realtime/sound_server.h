@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -58,13 +59,15 @@ class SoundServer {
   SoundServer(int rate, int channels);
   std::string problem() const { return problem_; }
 
-  void kill();    // as if the card were pulled out
-  void freeze();  // as if the server hung; kill() works still
+  void kill();     // as if the card were pulled out
+  void restart();  // and put back; problem() says if it does not run
+  void freeze();   // as if the server hung; kill() works still
   const std::filesystem::path& folder() const { return world_.folder(); }
 
  private:
   SoundWorld world_;
-  Child daemon_;
+  int rate_, channels_;
+  std::unique_ptr<Child> daemon_;
   std::string problem_;
 };
 

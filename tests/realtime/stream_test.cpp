@@ -1,0 +1,219 @@
+// From the model to the sink: what a listener hears is, sample by sample, what the model made.
+// 10 seconds; 60 with MAMBO_LONG=1 in the environment.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <thread>
+
+#include "app/audio_device.h"
+#include "app/rate_converter.h"
+#include "dsp/output_stage.h"
+#include "listen.h"
+#include "sound_server.h"
+
+namespace mambo {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::bring_up;
+using testing::kClip;
+using testing::Offline;
+using testing::SinkRecording;
+using testing::SoundServer;
+using testing::within;
+
+double seconds_to_play() {
+  const char* thorough = std::getenv("MAMBO_LONG");
+  return thorough != nullptr && std::string(thorough) == "1" ? 60 : 10;
+}
+
+SessionOptions options() {
+  SessionOptions o;
+  o.latency_s = 0.12;  // a busy machine with two cores may be late now and then
+  return o;
+}
+
+// Plays the clip's continuation into the sink and returns what arrived there at `rate`.
+std::vector<float> listen(SoundServer& server, int rate, double seconds) {
+  SinkRecording recording(server, rate);
+  Session session(options());
+  if (!bring_up(session, kClip)) return {};
+  session.play();
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds + 0.5));
+  const SessionStatus s = session.status();
+  EXPECT_FALSE(s.silent) << s.message;
+  EXPECT_EQ(s.underruns, 0U);
+  EXPECT_GT(s.output_latency_ms, 20);
+  EXPECT_LT(s.output_latency_ms, 300);
+  session.pause();
+  std::this_thread::sleep_for(50ms);
+  return recording.stop();
+}
+
+// How many samples of `made` are in `heard`, one after the other, and where the first of them is.
+struct Found {
+  std::size_t at = 0, first = 0, count = 0;
+};
+Found locate(const std::vector<float>& heard, const std::vector<float>& made, std::size_t first) {
+  const auto begin = made.begin() + static_cast<std::ptrdiff_t>(first);
+  const auto at = std::search(heard.begin(), heard.end(), begin, begin + 64);
+  Found f{static_cast<std::size_t>(at - heard.begin()), first, 0};
+  while (f.at + f.count < heard.size() && first + f.count < made.size() &&
+         heard[f.at + f.count] == made[first + f.count]) {
+    ++f.count;
+  }
+  return f;
+}
+
+// The highest normalised correlation of a stretch of `b` with any stretch of `a`, to a fraction of
+// a sample.
+double best_correlation(const std::vector<float>& a, const std::vector<float>& b, std::size_t n) {
+  const auto correlation = [&](std::size_t lag, double fraction) {
+    double ab = 0, aa = 0, bb = 0;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double x = a[lag + i] + fraction * (a[lag + i + 1] - a[lag + i]);
+      ab += x * b[i];
+      aa += x * x;
+      bb += static_cast<double>(b[i]) * b[i];
+    }
+    return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0.0;
+  };
+  std::size_t lag = 0;
+  double best = -1;
+  for (std::size_t l = 0; l + n + 1 < a.size(); ++l) {
+    // A look at every 16th sample tells where it is worth while.
+    double ab = 0, aa = 1e-12, bb = 1e-12;
+    for (std::size_t i = 0; i < n; i += 16) {
+      ab += static_cast<double>(a[l + i]) * b[i];
+      aa += static_cast<double>(a[l + i]) * a[l + i];
+      bb += static_cast<double>(b[i]) * b[i];
+    }
+    if (ab / std::sqrt(aa * bb) < best - 0.05) continue;
+    const double c = correlation(l, 0);
+    if (c > best) {
+      best = c;
+      lag = l;
+    }
+  }
+  const std::size_t from = lag > 0 ? lag - 1 : 0;
+  for (std::size_t l = from; l <= lag; ++l) {
+    for (double f = 0; f < 1; f += 0.1) best = std::max(best, correlation(l, f));
+  }
+  return best;
+}
+
+TEST(Stream, TheSinkHearsTheVerySamplesOfAnOfflineGenerator) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  const double seconds = seconds_to_play();
+  const std::vector<float> heard = listen(server, 16000, seconds);
+  Offline offline(kClip);
+  ASSERT_EQ(offline.rate(), 16000);
+  const std::vector<float> made = offline.samples(static_cast<std::size_t>((seconds + 2) * 16000));
+  constexpr std::size_t fade = 80;  // 5 ms in which the sound opens
+  const Found f = locate(heard, made, fade);
+  ASSERT_GT(f.count, 0U) << "nothing of it arrived";
+  EXPECT_GT(static_cast<double>(f.count), seconds * 16000)
+      << "sample " << f.first + f.count << " did not follow";
+  ASSERT_GE(f.at, fade);
+  for (std::size_t i = 0; i < fade; ++i) {
+    const float x = heard[f.at - fade + i];
+    EXPECT_LE(std::fabs(x), std::fabs(made[i])) << "in the fade, sample " << i;
+    EXPECT_GE(x * made[i], 0.0F);
+  }
+  for (std::size_t i = 0; i < f.at - fade; ++i) ASSERT_EQ(heard[i], 0.0F) << "before it began";
+}
+
+TEST(Stream, AStereoSinkHearsThemInBothChannels) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 2);
+  ASSERT_EQ(server.problem(), "");
+  const std::vector<float> heard = listen(server, 16000, 1);
+  const std::vector<float> made = Offline(kClip).samples(48000);
+  EXPECT_GT(locate(heard, made, 80).count, 16000U);
+}
+
+TEST(Stream, ASinkOfAnotherRateHearsTheSameSound) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(48000, 2);
+  ASSERT_EQ(server.problem(), "");
+  const std::vector<float> heard = listen(server, 48000, 2);
+  const std::vector<float> made = Offline(kClip).samples(32000);
+  std::vector<float> wanted;
+  RateConverter convert(16000, 48000);
+  convert.process(made, wanted);
+  wanted.erase(wanted.begin(), wanted.begin() + 4800);
+  ASSERT_GT(wanted.size(), 24000U);
+  EXPECT_GT(best_correlation(heard, wanted, 24000), 0.99);
+}
+
+// A device that is opened at its own rate: our resampler does what the server did above.
+TEST(Stream, OurResamplerDrivesADeviceOfAnotherRate) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(48000, 1);
+  ASSERT_EQ(server.problem(), "");
+  const std::vector<float> made = Offline(kClip).samples(32000);
+  RingBuffer<float> ring(made.size());
+  ring.write(std::span<const float>(made));
+  OutputStage stage(ring);
+  stage.set_refill(1000);
+  stage.set_playing(true);
+  struct Source final : AudioSource {
+    explicit Source(OutputStage& s) : stage(s) {}
+    void prepare(double rate, int channels, int) override {
+      stage.prepare(16000, static_cast<int>(rate), channels);
+    }
+    void render(float* out, int frames) noexcept override {
+      stage.render(out, static_cast<std::size_t>(frames));
+    }
+    OutputStage& stage;
+  } source(stage);
+  SinkRecording recording(server, 48000);
+  auto output = open_audio({"pulse", 48000, 0.1}, source);
+  ASSERT_EQ(output->rate(), 48000);
+  std::this_thread::sleep_for(1500ms);
+  EXPECT_EQ(stage.underruns(), 0U);
+  output.reset();
+  const std::vector<float> heard = recording.stop();
+  std::vector<float> wanted;
+  RateConverter convert(16000, 48000);
+  convert.process(made, wanted);
+  wanted.erase(wanted.begin(), wanted.begin() + 4800);
+  EXPECT_GT(best_correlation(heard, wanted, 24000), 0.99);
+}
+
+// The card is pulled out and comes back.
+TEST(Stream, ASessionSurvivesTheLossOfItsDevice) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  Session session(options());
+  ASSERT_TRUE(bring_up(session, kClip));
+  session.play();
+  ASSERT_TRUE(within(5, [&] { return session.status().heard > 4000; }));
+  EXPECT_FALSE(session.status().silent);
+  server.kill();
+  ASSERT_TRUE(within(4, [&] { return session.status().silent; }));
+  EXPECT_TRUE(within(1, [&] {
+    const SessionStatus s = session.status();
+    return s.message_is_error && s.message.find("went away") != std::string::npos;
+  })) << session.status().message;
+  const std::uint64_t then = session.status().generated;
+  EXPECT_TRUE(within(3, [&] { return session.status().generated > then + 4000; })) << "goes on";
+
+  server.restart();
+  ASSERT_EQ(server.problem(), "");
+  EXPECT_TRUE(within(12, [&] { return !session.status().silent; })) << session.status().message;
+  SinkRecording recording(server, 16000);
+  std::this_thread::sleep_for(500ms);
+  const std::vector<float> heard = recording.stop();
+  EXPECT_TRUE(
+      std::any_of(heard.begin(), heard.end(), [](float x) { return std::fabs(x) > 0.01F; }));
+}
+
+}  // namespace
+}  // namespace mambo
