@@ -10,9 +10,12 @@
 
 #include <hwy/highway.h>
 
-// Loops over vectors that must stay in registers are unrolled whole.
+// Loops over vectors that must stay in registers are unrolled whole; not under the sanitizers, whose
+// checks multiplied by the unrolling take minutes to compile.
 #ifndef MAMBO_UNROLL
-#if defined(__clang__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MAMBO_UNROLL
+#elif defined(__clang__)
 #define MAMBO_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define MAMBO_UNROLL _Pragma("GCC unroll 64")
