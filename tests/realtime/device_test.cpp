@@ -105,6 +105,23 @@ TEST(AudioDevice, EverySampleArrivesInOrder) {
   EXPECT_EQ(n, source.played);
 }
 
+// A device fills its buffer in one go; a generator that has only just begun could not follow.
+TEST(AudioDevice, AsksForSoundAtItsOwnPaceFromTheBeginning) {
+  MAMBO_NEEDS_SOUND_SERVER();
+  SoundServer server(16000, 1);
+  ASSERT_EQ(server.problem(), "");
+  Counting source;
+  auto output = open_audio({"", 16000, 0.2}, source);
+  const auto opened = Clock::now();
+  double ahead = 0;  // seconds
+  while (seconds_since(opened) < 0.5) {
+    ahead = std::max(ahead, static_cast<double>(source.played) / 16000 - seconds_since(opened));
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_GT(source.played, 4000U);
+  EXPECT_LT(ahead, 0.12) << "the device's whole buffer is 0.2 s";
+}
+
 TEST(AudioDevice, OneAndTwoChannelsOpen) {
   MAMBO_NEEDS_SOUND_SERVER();
   for (const int channels : {1, 2}) {

@@ -10,6 +10,15 @@
 
 namespace mambo::testing {
 
+std::filesystem::path short_clip(const std::filesystem::path& folder) {
+  const Clip whole = load_clip(kClip, 16000);
+  const std::filesystem::path path = folder / "short.wav";
+  AudioWriter writer(path, WriterOptions{});  // 16 kHz
+  writer.write(std::span(whole.samples).first(24000));
+  writer.close();
+  return path;
+}
+
 bool bring_up(Session& session, const std::filesystem::path& clip) {
   if (!clip.empty()) session.open_clip(clip);
   session.open_model(kModel);

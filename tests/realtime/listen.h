@@ -26,6 +26,9 @@ bool within(double seconds, F f) {
   return true;
 }
 
+// The first second and a half of the clip, as a file in `folder`: quickly absorbed.
+std::filesystem::path short_clip(const std::filesystem::path& folder);
+
 // Opens the model, with the clip if there is one, and waits. False, with the message shown, when it
 // does not come up.
 bool bring_up(Session& session, const std::filesystem::path& clip = {});

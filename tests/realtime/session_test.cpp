@@ -20,7 +20,6 @@ namespace {
 using namespace std::chrono_literals;
 using testing::bring_up;
 using testing::codes_of;
-using testing::kClip;
 using testing::kModel;
 using testing::Offline;
 using testing::watch;
@@ -53,6 +52,7 @@ class SessionTest : public ::testing::Test {
   }
 
   testing::SoundWorld world;
+  const std::filesystem::path clip = testing::short_clip(world.folder());
   std::unique_ptr<Session> session = std::make_unique<Session>(SessionOptions{});
 };
 
@@ -96,10 +96,10 @@ TEST_F(SessionTest, PauseStandsStill) {
 
 TEST_F(SessionTest, PlaysWhatAnOfflineGeneratorMakesAndAgainRepeatsIt) {
   session->set_observing(true);
-  ASSERT_TRUE(bring_up(*session, kClip));
+  ASSERT_TRUE(bring_up(*session, clip));
   session->play();
   const auto first = watch(*session, 6000);
-  Offline offline(kClip);
+  Offline offline(clip);
   EXPECT_EQ(codes_of(first, true), offline.seed());
   std::vector<std::uint8_t> codes = codes_of(first);
   EXPECT_EQ(codes, offline.codes(codes.size()));
@@ -119,7 +119,7 @@ TEST_F(SessionTest, PlaysWhatAnOfflineGeneratorMakesAndAgainRepeatsIt) {
       codes_of(watch(*session, codes.size(), second.front().generation));
   other.resize(codes.size());
   EXPECT_NE(other, codes);
-  EXPECT_EQ(other, Offline(kClip, 2).codes(codes.size()));
+  EXPECT_EQ(other, Offline(clip, 2).codes(codes.size()));
 }
 
 TEST_F(SessionTest, ControlsTakeEffectWithinAChunk) {
@@ -161,8 +161,8 @@ TEST_F(SessionTest, ABadModelIsSaidAndTheSessionGoesOn) {
 
   ASSERT_TRUE(bring_up(*session));
   EXPECT_TRUE(grows());
-  session->open_model(kClip);  // no model either
-  EXPECT_TRUE(wait_for_message("satie-gymnopedie.wav"));
+  session->open_model(clip);  // no model either
+  EXPECT_TRUE(wait_for_message("short.wav"));
   EXPECT_TRUE(session->status().message_is_error);
   EXPECT_NE(session->model(), nullptr) << "the model before goes on";
   EXPECT_TRUE(grows());
@@ -179,11 +179,11 @@ TEST_F(SessionTest, ABadClipIsSaidAndTheSessionGoesOn) {
   session->play();
   EXPECT_TRUE(grows()) << "from silence";
 
-  session->open_clip(kClip);
-  ASSERT_TRUE(within(20, [&] { return session->clip_path() == kClip; }));
+  session->open_clip(clip);
+  ASSERT_TRUE(within(20, [&] { return session->clip_path() == clip; }));
   session->open_clip(bad);
   ASSERT_TRUE(wait_for_message("bad.wav"));
-  EXPECT_EQ(session->clip_path(), kClip) << "the clip before stays";
+  EXPECT_EQ(session->clip_path(), clip) << "the clip before stays";
   EXPECT_TRUE(grows());
   session->clear_clip();
   EXPECT_TRUE(within(10, [&] { return session->clip_path().empty(); }));
@@ -199,7 +199,7 @@ TEST_F(SessionTest, AnUnknownDeviceIsSaidAndTheSessionGoesOn) {
 }
 
 TEST_F(SessionTest, AbsorbingCanBeCancelled) {
-  ASSERT_TRUE(bring_up(*session, kClip));
+  ASSERT_TRUE(bring_up(*session, clip));
   session->play();
   session->open_clip(long_clip());
   ASSERT_TRUE(within(20, [&] {
@@ -213,7 +213,7 @@ TEST_F(SessionTest, AbsorbingCanBeCancelled) {
   EXPECT_TRUE(wait_for_message("Cancelled."));
   EXPECT_TRUE(within(2, [&] { return session->status().activity == Activity::ready; }));
   EXPECT_LT(seconds_since(asked), 2);
-  EXPECT_EQ(session->clip_path(), kClip);
+  EXPECT_EQ(session->clip_path(), clip);
   EXPECT_TRUE(grows());
 }
 
@@ -221,7 +221,7 @@ TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
   constexpr int layer = 1;
   session->set_tap_layer(layer);
   session->set_observing(true);
-  ASSERT_TRUE(bring_up(*session, kClip));
+  ASSERT_TRUE(bring_up(*session, clip));
   session->play();
   const auto seen = watch(*session, 8000);
   EXPECT_EQ(session->status().dropped_observations, 0U);
@@ -277,7 +277,7 @@ TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
 
 TEST_F(SessionTest, ARecordingHoldsTheVerySamples) {
   session->set_observing(true);
-  ASSERT_TRUE(bring_up(*session, kClip));
+  ASSERT_TRUE(bring_up(*session, clip));
   session->play();
   auto seen = watch(*session, 2000);
   const std::filesystem::path file = world.folder() / "take.wav";
@@ -300,11 +300,11 @@ TEST_F(SessionTest, ARecordingHoldsTheVerySamples) {
 }
 
 TEST_F(SessionTest, ItCanGoAwayAtAnyMoment) {
-  const std::filesystem::path clip = long_clip();
+  const std::filesystem::path noise = long_clip();
   for (const auto wait : {0ms, 1ms, 5ms, 20ms, 60ms, 150ms, 300ms, 600ms}) {
     auto other = std::make_unique<Session>(SessionOptions{});
     other->set_observing(true);
-    other->open_clip(clip);
+    other->open_clip(noise);
     other->open_model(kModel);
     other->play();
     std::this_thread::sleep_for(wait);
@@ -312,7 +312,7 @@ TEST_F(SessionTest, ItCanGoAwayAtAnyMoment) {
     other.reset();
     EXPECT_LT(seconds_since(going), 2) << "after " << wait.count() << " ms";
   }
-  ASSERT_TRUE(bring_up(*session, kClip));
+  ASSERT_TRUE(bring_up(*session, clip));
   session->play();
   session->start_recording(world.folder() / "unfinished.wav");
   ASSERT_TRUE(within(5, [&] { return session->status().recorded_seconds > 0.1; }));
