@@ -208,6 +208,7 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
     play(20);
     player.set_observing(false);
     play(20);
+    std::this_thread::sleep_for(200ms);  // nobody listens: the ring fills, and the thread may sleep
     const testing::Calls calls = count.calls();
     EXPECT_EQ(calls.forbidden(), 0U) << calls.text();
     EXPECT_GT(calls.sleeps, 0U) << "not looking at the generator thread";
