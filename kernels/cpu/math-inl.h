@@ -10,8 +10,8 @@
 
 #include <hwy/highway.h>
 
-// Loops over vectors that must stay in registers are unrolled whole; not under the sanitizers, whose
-// checks multiplied by the unrolling take minutes to compile.
+// Loops over vectors that must stay in registers are unrolled whole; not under the sanitizers,
+// whose checks multiplied by the unrolling take minutes to compile.
 #ifndef MAMBO_UNROLL
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MAMBO_UNROLL
