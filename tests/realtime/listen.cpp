@@ -2,13 +2,47 @@
 
 #include <gtest/gtest.h>
 
-#include <thread>
+#include <random>
 
 #include "app/audio_file.h"
 #include "app/codes.h"
 #include "model/generator.h"
+#include "sanitized.h"
+#include "tests/model/temp_folder.h"
+#include "tests/model/tiny_model.h"
 
 namespace mambo::testing {
+
+namespace {
+
+void write_tiny_model(const std::filesystem::path& path) {
+  const TinyModel tiny;
+  std::vector<TensorWriter::Declaration> declarations;
+  for (const auto& [name, t] : tiny.tensors) declarations.push_back({name, t.dtype, t.shape});
+  TensorWriter writer(path, declarations, {{"mambo.config", tiny.config}});
+  std::mt19937 rng(1);
+  std::normal_distribution<float> normal(0, 0.5F);
+  for (std::size_t i = 0; i < declarations.size(); ++i) {
+    std::size_t n = 1;
+    for (const std::int64_t d : declarations[i].shape) n *= static_cast<std::size_t>(d);
+    std::vector<float> numbers(n);
+    for (float& x : numbers) x = normal(rng);
+    writer.write(i, 0, std::as_bytes(std::span(numbers)));
+  }
+  writer.finish();
+}
+
+}  // namespace
+
+const std::filesystem::path& model_path() {
+  static const TempFolder folder;
+  static const std::filesystem::path path = [] {
+    if (!kSanitized) return std::filesystem::path(MAMBO_ASSETS "/models/piano-lab.safetensors");
+    write_tiny_model(folder / "tiny.safetensors");
+    return folder / "tiny.safetensors";
+  }();
+  return path;
+}
 
 std::filesystem::path short_clip(const std::filesystem::path& folder) {
   const Clip whole = load_clip(kClip, 16000);
@@ -21,7 +55,7 @@ std::filesystem::path short_clip(const std::filesystem::path& folder) {
 
 bool bring_up(Session& session, const std::filesystem::path& clip) {
   if (!clip.empty()) session.open_clip(clip);
-  session.open_model(kModel);
+  session.open_model(model_path());
   const bool up = within(20, [&] {
     return session.model() != nullptr && session.status().activity == Activity::ready;
   });
@@ -59,7 +93,7 @@ std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool se
 }
 
 struct Offline::Impl {
-  std::shared_ptr<const Model> model = Model::load(kModel);
+  std::shared_ptr<const Model> model = Model::load(model_path());
   std::unique_ptr<Engine> engine = make_engine(model->network());
   Generator generator{*engine};
   Snapshot before = generator.snapshot();

@@ -20,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::bring_up;
 using testing::codes_of;
-using testing::kModel;
+using testing::model_path;
 using testing::Offline;
 using testing::watch;
 using testing::within;
@@ -172,7 +172,7 @@ TEST_F(SessionTest, ABadClipIsSaidAndTheSessionGoesOn) {
   const std::filesystem::path bad = world.folder() / "bad.wav";
   std::ofstream(bad) << "not a sound";
   session->open_clip(bad);
-  session->open_model(kModel);
+  session->open_model(model_path());
   ASSERT_TRUE(wait_for_message("bad.wav"));
   EXPECT_TRUE(within(10, [&] { return session->status().activity == Activity::ready; }));
   EXPECT_TRUE(session->clip_path().empty());
@@ -218,7 +218,7 @@ TEST_F(SessionTest, AbsorbingCanBeCancelled) {
 }
 
 TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
-  constexpr int layer = 1;
+  constexpr int layer = 0;
   session->set_tap_layer(layer);
   session->set_observing(true);
   ASSERT_TRUE(bring_up(*session, clip));
@@ -305,7 +305,7 @@ TEST_F(SessionTest, ItCanGoAwayAtAnyMoment) {
     auto other = std::make_unique<Session>(SessionOptions{});
     other->set_observing(true);
     other->open_clip(noise);
-    other->open_model(kModel);
+    other->open_model(model_path());
     other->play();
     std::this_thread::sleep_for(wait);
     const auto going = Clock::now();

@@ -15,6 +15,8 @@
 #include <sstream>
 #include <thread>
 
+#include "sanitized.h"
+
 namespace mambo::testing {
 namespace {
 
@@ -78,6 +80,7 @@ SoundWorld::SoundWorld() {
   set("PULSE_SERVER", "unix:" + socket().string());
   set("ALSA_CONFIG_PATH", (folder_ / "alsa.conf").string());
   set("JACK_NO_START_SERVER", "1");
+  if (kSanitized) set("MAMBO_VERBOSE", "1");  // or its reports would be silenced as chatter
 }
 
 SoundWorld::~SoundWorld() {

@@ -1,0 +1,12 @@
+// Whether this build runs under a sanitizer: slowly, and with malloc replaced.
+#pragma once
+
+namespace mambo::testing {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+}  // namespace mambo::testing
