@@ -17,6 +17,9 @@
 
 #include "sanitized.h"
 
+// The environment is read and changed here while no other thread of the test runs.
+// NOLINTBEGIN(concurrency-mt-unsafe)
+
 namespace mambo::testing {
 namespace {
 
@@ -198,3 +201,5 @@ std::vector<float> SinkRecording::stop() {
 }
 
 }  // namespace mambo::testing
+
+// NOLINTEND(concurrency-mt-unsafe)

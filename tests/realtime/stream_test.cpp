@@ -27,7 +27,8 @@ using testing::SoundServer;
 using testing::within;
 
 double seconds_to_play() {
-  const char* thorough = std::getenv("MAMBO_LONG");
+  const char* thorough =
+      std::getenv("MAMBO_LONG");  // NOLINT(concurrency-mt-unsafe): nobody sets it
   return thorough != nullptr && std::string(thorough) == "1" ? 60 : 10;
 }
 
