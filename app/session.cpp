@@ -154,8 +154,8 @@ struct Session::Impl {
   }
 
   // Absorbs the clip while the voice before still plays, then changes over.
-  void prepare(std::shared_ptr<const Model> next, std::shared_ptr<const Engine> next_engine,
-               const Path& clip) {
+  void prepare(const std::shared_ptr<const Model>& next,
+               const std::shared_ptr<const Engine>& next_engine, const Path& clip) {
     player.mark();
     std::vector<std::uint8_t> codes;
     double seconds = 0;

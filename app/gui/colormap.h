@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 
 namespace mambo::gui {
@@ -15,7 +16,7 @@ const Palette& palette(ColourMap map);
 const char* colour_map_name(ColourMap map);
 
 inline std::uint32_t colour_at(const Palette& p, float t) {  // t in [0, 1]
-  return p[static_cast<std::size_t>(t * 255.0F + 0.5F)];
+  return p[static_cast<std::size_t>(std::lround(t * 255.0F))];
 }
 
 // What a logarithmic colour scale spans, in octaves. Ends lie on half decades, so that the legend

@@ -22,7 +22,7 @@ void DeltaChannelsPanel::sort_channels(const Context& c, const LayerFacts& layer
   order_.resize(channels);
   std::iota(order_.begin(), order_.end(), 0);
   ++order_version_;
-  const auto a_quarter_second = static_cast<std::uint64_t>(c.facts.rate / layer.stride / 4 + 1);
+  const auto a_quarter_second = static_cast<std::uint64_t>(c.facts.rate / layer.stride / 4) + 1;
   sort_again_at_ = std::max(a_quarter_second, known * 4);
   tap.mean(tap.begin(), tap.end(), usual_);
   if (!by_horizon) return;

@@ -113,8 +113,8 @@ void SpectrogramPanel::draw(Context& c, float top, float bottom) {
   readout(c, "frequency", hertz_words(hz).c_str());
   const auto frame = static_cast<std::uint64_t>(
       std::max(0.0, p.position / static_cast<double>(spectrogram_.hop()) + 0.5));
-  const float db = spectrogram_.level(frame, frame + 1,
-                                      static_cast<std::size_t>(hz / spectrogram_.bin_hz() + 0.5));
+  const float db = spectrogram_.level(
+      frame, frame + 1, static_cast<std::size_t>(std::lround(hz / spectrogram_.bin_hz())));
   if (!std::isnan(db)) readout(c, "level", Words("{:.1f} dB", db).c_str());
   end_readout();
 }

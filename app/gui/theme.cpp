@@ -92,7 +92,7 @@ void set_sizes(ImGuiStyle& s, float scale) {
 
 ImU32 faded(ImU32 c, float alpha) {
   const auto own = static_cast<float>(c >> IM_COL32_A_SHIFT);
-  const auto a = static_cast<ImU32>(std::clamp(own * alpha, 0.0F, 255.0F) + 0.5F);
+  const auto a = static_cast<ImU32>(std::lround(std::clamp(own * alpha, 0.0F, 255.0F)));
   return (c & ~IM_COL32_A_MASK) | a << IM_COL32_A_SHIFT;
 }
 

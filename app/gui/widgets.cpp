@@ -102,8 +102,11 @@ SliderResult slider(const Theme& t, const SliderSpec& spec, float& value) {
   }
   tooltip(t, spec.tooltip);
   char shown[64];
-  ImFormatString(shown, sizeof(shown), value == spec.off ? "off" : spec.format,
-                 static_cast<double>(value));
+  if (value == spec.off) {
+    ImFormatString(shown, sizeof(shown), "off");
+  } else {
+    ImFormatString(shown, sizeof(shown), spec.format, static_cast<double>(value));
+  }
   draw_text(list, t.body, ImVec2(at.x + width, line), 1, 0.5F, colour::text, shown);
   ImGui::Dummy(ImVec2(0, t.u(1)));
   ImGui::PopID();
