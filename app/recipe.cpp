@@ -120,6 +120,15 @@ Recipe parse_recipe(const std::string& json, const std::string& where) {
       const auto at = j.find(key);
       return at == j.end() || at->is_null() ? std::string() : at->get<std::string>();
     };
+    // Exactly as written: a fraction or 1e30 has no place in an integer.
+    const auto whole = [&](const char* key) {
+      const Json& value = j.at(key);
+      if (!value.is_number_unsigned()) {
+        throw Error(
+            fmt::format("expected {} as a whole number of 0 or more, found {}", key, value.dump()));
+      }
+      return value.get<std::uint64_t>();
+    };
     r.version = text("mambo_version");
     r.part = parse_part(j.at("part").get<std::string>());
     r.model_path = text("model_path");
@@ -134,8 +143,8 @@ Recipe parse_recipe(const std::string& json, const std::string& where) {
     r.sampling.temperature = j.at("temperature").get<float>();
     r.sampling.top_k = j.at("top_k").get<int>();
     r.sampling.top_p = j.at("top_p").get<float>();
-    r.rng_seed = j.at("rng_seed").get<std::uint64_t>();
-    r.samples = j.at("samples").get<std::uint64_t>();
+    r.rng_seed = whole("rng_seed");
+    r.samples = whole("samples");
     r.backend = j.at("backend").get<std::string>();
     r.weights = j.at("weights").get<std::string>();
     r.engine = text("engine");

@@ -1,0 +1,113 @@
+#include "app/recipe.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "kernels/error.h"
+
+namespace mambo {
+namespace {
+
+Recipe sample() {
+  Recipe r;
+  r.version = "0.1.0";
+  r.model_path = "/models/m.safetensors";
+  r.model_name = "m";
+  r.model_sha256 = std::string(64, 'a');
+  r.sample_rate = 16000;
+  r.clip_path = "/clips/c.wav";
+  r.clip_sha256 = std::string(64, 'b');
+  r.clip_from_s = 0.1;
+  r.sampling = {0.9F, 50, 0.95F};
+  r.rng_seed = 18446744073709551615ULL;
+  r.samples = 160000;
+  r.backend = "cpu";
+  r.weights = "half";
+  r.part = Part::joined;
+  r.format = FileFormat::flac;
+  r.file_rate = 48000;
+  r.file = "c.flac";
+  r.file_samples = 480000;
+  r.interrupted = true;
+  return r;
+}
+
+TEST(Recipe, SurvivesItsJson) {
+  const Recipe r = sample();
+  const Recipe back = parse_recipe(recipe_json(r), "r.json");
+  EXPECT_TRUE(same_sound(r, back));
+  EXPECT_EQ(back.sampling, r.sampling);
+  EXPECT_EQ(back.rng_seed, r.rng_seed);
+  EXPECT_EQ(back.model_path, r.model_path);
+  EXPECT_EQ(back.clip_path, r.clip_path);
+  EXPECT_EQ(back.file_samples, r.file_samples);
+  EXPECT_TRUE(back.interrupted);
+}
+
+TEST(Recipe, SameSoundHearsEveryDifference) {
+  const Recipe r = sample();
+  const auto differs = [&](auto change) {
+    Recipe other = r;
+    change(other);
+    return !same_sound(r, other);
+  };
+  EXPECT_TRUE(differs([](Recipe& o) { o.model_sha256[3] = 'c'; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.clip_sha256[3] = 'c'; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.clip_from_s = 0.2; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.clip_to_s = 1; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.sampling.temperature = 0.91F; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.sampling.top_k = 51; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.sampling.top_p = 0.96F; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.rng_seed -= 1; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.samples += 1; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.backend = "cuda"; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.weights = "f32"; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.part = Part::seed; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.format = FileFormat::ogg; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.file_rate = 44100; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.encoding = Encoding::linear8; }));
+  // Where things lie and who made them changes no sample.
+  EXPECT_FALSE(differs([](Recipe& o) { o.model_path = o.clip_path = "/elsewhere"; }));
+  EXPECT_FALSE(differs([](Recipe& o) { o.version = "9.9.9"; }));
+  EXPECT_FALSE(differs([](Recipe& o) { o.engine = "another"; }));
+}
+
+TEST(Recipe, BadOnesAreRefusedByName) {
+  const auto good = nlohmann::json::parse(recipe_json(sample()));
+  const auto expect_refused = [](const std::string& text) {
+    try {
+      parse_recipe(text, "r.json");
+      ADD_FAILURE() << "accepted " << text;
+    } catch (const Error& e) {
+      const std::string what = e.what();
+      EXPECT_EQ(what.rfind("r.json: ", 0), 0U) << what;
+      EXPECT_EQ(what.find('\n'), std::string::npos) << what;
+    }
+  };
+  for (const char* text : {"", "{", "[]", "3", "{}", "{\"mambo_recipe\":7}"}) expect_refused(text);
+  for (const char* key : {"part", "model_sha256", "samples", "rng_seed", "format", "file_rate_hz",
+                          "temperature", "weights"}) {
+    nlohmann::json without = good;
+    without.erase(key);
+    expect_refused(without.dump());
+    nlohmann::json strange = good;
+    strange[key] = nlohmann::json::array();
+    expect_refused(strange.dump());
+  }
+  const std::vector<std::pair<const char*, nlohmann::json>> absurd = {
+      {"temperature", -1},       {"top_k", -1},        {"top_p", 0},
+      {"file_rate_hz", 0},       {"samples", 1e30},    {"format", "mp3"},
+      {"part", "all"},           {"encoding", "alaw"}, {"sample_rate_hz", -1},
+      {"clip_from_seconds", -1}, {"mambo_recipe", "1"}};
+  for (const auto& [key, value] : absurd) {
+    nlohmann::json bad = good;
+    bad[key] = value;
+    expect_refused(bad.dump());
+  }
+}
+
+TEST(Recipe, LiesBesideItsFile) { EXPECT_EQ(recipe_path("out/a.b.wav"), "out/a.b.json"); }
+
+}  // namespace
+}  // namespace mambo
