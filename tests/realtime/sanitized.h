@@ -10,3 +10,7 @@ inline constexpr bool kSanitized = false;
 #endif
 
 }  // namespace mambo::testing
+
+// For tests that hold the stream to the clock of a sound card.
+#define MAMBO_NEEDS_REAL_TIME() \
+  if (mambo::testing::kSanitized) GTEST_SKIP() << "under a sanitizer nothing is in time"
