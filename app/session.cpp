@@ -177,9 +177,11 @@ struct Session::Impl {
     output.flush();
     auto queue = voice->queue;
     auto seed = voice->seed;
-    std::unique_ptr<Voice> before = player.exchange(std::move(voice));
+    std::unique_ptr<Voice> before;
     {
+      // poll sees the old history or the new one, never a mixture.
       const std::lock_guard lock(mutex);
+      before = player.exchange(std::move(voice));
       voice_model = next;
       engine = next_engine;
       clip_path = clip;
@@ -340,18 +342,23 @@ Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(o
 Session::~Session() = default;
 
 void Session::open_model(const Path& path) {
-  impl_->cancelled = true;  // what is under way gives way
-  impl_->request([&](Requests& r) { r.model = path; });
+  impl_->request([&](Requests& r) {
+    impl_->cancelled = true;  // what is under way gives way
+    r.model = path;
+  });
 }
 void Session::open_clip(const Path& path) {
-  if (impl_->activity == Activity::prefilling || impl_->activity == Activity::loading_clip)
-    impl_->cancelled = true;
-  impl_->request([&](Requests& r) { r.clip = path; });
+  impl_->request([&](Requests& r) {
+    if (impl_->activity == Activity::prefilling || impl_->activity == Activity::loading_clip) {
+      impl_->cancelled = true;
+    }
+    r.clip = path;
+  });
 }
 void Session::clear_clip() { open_clip({}); }
 void Session::cancel() {
-  impl_->cancelled = true;
-  impl_->request([](Requests& r) {  // nor what waits behind it
+  impl_->request([this](Requests& r) {  // nor what waits behind it
+    impl_->cancelled = true;
     r.model.reset();
     r.clip.reset();
   });
@@ -407,14 +414,15 @@ bool Session::poll(Observation& out) {
   if (!s.observing) return false;
   std::shared_ptr<const std::vector<Observation>> seed;
   std::shared_ptr<const Engine> engine;
+  std::uint64_t generation = 0;
   {
     const std::lock_guard lock(s.mutex);
+    generation = s.player.generation();
     s.polled_queue = s.eye_queue;
     engine = s.engine;
     seed = s.eye_seed;
   }
   if (s.polled_queue == nullptr) return false;
-  const std::uint64_t generation = s.player.generation();
   if (generation != s.polled_generation) {
     s.polled_generation = generation;
     s.seed_cursor = 0;
