@@ -24,6 +24,9 @@ enum class WeightStorage : std::uint8_t { half, f32 };  // half: bf16 on a CPU; 
 struct EngineOptions {
   WeightStorage storage = WeightStorage::half;
   int threads = 0;  // for prefill and generate_many; 0: one a core
+  // How a GPU shares out a step: empty: its own choice by the model's size and the device; or
+  // "single", "cluster", "grid". For tests and benchmarks; every plan draws the same samples.
+  std::string plan;
 };
 
 // Δ (delta) as generation goes by, filled by generate() if given. All memory is the caller's.
@@ -91,6 +94,8 @@ class Engine {
   virtual std::string description() const = 0;  // "CPU, AVX-512, bf16 weights, 2 threads"
   virtual std::size_t weight_bytes() const = 0;
   virtual std::size_t state_bytes() const = 0;
+  // How many streams generate_many is best given at once: what keeps the whole device busy.
+  virtual int streams_at_once() const { return 64; }
   const StateLayout& layout() const { return layout_; }
 
   // Allocates. The zero state.
@@ -128,19 +133,29 @@ inline constexpr std::uint8_t silence_code = 128;
 
 struct ComputeDevice {
   std::string backend;       // "cpu", "cuda"
-  std::string name;          // "Intel Xeon ..., 2 cores"
+  std::string name;          // "Intel Xeon ..., 2 cores"; empty: there is no such device here
   std::string capabilities;  // "AVX-512", "sm_90, 132 SMs"
   std::uint64_t memory_bytes = 0;
   bool usable = true;
   std::string reason;  // why not, when not usable
 };
 
-// What this build can run on this machine, best first.
+// What can compute on this machine, best first, and what cannot, each with the reason why not: a
+// device that the driver refuses, a backend without a device, a backend left out of this build.
+// Never throws.
 std::vector<ComputeDevice> compute_devices();
 
-// backend: "auto" (the best usable one), "cpu", ... Throws Error naming what is there when it is
-// not. The network's bytes need to live only during the call.
+// backend: "auto" (the best usable one), "cpu", "cuda". Throws Error in one sentence with the
+// reason when it cannot be used. auto goes on to the next best device when one refuses
+// (DeviceError: too little memory, say) and leaves one sentence about that in `notice`, which is
+// empty otherwise. The network's bytes need to live only during the call.
 std::unique_ptr<Engine> make_engine(const NetworkView& net, const std::string& backend = "auto",
-                                    const EngineOptions& options = {});
+                                    const EngineOptions& options = {},
+                                    std::string* notice = nullptr);
+
+// Engine::description() of the engine that make_engine would give. Uploads where only the upload
+// tells (CUDA chooses its plan by model and device); on a CPU it costs nothing.
+std::string describe_engine(const NetworkView& net, const std::string& backend = "auto",
+                            const EngineOptions& options = {}, std::string* notice = nullptr);
 
 }  // namespace mambo

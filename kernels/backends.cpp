@@ -1,22 +1,88 @@
-#include "kernels/backend.h"
+#include "kernels/backends.h"
+
+#if MAMBO_HAS_CPU
 #include "kernels/cpu/backend_cpu.h"
+#endif
+#if MAMBO_HAS_CUDA
+#include "kernels/cuda/backend_cuda.h"
+#endif
 
 namespace mambo {
+namespace {
 
-std::vector<ComputeDevice> compute_devices() { return {cpu::cpu_device()}; }
+[[maybe_unused]] ComputeDevice left_out(const char* backend, const char* reason) {
+  ComputeDevice device;
+  device.backend = backend;
+  device.usable = false;
+  device.reason = reason;
+  return device;
+}
+
+}  // namespace
+
+std::string usable_backends(std::span<const ComputeDevice> devices) {
+  std::string names;
+  std::string last;
+  for (const ComputeDevice& d : devices) {
+    if (!d.usable || d.backend == last) continue;
+    last = d.backend;
+    names += (names.empty() ? "" : ", ") + last;
+  }
+  return names.empty() ? "nothing" : names;
+}
+
+std::string reason_against(std::span<const ComputeDevice> devices, const std::string& backend) {
+  std::string reason;
+  for (const ComputeDevice& d : devices) {
+    if (d.backend != backend) continue;
+    if (!reason.empty()) reason += "; ";
+    if (!d.name.empty()) reason += d.name + ": ";
+    reason += d.reason;
+  }
+  return reason.empty() ? "there is no such backend" : reason;
+}
+
+std::vector<ComputeDevice> compute_devices() {
+  std::vector<ComputeDevice> devices;
+#if MAMBO_HAS_CUDA
+  devices = cuda::cuda_devices();
+#endif
+#if MAMBO_HAS_CPU
+  devices.push_back(cpu::cpu_device());
+#else
+  devices.push_back(left_out("cpu", "this build has no CPU engine"));
+#endif
+#if !MAMBO_HAS_CUDA
+  devices.push_back(left_out("cuda", "this build has no CUDA engine"));
+#endif
+  std::stable_partition(devices.begin(), devices.end(),
+                        [](const ComputeDevice& d) { return d.usable; });
+  return devices;
+}
 
 std::unique_ptr<Engine> make_engine(const NetworkView& net, const std::string& backend,
-                                    const EngineOptions& options) {
-  std::string there;
-  for (const ComputeDevice& device : compute_devices()) {
-    if (!device.usable) continue;
-    if (backend == "auto" || backend == device.backend) {
-      if (device.backend == "cpu") return cpu::make_cpu_engine(net, options);
-    }
-    there += (there.empty() ? "" : ", ") + device.backend;
-  }
-  throw Error("backend '" + backend + "' is not there: this build runs " + there +
-              " on this machine (or auto)");
+                                    const EngineOptions& options, std::string* notice) {
+  return choose(compute_devices(), backend, notice,
+                [&]([[maybe_unused]] const ComputeDevice& d) -> std::unique_ptr<Engine> {
+#if MAMBO_HAS_CUDA
+                  if (d.backend == "cuda") return cuda::make_cuda_engine(net, options);
+#endif
+#if MAMBO_HAS_CPU
+                  if (d.backend == "cpu") return cpu::make_cpu_engine(net, options);
+#endif
+                  throw Error("no engine for backend '" + d.backend + "'");
+                });
+}
+
+std::string describe_engine(const NetworkView& net, const std::string& backend,
+                            const EngineOptions& options, std::string* notice) {
+  return choose(compute_devices(), backend, notice,
+                [&]([[maybe_unused]] const ComputeDevice& d) -> std::string {
+#if MAMBO_HAS_CPU
+                  if (d.backend == "cpu") return cpu::describe_cpu_engine(options);
+#endif
+                  return make_engine(net, d.backend, options)->description();
+                });
 }
 
 }  // namespace mambo

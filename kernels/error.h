@@ -18,4 +18,10 @@ class Cancelled : public Error {
   Cancelled() : Error("cancelled") {}
 };
 
+// A compute device refused or was lost: the same work may go on elsewhere (the CPU).
+class DeviceError : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace mambo

@@ -1,12 +1,16 @@
 #include "model/sha256.h"
 
+#if MAMBO_HAS_OPENSSL
 #include <openssl/evp.h>
+#endif
 
 #include <array>
 
 #include "kernels/error.h"
 
 namespace mambo {
+
+#if MAMBO_HAS_OPENSSL
 
 std::string sha256_hex(std::span<const std::byte> bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -22,5 +26,13 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   }
   return hex;
 }
+
+#else  // an engine build on a machine without OpenSSL's headers
+
+std::string sha256_hex(std::span<const std::byte> /*bytes*/) {
+  throw Error("SHA-256: expected a build with OpenSSL, found one without");
+}
+
+#endif
 
 }  // namespace mambo

@@ -5,106 +5,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <deque>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "kernels/backend.h"
+#include "kernels/backends.h"
+#include "kernels/random_network.h"
 
 namespace mambo::testing {
 
-struct Shape {
-  std::string name;
-  std::vector<int> pool, layers;
-  int d_model, widen, expand, N, K, rank;
-  bool biases = false;
-};
-
-// A network in memory; weights of a size that keeps activations near 1.
-class RandomNetwork {
- public:
-  explicit RandomNetwork(const Shape& s, unsigned seed = 1) : rng_(seed) {
-    net_.d_state = s.N;
-    net_.d_conv = s.K;
-    int width = s.d_model;
-    int stride = 1;
-    for (std::size_t t = 0; t < s.layers.size(); ++t) {
-      TierView tier;
-      tier.width = width;
-      tier.d_inner = s.expand * width;
-      tier.stride = stride;
-      tier.pool = t < s.pool.size() ? s.pool[t] : 0;
-      if (tier.pool > 0) {
-        const int inner = width * s.widen;
-        tier.down_pool = matrix(inner, tier.pool * width);
-        tier.down_pool_bias = matrix(1, inner, 0.1);
-        tier.up_pool = matrix(tier.pool * width, inner);
-        tier.up_pool_bias = matrix(1, tier.pool * width, 0.1);
-        stride *= tier.pool;
-      }
-      net_.tiers.push_back(tier);
-      width *= s.widen;
-    }
-    const int last = static_cast<int>(s.layers.size()) - 1;
-    for (int t = 0; t <= last; ++t) {
-      net_.tiers[t].down_begin = static_cast<int>(net_.layers.size());
-      for (int i = 0; i < s.layers[t]; ++i)
-        add_layer(s, t, t == last ? Side::center : Side::down, i);
-      net_.tiers[t].down_end = static_cast<int>(net_.layers.size());
-    }
-    for (int t = last - 1; t >= 0; --t) {
-      net_.tiers[t].up_begin = static_cast<int>(net_.layers.size());
-      for (int i = 0; i < s.layers[t]; ++i) add_layer(s, t, Side::up, i);
-      net_.tiers[t].up_end = static_cast<int>(net_.layers.size());
-    }
-    net_.embed = matrix(net_.vocab, s.d_model, 1.0);
-    net_.norm_f = matrix(1, s.d_model, 0.1, 1.0);
-    net_.head = matrix(net_.vocab, s.d_model);
-    if (s.biases) net_.head_bias = matrix(1, net_.vocab, 0.2);
-  }
-  const NetworkView& view() const { return net_; }
-
- private:
-  // Gaussian with the given deviation (0: 1/sqrt(cols)) around `mean`.
-  TensorView matrix(int rows, int cols, double deviation = 0, double mean = 0) {
-    std::normal_distribution<double> normal(mean,
-                                            deviation > 0 ? deviation : 1.0 / std::sqrt(cols));
-    std::vector<float>& v = store_.emplace_back(static_cast<std::size_t>(rows) * cols);
-    for (float& x : v) x = static_cast<float>(normal(rng_));
-    return {reinterpret_cast<const std::byte*>(v.data()), DType::f32, rows, cols};
-  }
-  void add_layer(const Shape& s, int tier, Side side, int i) {
-    const TierView& t = net_.tiers[static_cast<std::size_t>(tier)];
-    LayerView l;
-    l.name =
-        (side == Side::center ? std::string("center")
-                              : (side == Side::down ? "down." : "up.") + std::to_string(tier)) +
-        "." + std::to_string(i);
-    l.tier = tier;
-    l.side = side;
-    l.dt_rank = s.rank;
-    l.w.norm = matrix(1, t.width, 0.1, 1.0);
-    l.w.in_proj = matrix(2 * t.d_inner, t.width);
-    l.w.conv = matrix(t.d_inner, s.K, 0.4);
-    l.w.conv_bias = matrix(1, t.d_inner, 0.1);
-    l.w.x_proj = matrix(s.rank + 2 * s.N, t.d_inner);
-    l.w.dt_proj = matrix(t.d_inner, s.rank);
-    l.w.dt_proj_bias = matrix(1, t.d_inner, 1.0, -3.0);
-    l.w.A_log = matrix(t.d_inner, s.N, 1.0, 1.0);
-    l.w.D = matrix(1, t.d_inner, 0.3, 1.0);
-    l.w.out_proj = matrix(t.width, t.d_inner);
-    if (s.biases) {
-      l.w.in_proj_bias = matrix(1, 2 * t.d_inner, 0.2);
-      l.w.out_proj_bias = matrix(1, t.width, 0.2);
-    }
-    net_.layers.push_back(l);
-  }
-  std::mt19937_64 rng_;
-  std::deque<std::vector<float>> store_;
-  NetworkView net_;
-};
+using Shape = NetworkShape;
 
 inline const std::vector<Shape>& shapes() {
   static const std::vector<Shape> all = {
@@ -156,15 +67,81 @@ class LogitSink : public PrefillSink {
   int vocab_;
 };
 
-// Every backend that the parity tests hold against the reference, usable here or not.
-inline std::vector<std::string> backends_under_test() { return {"cpu"}; }
+// ---- What is held against the reference -------------------------------------------------------
 
-inline std::unique_ptr<Engine> engine_or_skip(const NetworkView& net, const std::string& backend,
-                                              const EngineOptions& options) {
-  for (const ComputeDevice& d : compute_devices()) {
-    if (d.backend == backend && d.usable) return make_engine(net, backend, options);
+// A backend as it is built for a test; the parity tests run once for each.
+struct Variant {
+  std::string backend;
+  WeightStorage storage = WeightStorage::half;
+  std::string plan;  // EngineOptions::plan
+
+  bool on_gpu() const { return backend == "cuda"; }
+  bool half() const { return storage == WeightStorage::half; }
+  // How far prefill and steps may be apart. The CPU's activations are float32 in both; CUDA's
+  // prefill rounds them to 16 bits with half storage, which tests/golden weighs in bits per sample.
+  double rounding(double f32) const { return on_gpu() && half() ? 3e-2 : f32; }
+  std::string name() const {
+    return backend + (half() ? "_half" : "_f32") + (plan.empty() ? "" : "_" + plan);
   }
+};
+inline void PrintTo(const Variant& v, std::ostream* out) { *out << v.name(); }
+
+// Every backend that this build has, usable here or not: what is not usable is skipped by name.
+inline std::vector<std::string> backends_under_test() {
+  std::vector<std::string> names;
+#if MAMBO_HAS_CPU
+  names.emplace_back("cpu");
+#endif
+#if MAMBO_HAS_CUDA
+  names.emplace_back("cuda");
+#endif
+  return names;
+}
+
+inline std::vector<Variant> variants_under_test() {
+  std::vector<Variant> all;
+  for (const std::string& backend : backends_under_test()) {
+    for (const WeightStorage storage : {WeightStorage::f32, WeightStorage::half}) {
+      if (backend != "cuda") all.push_back({backend, storage, ""});
+    }
+  }
+  for (const std::string& backend : backends_under_test()) {
+    if (backend != "cuda") continue;
+    for (const WeightStorage storage : {WeightStorage::f32, WeightStorage::half}) {
+      for (const char* plan : {"single", "cluster", "grid"})
+        all.push_back({backend, storage, plan});
+    }
+  }
+  return all;
+}
+
+// Null with the reason when the backend is not usable on this machine, or when this device cannot
+// run the plan that was asked for. Any other refusal is a failure and thrown.
+inline std::unique_ptr<Engine> engine_or_skip(const NetworkView& net, const std::string& backend,
+                                              const EngineOptions& options,
+                                              std::string* why_not = nullptr) {
+  std::string reason = "backend " + backend + " is not usable on this machine";
+  const auto devices = compute_devices();
+  const auto usable = std::find_if(devices.begin(), devices.end(), [&](const ComputeDevice& d) {
+    return d.backend == backend && d.usable;
+  });
+  if (usable != devices.end()) {
+    try {
+      return make_engine(net, backend, options);
+    } catch (const DeviceError& e) {
+      if (options.plan.empty()) throw;
+      reason = "plan " + options.plan + ": " + e.what();
+    }
+  } else {
+    reason += ": " + reason_against(devices, backend);
+  }
+  if (why_not != nullptr) *why_not = reason;
   return nullptr;
+}
+
+inline std::unique_ptr<Engine> engine_or_skip(const NetworkView& net, const Variant& v,
+                                              std::string* why_not = nullptr, int threads = 2) {
+  return engine_or_skip(net, v.backend, {v.storage, threads, v.plan}, why_not);
 }
 
 }  // namespace mambo::testing

@@ -26,6 +26,10 @@ int hardware_threads() {
   return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
+int threads_of(const EngineOptions& options) {
+  return options.threads > 0 ? options.threads : hardware_threads();
+}
+
 class CpuState final : public State {
  public:
   explicit CpuState(std::size_t floats) : memory(floats) {}
@@ -43,16 +47,13 @@ class CpuEngine final : public Engine {
       : Engine(view),
         net_(view, options.storage),
         plan_(net_),
-        threads_(options.threads > 0 ? options.threads : hardware_threads()) {
+        description_(describe_cpu_engine(options)),
+        threads_(threads_of(options)) {
     // Prefill brings its own threads; BLAS must not start others inside them.
     openblas_set_num_threads(1);
   }
 
-  std::string description() const override {
-    return std::string("CPU, ") + instruction_set() +
-           (net_.storage == WeightStorage::half ? ", bf16" : ", float32") + " weights, " +
-           std::to_string(threads_) + (threads_ == 1 ? " thread" : " threads");
-  }
+  std::string description() const override { return description_; }
   std::size_t weight_bytes() const override { return net_.weight_bytes; }
   std::size_t state_bytes() const override { return plan_.size * sizeof(float); }
   std::unique_ptr<State> make_state() const override {
@@ -185,6 +186,7 @@ class CpuEngine final : public Engine {
 
   Network net_;
   StatePlan plan_;
+  std::string description_;
   int threads_;
 };
 
@@ -192,6 +194,13 @@ class CpuEngine final : public Engine {
 
 std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options) {
   return std::make_unique<CpuEngine>(net, options);
+}
+
+std::string describe_cpu_engine(const EngineOptions& options) {
+  const int threads = threads_of(options);
+  return std::string("CPU, ") + instruction_set() +
+         (options.storage == WeightStorage::half ? ", bf16" : ", float32") + " weights, " +
+         std::to_string(threads) + (threads == 1 ? " thread" : " threads");
 }
 
 ComputeDevice cpu_device() {

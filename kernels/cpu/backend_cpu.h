@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "kernels/backend.h"
 
 namespace mambo::cpu {
 
 std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options);
+std::string describe_cpu_engine(const EngineOptions& options);  // its description()
 ComputeDevice cpu_device();
 
 }  // namespace mambo::cpu

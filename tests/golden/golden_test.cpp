@@ -73,8 +73,9 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<Oracle, std::strin
  protected:
   GoldenTest() : model_(Model::load(oracle().model)), golden_(oracle().golden) {}
   const Oracle& oracle() const { return std::get<0>(GetParam()); }
-  std::unique_ptr<Engine> engine(WeightStorage storage) const {
-    return engine_or_skip(model_->network(), std::get<1>(GetParam()), {storage, 2});
+  // Null with the reason in why_not_.
+  std::unique_ptr<Engine> engine(WeightStorage storage) {
+    return engine_or_skip(model_->network(), {std::get<1>(GetParam()), storage, ""}, &why_not_);
   }
   void report(const char* what, const Error2& e) {
     RecordProperty(std::string(what) + "_max", std::to_string(e.max));
@@ -83,11 +84,12 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<Oracle, std::strin
   }
   std::shared_ptr<const Model> model_;
   Golden golden_;
+  std::string why_not_;
 };
 
 TEST_P(GoldenTest, StepInFloat32) {
   const auto e = engine(WeightStorage::f32);
-  if (!e) GTEST_SKIP() << "backend " << std::get<1>(GetParam()) << " is not usable on this machine";
+  if (!e) GTEST_SKIP() << why_not_;
   const auto state = e->make_state();
   std::vector<float> got;
   std::vector<float> s(e->layout().size);
@@ -104,7 +106,7 @@ TEST_P(GoldenTest, StepInFloat32) {
 
 TEST_P(GoldenTest, PrefillInFloat32) {
   const auto e = engine(WeightStorage::f32);
-  if (!e) GTEST_SKIP() << "backend " << std::get<1>(GetParam()) << " is not usable on this machine";
+  if (!e) GTEST_SKIP() << why_not_;
   const auto state = e->make_state();
   LogitSink sink(256);
   e->prefill(*state, golden_.tokens, &sink);
@@ -116,7 +118,7 @@ TEST_P(GoldenTest, PrefillInFloat32) {
 
 TEST_P(GoldenTest, HalfStorageCostsUnderAHundredthOfABit) {
   const auto e = engine(WeightStorage::half);
-  if (!e) GTEST_SKIP() << "backend " << std::get<1>(GetParam()) << " is not usable on this machine";
+  if (!e) GTEST_SKIP() << why_not_;
   const auto state = e->make_state();
   LogitSink sink(256);
   e->prefill(*state, golden_.tokens, &sink);
@@ -126,12 +128,96 @@ TEST_P(GoldenTest, HalfStorageCostsUnderAHundredthOfABit) {
   EXPECT_NEAR(got, want, 0.01);
 }
 
+// What the oracle heard, then the likeliest code a thousand times and more: each must be the
+// likeliest (within rounding) of the engine that it is held against as well.
+TEST_P(GoldenTest, GreedyContinuationIsTheReferences) {
+  const auto e = engine(WeightStorage::f32);
+  if (!e) GTEST_SKIP() << why_not_;
+  const std::size_t warm = std::min<std::size_t>(golden_.tokens.size(), 700);
+  const std::span<const std::uint8_t> heard = std::span(golden_.tokens).first(warm);
+  const auto state = e->make_state();
+  e->prefill(*state, heard);
+  std::vector<std::uint8_t> drawn(1200);
+  GenerateRequest q;
+  q.sampling.temperature = 0;
+  q.codes = drawn;
+  e->generate(*state, q);
+
+  Reference reference(model_->network());
+  std::span<const double> now;
+  for (const std::uint8_t t : heard) now = reference.step(t);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    if (i > 0) now = reference.step(drawn[i - 1]);
+    const double most = *std::max_element(now.begin(), now.end());
+    ASSERT_GE(now[drawn[i]], most - 2e-3) << "sample " << i;
+  }
+}
+
+// Engines that are held against the CPU's as well.
+class OtherEngine : public GoldenTest {};
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OtherEngine);
+
+#if MAMBO_HAS_CPU
+// The same against the CPU engine, code for code, from the end of all that the oracle heard.
+TEST_P(OtherEngine, GreedyContinuationIsTheCpus) {
+  const auto e = engine(WeightStorage::f32);
+  if (!e) GTEST_SKIP() << why_not_;
+  const auto drawn = [&](const Engine& by) {
+    const auto state = by.make_state();
+    by.prefill(*state, golden_.tokens);
+    std::vector<std::uint8_t> codes(1500);
+    GenerateRequest q;
+    q.sampling.temperature = 0;
+    q.codes = codes;
+    by.generate(*state, q);
+    return codes;
+  };
+  const auto cpu = make_engine(model_->network(), "cpu", {WeightStorage::f32, 2, ""});
+  EXPECT_EQ(drawn(*e), drawn(*cpu));
+}
+#endif
+
+// Prefill over a context of a million samples ends where an engine that walked there ends: the
+// CPU's prefill, or, in a build without it, the engine's own steps.
+TEST_P(OtherEngine, AMillionSamplesOfContext) {
+  if (oracle().name != "piano_lab") return;  // one model tells
+  const auto e = engine(WeightStorage::f32);
+  if (!e) GTEST_SKIP() << why_not_;
+  std::vector<std::uint8_t> codes(1'000'000);
+  for (std::size_t i = 0; i < codes.size(); ++i)  // what the oracle heard, over and over
+    codes[i] = golden_.tokens[i % golden_.tokens.size()];
+  const auto filled = e->make_state();
+  e->prefill(*filled, codes);
+#if MAMBO_HAS_CPU
+  const auto other = make_engine(model_->network(), "cpu", {WeightStorage::f32, 0, ""});
+  const auto walked = other->make_state();
+  other->prefill(*walked, codes);
+  const std::vector<float> want = state_of(*other, *walked);
+#else
+  const auto walked = e->make_state();
+  e->step(*walked, codes);
+  const std::vector<float> want = state_of(*e, *walked);
+#endif
+  const double d = distance(state_of(*e, *filled), want);
+  std::printf("  state after 1,000,000 samples: distance %.2e\n", d);
+  EXPECT_LT(d, 2e-3);
+}
+
 std::string param_name(const ::testing::TestParamInfo<std::tuple<Oracle, std::string>>& p) {
   return std::get<0>(p.param).name + "_" + std::get<1>(p.param);
 }
 INSTANTIATE_TEST_SUITE_P(Oracles, GoldenTest,
                          ::testing::Combine(::testing::ValuesIn(oracles()),
                                             ::testing::ValuesIn(backends_under_test())),
+                         param_name);
+std::vector<std::string> other_backends() {
+  std::vector<std::string> others = backends_under_test();
+  others.erase(std::remove(others.begin(), others.end(), "cpu"), others.end());
+  return others;
+}
+INSTANTIATE_TEST_SUITE_P(Oracles, OtherEngine,
+                         ::testing::Combine(::testing::ValuesIn(oracles()),
+                                            ::testing::ValuesIn(other_backends())),
                          param_name);
 
 class ReferenceGolden : public ::testing::TestWithParam<Oracle> {};

@@ -1,0 +1,159 @@
+// Which engine is chosen, and what is said when it is not the one that was hoped for.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "tests/support.h"
+
+namespace mambo::testing {
+namespace {
+
+ComputeDevice device(const char* backend, const char* name, const char* reason = "") {
+  ComputeDevice d;
+  d.backend = backend;
+  d.name = name;
+  d.reason = reason;
+  d.usable = d.reason.empty();
+  return d;
+}
+const ComputeDevice cpu = device("cpu", "CPU of two cores");
+const ComputeDevice gpu = device("cuda", "Big GPU");
+
+std::string name_of(const ComputeDevice& d) { return d.name; }
+
+std::string error_of(const std::vector<ComputeDevice>& devices, const std::string& backend) {
+  try {
+    choose(devices, backend, nullptr, name_of);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Choice, AutoTakesTheBest) {
+  std::string notice = "of before";
+  EXPECT_EQ(choose(std::vector{gpu, cpu}, "auto", &notice, name_of), "Big GPU");
+  EXPECT_EQ(notice, "");
+  EXPECT_EQ(choose(std::vector{cpu, gpu}, "cuda", &notice, name_of), "Big GPU");
+  EXPECT_EQ(choose(std::vector{gpu, cpu}, "cpu", &notice, name_of), "CPU of two cores");
+}
+
+TEST(Choice, AutoSaysNothingWhereThereIsNoGpu) {
+  std::string notice;
+  const auto none = device("cuda", "", "no NVIDIA driver is installed");
+  EXPECT_EQ(choose(std::vector{cpu, none}, "auto", &notice, name_of), "CPU of two cores");
+  EXPECT_EQ(notice, "");
+}
+
+TEST(Choice, AutoSaysWhyAGpuThatIsThereIsNotUsed) {
+  std::string notice;
+  const auto old = device("cuda", "Old GPU", "compute capability 6.1, expected 7.5 or more");
+  EXPECT_EQ(choose(std::vector{cpu, old}, "auto", &notice, name_of), "CPU of two cores");
+  EXPECT_EQ(notice,
+            "Old GPU cannot be used: compute capability 6.1, expected 7.5 or more; computing on "
+            "the CPU of two cores");
+}
+
+TEST(Choice, AutoGoesOnWhenADeviceRefuses) {
+  std::string notice;
+  int tries = 0;
+  const auto refuse = [&](const ComputeDevice& d) -> std::string {
+    ++tries;
+    if (d.backend == "cuda") throw DeviceError("out of memory");
+    return d.name;
+  };
+  EXPECT_EQ(choose(std::vector{gpu, gpu, cpu}, "auto", &notice, refuse), "CPU of two cores");
+  EXPECT_EQ(tries, 2) << "of each backend only the best device";
+  EXPECT_EQ(notice, "Big GPU refused: out of memory; computing on the CPU of two cores");
+  // Asked for by name there is no other way.
+  EXPECT_THROW(choose(std::vector{gpu, cpu}, "cuda", &notice, refuse), DeviceError);
+  // And with nothing left it is an error that says all of it.
+  EXPECT_THROW(choose(std::vector{gpu}, "auto", nullptr, refuse), Error);
+  // What is wrong with the network is wrong everywhere.
+  const auto bad = [&](const ComputeDevice&) -> std::string { throw Error("bad network"); };
+  EXPECT_THROW(choose(std::vector{gpu, cpu}, "auto", &notice, bad), Error);
+}
+
+TEST(Choice, WhatIsAskedForByNameAndNotUsableSaysWhy) {
+  EXPECT_EQ(error_of({cpu, device("cuda", "", "no NVIDIA driver is installed")}, "cuda"),
+            "backend 'cuda' cannot be used: no NVIDIA driver is installed (usable here: cpu)");
+  EXPECT_EQ(error_of({cpu, device("cuda", "Old GPU", "too old"), device("cuda", "Tiny", "small")},
+                     "cuda"),
+            "backend 'cuda' cannot be used: Old GPU: too old; Tiny: small (usable here: cpu)");
+  EXPECT_EQ(error_of({cpu}, "abacus"),
+            "backend 'abacus' cannot be used: there is no such backend (usable here: cpu)");
+}
+
+TEST(Backend, UnknownNameSaysWhatIsThere) {
+  const RandomNetwork network(shapes()[0]);
+  try {
+    make_engine(network.view(), "abacus");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("abacus"), std::string::npos);
+    EXPECT_NE(std::string(e.what()).find("usable here: "), std::string::npos);
+  }
+}
+
+TEST(Backend, TheDevicesAreToldQuicklyAndEachHasItsReason) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<ComputeDevice> devices = compute_devices();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+  bool cpu_told = false;
+  bool cuda_told = false;
+  bool usable_before = true;
+  for (const ComputeDevice& d : devices) {
+    cpu_told = cpu_told || d.backend == "cpu";
+    cuda_told = cuda_told || d.backend == "cuda";
+    EXPECT_EQ(d.reason.empty(), d.usable) << d.backend << " " << d.name << ": " << d.reason;
+    EXPECT_TRUE(usable_before || !d.usable) << "what is usable comes first";
+    usable_before = d.usable;
+  }
+  EXPECT_TRUE(cpu_told);
+  EXPECT_TRUE(cuda_told);
+}
+
+TEST(Backend, CudaOrTheReasonWhyNot) {
+  const RandomNetwork network(shapes()[0]);
+  const auto devices = compute_devices();
+  const bool usable = std::any_of(devices.begin(), devices.end(), [](const ComputeDevice& d) {
+    return d.backend == "cuda" && d.usable;
+  });
+  if (usable) {
+    const std::string text = make_engine(network.view(), "cuda")->description();
+    EXPECT_EQ(text.rfind("CUDA, ", 0), 0U) << text;
+    EXPECT_EQ(describe_engine(network.view()), text) << "auto takes it";
+    return;
+  }
+  try {
+    make_engine(network.view(), "cuda");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find(reason_against(devices, "cuda")), std::string::npos);
+  }
+#if MAMBO_HAS_CPU
+  EXPECT_EQ(describe_engine(network.view()).rfind("CPU, ", 0), 0U);
+#endif
+}
+
+TEST(Backend, TheDescriptionIsTheEngines) {
+  const RandomNetwork network(shapes()[1]);
+  for (const std::string& backend : backends_under_test()) {
+    for (const WeightStorage storage : {WeightStorage::half, WeightStorage::f32}) {
+      const EngineOptions options{storage, 3, ""};
+      const auto engine = engine_or_skip(network.view(), backend, options);
+      if (engine == nullptr) continue;
+      EXPECT_EQ(describe_engine(network.view(), backend, options), engine->description());
+      EXPECT_GE(engine->streams_at_once(), 1);
+    }
+  }
+}
+
+TEST(RandomNetwork, NamedShapesAreThoseOfThePublishedModels) {
+  EXPECT_EQ(RandomNetwork(named_shape("piano")).parameters(), 3557184U - 256U);  // no head bias
+  for (const std::string& name : shape_names()) EXPECT_EQ(named_shape(name).name, name);
+  EXPECT_THROW(named_shape("cube"), Error);
+}
+
+}  // namespace
+}  // namespace mambo::testing
