@@ -15,6 +15,7 @@ Player::Player(int chunk, std::uint64_t rng_seed)
       target_(static_cast<std::size_t>(2 * chunk_)),
       rng_seed_(rng_seed),
       codes_(kMaxChunk),
+      kept_(kCodesKept),
       samples_(kMaxChunk),
       log_prob_(kMaxChunk),
       entropy_(kMaxChunk) {
@@ -37,6 +38,7 @@ std::int64_t Player::now_ns() {
 void Player::park() {
   unsigned order = order_;
   if (order % 2 == 0) order = ++order_;
+  order_.notify_all();  // a thread whose engine failed waits for orders
   for (unsigned seen = obeyed_; seen != order; seen = obeyed_) obeyed_.wait(seen);
 }
 
@@ -46,8 +48,25 @@ void Player::unpark() {
   order_.notify_all();
 }
 
+std::unique_ptr<Voice> Player::replace(std::unique_ptr<Voice> voice) {
+  std::swap(voice_, voice);
+  voice_->generator->set_rng(voice->generator->rng_seed(), voice->generator->drawn());
+  times_count_ = 0;
+  failed_ = false;
+  return voice;
+}
+
+std::vector<std::uint8_t> Player::last_codes() const {
+  const std::uint64_t end = generated_;
+  const std::uint64_t n = std::min<std::uint64_t>(end, kCodesKept);
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = kept_[(end - n + i) % kCodesKept];
+  return codes;
+}
+
 std::unique_ptr<Voice> Player::exchange(std::unique_ptr<Voice> voice) {
   std::swap(voice_, voice);
+  failed_ = false;
   generated_ = 0;
   times_count_ = 0;
   first_sound_ns_ = 0;
@@ -91,24 +110,47 @@ void Player::run() {
     if (order % 2 == 1) {
       obeyed_ = order;
       obeyed_.notify_all();
+    }
+    if (order % 2 == 1 || failed_) {
       order_.wait(order);
       continue;
     }
-    if (again_.exchange(false, std::memory_order_acq_rel)) start_again();
-    const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
-    if (waiting() + n > target_) {
-      // Full: the callback will make room. Short enough that half the ring never drains meanwhile.
-      std::this_thread::sleep_for(1ms);
-      continue;
+    try {
+      play();
+    } catch (const std::exception& e) {
+      fail(e.what());
     }
-    chunk();
   }
+}
+
+// What was under way is lost; what is in the ring will be heard. Not steady state: it may allocate.
+void Player::fail(const char* why) {
+  failure_ = why;
+  failed_.store(true, std::memory_order_release);
+}
+
+void Player::play() {
+  if (again_.exchange(false, std::memory_order_acq_rel)) {
+    try {
+      start_again();
+    } catch (...) {
+      again_ = true;  // of the voice that replaces this one
+      throw;
+    }
+  }
+  const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
+  if (waiting() + n > target_) {
+    // Full: the callback will make room. Short enough that half the ring never drains meanwhile.
+    std::this_thread::sleep_for(1ms);
+    return;
+  }
+  chunk();
 }
 
 // Back to the end of the seed; what is on its way to the card is faded out and dropped.
 void Player::start_again() {
-  stage_->cut(ring_.written());
   voice_->generator->restore(voice_->seed_end);
+  stage_->cut(ring_.written());
   voice_->generator->set_rng(rng_seed_);
   generated_ = 0;
   first_sound_ns_ = 0;
@@ -128,6 +170,8 @@ void Player::chunk() {
   const std::int64_t end = now_ns();
   for (std::size_t i = 0; i < n; ++i) samples_[i] = voice_->table[codes_[i]];
   ring_.write(std::span<const float>(samples_).first(n));
+  const std::uint64_t first = generated_;
+  for (std::size_t i = 0; i < n; ++i) kept_[(first + i) % kCodesKept] = codes_[i];
   if (first_sound_ns_ == 0 && marked_ns_ != 0) first_sound_ns_ = now_ns();
   if (recording_) {
     const std::size_t kept = record_ring_.write(std::span<const float>(samples_).first(n));

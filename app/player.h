@@ -2,7 +2,9 @@
 // filled.
 //
 // In steady state it allocates nothing and takes no lock; it sleeps only while the ring is full.
-// What it plays is changed while it is parked: park() returns once the thread stands still.
+// What it plays is changed while it is parked: park() returns once the thread stands still. When
+// the engine fails (a GPU that was lost), the thread stands still by itself, the sound fades out as
+// at any shortage, and failed() says so until another voice is exchanged for the one that failed.
 #pragma once
 
 #include <array>
@@ -10,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -31,6 +34,13 @@ class Player {
   void unpark();  // goes on, if there is a voice
   // What has been drawn but not heard is the caller's to flush. Returns the voice played before.
   std::unique_ptr<Voice> exchange(std::unique_ptr<Voice> voice);
+  // The same for a voice that goes on where the present one stands: history, counts and random
+  // stream go on as well.
+  std::unique_ptr<Voice> replace(std::unique_ptr<Voice> voice);
+  const Voice* voice() const { return voice_.get(); }
+  // The last codes drawn since the seed (the last Again), at most kCodesKept, oldest first.
+  std::vector<std::uint8_t> last_codes() const;
+  std::string failure() const { return failure_; }  // why, when failed()
   void set_stage(OutputStage* stage) { stage_ = stage; }
   void set_target(std::size_t samples);  // how full the ring is kept
   RingBuffer<float>& ring() { return ring_; }
@@ -41,6 +51,8 @@ class Player {
   RingBuffer<float>& record_ring() { return record_ring_; }
 
   // ---- Any thread, wait-free; taken up within a chunk ----
+  // The engine threw: nothing is drawn until a voice is exchanged or replaced.
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
   void again() { again_.store(true, std::memory_order_release); }
   void set_sampling(const SamplingParams& p);
   SamplingParams sampling() const;
@@ -71,7 +83,11 @@ class Player {
   void start_again();
   void observe(std::size_t n);
 
+  void play();  // Again if asked for, then a chunk if there is room
+  void fail(const char* why);
+
   static constexpr std::size_t kTimes = 512;
+  static constexpr std::size_t kCodesKept = 1U << 18U;  // 16 s at 16 kHz
   const int chunk_;
   RingBuffer<float> ring_;
   RingBuffer<float> record_ring_;
@@ -79,7 +95,8 @@ class Player {
   OutputStage* stage_ = nullptr;
   std::atomic<std::size_t> target_;
 
-  std::atomic<bool> stop_{false}, again_{false};
+  std::atomic<bool> stop_{false}, again_{false}, failed_{false};
+  std::string failure_;             // written before failed_, read after it
   std::atomic<unsigned> order_{1};  // odd: stand still. Counts up, so that no change is ever missed
   std::atomic<unsigned> obeyed_{0};  // the last odd order the thread stands still under
   std::atomic<bool> observing_{false}, recording_{false};
@@ -94,6 +111,7 @@ class Player {
 
   // The generator thread's own.
   std::vector<std::uint8_t> codes_;
+  std::vector<std::uint8_t> kept_;  // a ring: code i since the seed stands at i % kCodesKept
   std::vector<float> samples_, log_prob_, entropy_;
   std::thread thread_;  // last: starts when all else is there
 };

@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <thread>
 
 #include "app/codes.h"
+#include "app/open_files.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
 
@@ -138,6 +142,33 @@ class Voice {
   bool broken_ = false;
 };
 
+// Encoding keeps up with a GPU only on many cores. What one throws comes out when all are done.
+template <class F>
+void for_each_on_all_cores(const std::vector<Voice*>& voices, F f) {
+  std::atomic<std::size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < voices.size(); i = next++) {
+      try {
+        f(voices[i]);
+      } catch (...) {
+        const std::lock_guard lock(failure_mutex);
+        if (failure == nullptr) failure = std::current_exception();
+      }
+    }
+  };
+  constexpr std::size_t worth_a_thread = 32;  // voices, of a chunk each
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  {
+    std::vector<std::jthread> helpers;
+    for (std::size_t i = 1; i < std::min(cores, voices.size() / worth_a_thread); ++i)
+      helpers.emplace_back(work);
+    work();
+  }
+  if (failure != nullptr) std::rethrow_exception(failure);
+}
+
 class Renderer {
  public:
   Renderer(const Engine& engine, std::span<const Take> takes, std::span<const std::uint8_t> seed,
@@ -153,7 +184,8 @@ class Renderer {
     AudioWriter(first.files.front().path, writer_options(first.recipe)).close();
     if (total_ > 0) absorb();
     const Clock::time_point start = Clock::now();
-    const auto group = static_cast<std::size_t>(std::max(1, open_at_once));
+    const std::size_t group = group_size(
+        static_cast<std::size_t>(open_at_once > 0 ? open_at_once : engine_.streams_at_once()));
     for (std::size_t at = 0; at < takes_.size() && !summary_.interrupted; at += group) {
       make_group(takes_.subspan(at, std::min(group, takes_.size() - at)));
     }
@@ -162,6 +194,22 @@ class Renderer {
   }
 
  private:
+  // How many takes may be open: each has its files, and each file its encoder.
+  std::size_t group_size(std::size_t wanted) const {
+    const Take& take = takes_.front();  // all are alike
+    const std::size_t files = std::max<std::size_t>(1, take.files.size());
+    wanted = std::clamp<std::size_t>(wanted, 1, takes_.size());
+    constexpr std::size_t others = 64;  // the model, the device, standard streams
+    const std::size_t open = allow_open_files(wanted * files + others);
+    const std::size_t by_files = open > others + files ? (open - others) / files : 1;
+    std::size_t bytes = 64U << 10U;  // libsndfile's buffers
+    if (take.recipe.format == FileFormat::flac) bytes = 512U << 10U;
+    if (take.recipe.format == FileFormat::ogg) bytes = 2U << 20U;
+    if (take.recipe.file_rate != take.recipe.sample_rate) bytes += 512U << 10U;
+    const std::size_t by_memory = (std::size_t{1} << 30U) / (bytes * files);
+    return std::max<std::size_t>(1, std::min({wanted, by_files, by_memory}));
+  }
+
   void absorb() {
     const Clock::time_point start = Clock::now();
     start_ = engine_.make_state();
@@ -218,7 +266,7 @@ class Renderer {
     }
     if (streams_.empty()) return false;
     engine_.generate_many(streams_);
-    for (Voice* voice : drawing_) voice->keep();
+    for_each_on_all_cores(drawing_, [](Voice* voice) { voice->keep(); });
     for (const Stream& s : streams_) summary_.samples += s.request.codes.size();
     return true;
   }

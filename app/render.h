@@ -31,8 +31,9 @@ struct RenderSummary {
 };
 
 // Makes all takes of `takes` from `seed` (codes; empty: from silence), at most `open_at_once` at a
-// time. Throws Error when something cannot be written; what was drawn until then is kept the same
-// way as after a stop.
+// time; 0: as many as the engine likes (Engine::streams_at_once). Fewer where the system lets no
+// more files be open, or where their encoders would take more than a gigabyte. Throws Error when
+// something cannot be written; what was drawn until then is kept the same way as after a stop.
 RenderSummary render(const Engine& engine, std::span<const Take> takes,
                      std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events);
 

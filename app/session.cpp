@@ -39,6 +39,8 @@ constexpr auto kTryDeviceAgain = 5s;
 // Linear; the bottom of the scale is silence.
 float gain(float db) { return db <= -60.0F ? 0.0F : std::pow(10.0F, db / 20.0F); }
 
+bool is_cpu(const Engine& engine) { return engine.description().rfind("CPU", 0) == 0; }
+
 SessionOptions within_bounds(SessionOptions o) {
   o.chunk = std::clamp(o.chunk, 16, kMaxChunk);
   o.latency_s = std::clamp(o.latency_s, 0.01, 2.0);
@@ -109,6 +111,7 @@ struct Session::Impl {
       } catch (const std::exception& e) {
         say(e.what(), true);
       }
+      look_after_player();
       activity = voice_model ? Activity::ready : Activity::empty;
       look_after_device(device_tried);
       if (recorder.failed()) end_recording_safely();
@@ -130,18 +133,36 @@ struct Session::Impl {
     report(Activity::loading_model, 0);
     auto loaded = Model::load(path);
     report(Activity::loading_model, 0.3F);
-    std::shared_ptr<const Engine> uploaded =
-        make_engine(loaded->network(), options.backend, options.engine);
+    std::string notice;
+    std::shared_ptr<const Engine> uploaded = upload(*loaded, options.backend, &notice);
     if (cancelled) throw Cancelled();
     say("Loaded " + path.filename().string() + ".");
     try {
-      prepare(loaded, uploaded, clip);
+      prepare_somewhere(loaded, uploaded, clip);
     } catch (const Cancelled&) {
       throw;
     } catch (const Error& e) {  // the model is good, the clip is not: play from silence
-      prepare(loaded, uploaded, {});
+      prepare_somewhere(loaded, uploaded, {});
       say(e.what(), true);
     }
+    if (!notice.empty()) remark(notice);
+  }
+
+  std::shared_ptr<const Engine> upload(const Model& model, const std::string& backend,
+                                       std::string* notice) const {
+    std::string none;
+    std::string* to = notice != nullptr ? notice : &none;
+    return options.engines ? options.engines(model.network(), backend, options.engine, to)
+                           : make_engine(model.network(), backend, options.engine, to);
+  }
+
+  // Something to know about the engine; not an error.
+  void remark(const std::string& notice) {
+    {
+      const std::lock_guard lock(mutex);
+      engine_notice = notice;
+    }
+    say(notice + ".");
   }
 
   void open_clip(const Path& clip) {
@@ -150,7 +171,50 @@ struct Session::Impl {
       clip_path = clip;
       return;
     }
-    prepare(voice_model, engine, clip);
+    prepare_somewhere(voice_model, engine, clip);
+  }
+
+  // On the engine given, or, when that refuses, on the CPU.
+  void prepare_somewhere(const std::shared_ptr<const Model>& next,
+                         const std::shared_ptr<const Engine>& next_engine, const Path& clip) {
+    try {
+      prepare(next, next_engine, clip);
+    } catch (const DeviceError& e) {
+      if (is_cpu(*next_engine)) throw;
+      const std::string why = e.what();
+      prepare(next, upload(*next, "cpu", nullptr), clip);
+      remark("The GPU refused (" + why + "); the CPU computes");
+    }
+  }
+
+  // The engine failed under the voice that plays: the CPU goes on from what was heard so far.
+  void look_after_player() {
+    if (!player.failed() || given_up) return;
+    player.park();
+    const std::string why = player.failure();
+    try {
+      if (is_cpu(*engine)) throw Error("there is no other engine");
+      report(Activity::prefilling, 0);
+      const std::shared_ptr<const Engine> cpu = upload(*voice_model, "cpu", nullptr);
+      auto voice = revive_voice(*player.voice(), cpu, player.last_codes(), player.generated(),
+                                [this](float done) { return report(Activity::prefilling, done); });
+      std::unique_ptr<Voice> before;
+      const std::string line = "The GPU was lost (" + why + "); the CPU goes on";
+      {
+        const std::lock_guard lock(mutex);
+        before = player.replace(std::move(voice));
+        engine = cpu;
+        engine_notice = line;
+      }
+      say(line + ".", true);
+      player.unpark();
+    } catch (const Cancelled&) {  // something else is wanted; if not, the next look tries again
+    } catch (const std::exception& e) {
+      given_up = true;
+      say("The engine failed (" + why + ") and nothing can go on: " + e.what() +
+              ". Open a model again.",
+          true);
+    }
   }
 
   // Absorbs the clip while the voice before still plays, then changes over.
@@ -182,6 +246,8 @@ struct Session::Impl {
       // poll sees the old history or the new one, never a mixture.
       const std::lock_guard lock(mutex);
       before = player.exchange(std::move(voice));
+      given_up = false;
+      if (engine != next_engine) engine_notice.clear();
       voice_model = next;
       engine = next_engine;
       clip_path = clip;
@@ -305,6 +371,7 @@ struct Session::Impl {
 
   // Of the worker.
   std::string device = options.device;
+  bool given_up = false;  // the engine failed and no other could go on
   std::uint64_t last_underruns = 0;
   std::atomic<std::uint64_t> underruns_before{0};  // on stages that are gone
   Player player;
@@ -325,7 +392,7 @@ struct Session::Impl {
   double clip_seconds = 0;
   std::shared_ptr<ObservationQueue> eye_queue;
   std::shared_ptr<const std::vector<Observation>> eye_seed;
-  std::string message;
+  std::string message, engine_notice;
   bool message_is_error = false;
   std::uint64_t message_id = 0;
 
@@ -475,6 +542,7 @@ SessionStatus Session::status() const {
     r.message_id = s.message_id;
     r.recording_path = s.recording_path;
     if (s.engine) r.backend = s.engine->description();
+    r.engine_notice = s.engine_notice;
     if (s.voice_model) rate = s.voice_model->config().sample_rate;
   }
   r.recording = s.player.recording();

@@ -5,11 +5,13 @@
 // prefill, open devices). The generator thread draws samples a chunk at a time into a wait-free
 // ring (dsp/ring_buffer.h); it neither allocates nor waits for anyone but the ring's space, and the
 // audio callback only reads the ring. Observation flows one way, through a second wait-free ring,
-// and what is not fetched in time is dropped and counted, never waited for.
+// and what is not fetched in time is dropped and counted, never waited for. When a GPU is lost
+// under the generator thread, the worker goes on with the CPU from what was heard so far.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +29,10 @@ struct SessionOptions {
   double latency_s = 0.06;  // ring + device, as a target
   int chunk = 128;          // samples a generator call
   std::uint64_t rng_seed = 1;
+  // Where engines come from; empty: make_engine. For tests of engines that fail.
+  std::function<std::unique_ptr<Engine>(const NetworkView&, const std::string& backend,
+                                        const EngineOptions&, std::string* notice)>
+      engines;
 };
 
 enum class Activity : std::uint8_t { empty, loading_model, loading_clip, prefilling, ready };
@@ -51,7 +57,8 @@ struct SessionStatus {
   double device_rate = 0;
   bool silent = false;  // no device: clocked by a timer
   std::string device;
-  std::string backend;  // Engine::description()
+  std::string backend;        // Engine::description()
+  std::string engine_notice;  // why it is not the engine hoped for (a GPU refused); mostly empty
   double time_to_first_sound_ms =
       0;                        // from Again/Play with a new clip to the first sample in the ring
   std::uint64_t generated = 0;  // samples drawn since the seed

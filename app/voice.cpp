@@ -114,6 +114,34 @@ class SeedEye final : public PrefillSink {
   std::uint64_t tap_from_ = 0;
 };
 
+class Reporter final : public PrefillSink {
+ public:
+  Reporter(const std::function<bool(float)>& progress, std::size_t before, std::size_t of)
+      : progress_(progress), before_(before), of_(of) {}
+  bool progress(std::uint64_t samples) override {
+    return progress_(static_cast<float>(before_ + samples) / static_cast<float>(of_));
+  }
+
+ private:
+  const std::function<bool(float)>& progress_;
+  std::size_t before_, of_;
+};
+
+// From the zero state: listens to the end of a stream of `end` samples, of which `tail` is the last
+// part, and stands at its end. Whole steps of the innermost tier are left out, so that every tier's
+// groups begin where they would.
+void absorb_tail(Generator& generator, const NetworkView& net, std::span<const std::uint8_t> tail,
+                 std::uint64_t end, PrefillSink* sink) {
+  const auto stride = static_cast<std::uint64_t>(net.tiers.back().stride);
+  const std::uint64_t left_out = std::min((end - tail.size() + stride - 1) / stride * stride, end);
+  generator.prefill(tail.last(static_cast<std::size_t>(end - left_out)), sink);
+  if (left_out == 0) return;
+  const Engine& engine = generator.engine();
+  std::vector<float> state(engine.layout().size);
+  engine.read_state(generator.state(), state);
+  engine.write_state(generator.state(), state, end);
+}
+
 }  // namespace
 
 std::unique_ptr<Voice> make_voice(std::shared_ptr<const Model> model,
@@ -127,10 +155,40 @@ std::unique_ptr<Voice> make_voice(std::shared_ptr<const Model> model,
   voice->generator->prefill(codes, &eye);
   voice->seed_end = voice->generator->snapshot();
   voice->seed_samples = codes.size();
+  const auto kept = static_cast<std::size_t>(kSeedHistorySeconds * model->config().sample_rate);
+  voice->seed_tail.assign(codes.end() - static_cast<std::ptrdiff_t>(std::min(kept, codes.size())),
+                          codes.end());
   voice->table = decode_table(model->config().encoding);
   voice->queue = make_queue(model->network());
   voice->seed = std::make_shared<const std::vector<Observation>>(std::move(eye.seen));
   voice->model = std::move(model);
+  voice->engine = std::move(engine);
+  return voice;
+}
+
+std::unique_ptr<Voice> revive_voice(const Voice& lost, std::shared_ptr<const Engine> engine,
+                                    std::span<const std::uint8_t> drawn, std::uint64_t drawn_in_all,
+                                    const std::function<bool(float)>& progress) {
+  const NetworkView& net = lost.model->network();
+  const std::size_t all = lost.seed_tail.size() + drawn.size();
+  Reporter seed_reporter(progress, 0, all);
+  Reporter drawn_reporter(progress, lost.seed_tail.size(), all);
+  auto voice = std::make_unique<Voice>();
+  voice->generator = std::make_unique<Generator>(*engine);
+  absorb_tail(*voice->generator, net, lost.seed_tail, lost.seed_samples, &seed_reporter);
+  voice->seed_end = voice->generator->snapshot();
+  if (drawn.size() == drawn_in_all) {
+    if (!drawn.empty()) voice->generator->prefill(drawn, &drawn_reporter);
+  } else {
+    voice->generator->reset();
+    absorb_tail(*voice->generator, net, drawn, lost.seed_samples + drawn_in_all, &drawn_reporter);
+  }
+  voice->seed_samples = lost.seed_samples;
+  voice->seed_tail = lost.seed_tail;
+  voice->table = lost.table;
+  voice->queue = lost.queue;
+  voice->seed = lost.seed;
+  voice->model = lost.model;
   voice->engine = std::move(engine);
   return voice;
 }

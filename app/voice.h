@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "app/session.h"
@@ -17,7 +18,7 @@ namespace mambo {
 using ObservationQueue = SlotQueue<Observation>;
 
 constexpr int kMaxChunk = 256;              // samples a generator call, at most
-constexpr double kSeedHistorySeconds = 60;  // of the seed that are kept for the eye
+constexpr double kSeedHistorySeconds = 60;  // of the seed that are kept: for the eye, for revive
 
 struct Voice {
   std::shared_ptr<const Model> model;
@@ -25,7 +26,8 @@ struct Voice {
   std::unique_ptr<Generator> generator;  // stands at the end of the seed
   Snapshot seed_end;                     // the same place, for Again
   std::uint64_t seed_samples = 0;
-  std::array<float, 256> table{};  // code -> sample
+  std::vector<std::uint8_t> seed_tail;  // its last minute, for revive_voice
+  std::array<float, 256> table{};       // code -> sample
   std::shared_ptr<ObservationQueue> queue;
   std::shared_ptr<const std::vector<Observation>> seed;  // the last minute of the clip, in order
 };
@@ -37,5 +39,13 @@ std::unique_ptr<Voice> make_voice(std::shared_ptr<const Model> model,
                                   std::shared_ptr<const Engine> engine,
                                   std::vector<std::uint8_t> codes, int tap_layer, int chunk,
                                   const std::function<bool(float)>& progress);
+
+// The voice `lost` once more on another engine of the same network, as far as what was heard can
+// tell: it listens to the end of the seed and to `drawn`, the last of the drawn_in_all codes that
+// followed it, and stands where `lost` stood; position, queue and seed history are those of `lost`.
+// Where not all that was drawn is there, it listens to that alone: it is more recent than the seed.
+std::unique_ptr<Voice> revive_voice(const Voice& lost, std::shared_ptr<const Engine> engine,
+                                    std::span<const std::uint8_t> drawn, std::uint64_t drawn_in_all,
+                                    const std::function<bool(float)>& progress);
 
 }  // namespace mambo

@@ -71,6 +71,8 @@ int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
     return complain("interrupted", exit_interrupted);
   } catch (const UsageError& e) {
     return complain(e.what(), 2);
+  } catch (const DeviceError& e) {
+    return complain(fmt::format("{}; --backend cpu does without the GPU", e.what()), 1);
   } catch (const std::bad_alloc&) {
     return complain("there is not enough memory for this", 1);
   } catch (const std::exception& e) {

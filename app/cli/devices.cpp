@@ -37,6 +37,24 @@ Json devices_json() {
   return j;
 }
 
+void print_compute_device(const ComputeDevice& d) {
+  std::string facts;
+  const auto add = [&](const std::string& fact) {
+    if (!fact.empty()) facts += (facts.empty() ? "" : ", ") + fact;
+  };
+  add(d.name);
+  add(d.capabilities);
+  if (d.memory_bytes > 0)
+    add(fmt::format("{:.1f} GiB",
+                    static_cast<double>(d.memory_bytes) / (1024.0 * 1024.0 * 1024.0)));
+  if (d.usable)
+    fmt::print("  {}: {}\n", d.backend, facts);
+  else if (facts.empty())
+    fmt::print("  {}: none ({})\n", d.backend, d.reason);
+  else
+    fmt::print("  {}: {} (not usable: {})\n", d.backend, facts, d.reason);
+}
+
 void print_devices() {
   const std::vector<AudioDeviceInfo> audio = list_audio_devices();
   fmt::print("Audio outputs\n");
@@ -49,11 +67,7 @@ void print_devices() {
                1e3 * d.low_latency_s, 1e3 * d.high_latency_s);
   }
   fmt::print("Compute\n");
-  for (const ComputeDevice& d : compute_devices()) {
-    fmt::print("  {}: {}, {}, {:.1f} GiB{}\n", d.backend, d.name, d.capabilities,
-               static_cast<double>(d.memory_bytes) / (1024.0 * 1024.0 * 1024.0),
-               d.usable ? "" : fmt::format(" (not usable: {})", d.reason));
-  }
+  for (const ComputeDevice& d : compute_devices()) print_compute_device(d);
 }
 
 }  // namespace

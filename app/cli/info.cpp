@@ -16,6 +16,7 @@ using Json = nlohmann::ordered_json;
 
 struct InfoOptions {
   ModelOptions model;
+  ComputeOptions compute;
   bool json = false;
 };
 
@@ -41,7 +42,7 @@ std::string time_text(double s) {
   return fmt::format("{:.3g} s", s);
 }
 
-Json info_json(const Model& model) {
+Json info_json(const Model& model, const std::string& engine) {
   const Config& c = model.config();
   const NetworkView& net = model.network();
   const ModelStats& stats = model.stats();
@@ -84,11 +85,12 @@ Json info_json(const Model& model) {
                            {"horizon_seconds_p50", q.p50},
                            {"horizon_seconds_p95", q.p95}});
   }
+  j["engine"] = engine;
   j["about"] = c.about.empty() ? Json(nullptr) : Json::parse(c.about, nullptr, false);
   return j;
 }
 
-void print_info(const Model& model) {
+void print_info(const Model& model, const std::string& engine) {
   const Config& c = model.config();
   const NetworkView& net = model.network();
   const ModelStats& stats = model.stats();
@@ -109,6 +111,7 @@ void print_info(const Model& model) {
              stats.macs_per_sample_mean * c.sample_rate / 1e9);
   fmt::print("  stride      the innermost tier steps every {} samples ({})\n", stats.stride,
              time_text(static_cast<double>(stats.stride) / c.sample_rate));
+  fmt::print("  engine      {}\n", engine);
   fmt::print("  states      N = {} a channel, convolution over {} steps\n\n", net.d_state,
              net.d_conv);
   fmt::print("  tier   width  d_inner   layers   pool   a step is\n");
@@ -150,15 +153,25 @@ void add_info(CLI::App& app, Run& run) {
       app.add_subcommand("info", "what a model is: tiers, parameters, cost, provenance");
   auto o = std::make_shared<InfoOptions>();
   add_model_options(*sub, o->model);
+  add_compute_options(*sub, o->compute);
   sub->add_flag("--json", o->json, "one line of JSON");
-  sub->footer("\nExample:\n  mambo info --model my.safetensors");
+  sub->footer(
+      "\nThe engine is what would compute this model here, as --backend and --weights want it.\n"
+      "\nExamples:\n"
+      "  mambo info --model my.safetensors\n"
+      "  mambo info --backend cuda --json");
   sub->callback([&run, o] {
     run = [o] {
       const auto model = open_model(o->model);
+      std::string notice;
+      const std::string engine = describe_engine(model->network(), o->compute.backend,
+                                                 engine_options(o->compute), &notice);
+      tell_notice(notice);
       if (o->json) {
-        fmt::print("{}\n", info_json(*model).dump(-1, ' ', false, Json::error_handler_t::replace));
+        fmt::print("{}\n",
+                   info_json(*model, engine).dump(-1, ' ', false, Json::error_handler_t::replace));
       } else {
-        print_info(*model);
+        print_info(*model, engine);
       }
       return 0;
     };

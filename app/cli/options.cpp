@@ -67,7 +67,18 @@ EngineOptions engine_options(const ComputeOptions& o) {
 }
 
 std::unique_ptr<Engine> open_engine(const Model& model, const ComputeOptions& o) {
-  return make_engine(model.network(), o.backend, engine_options(o));
+  return open_engine(model.network(), o);
+}
+
+std::unique_ptr<Engine> open_engine(const NetworkView& net, const ComputeOptions& o) {
+  std::string notice;
+  auto engine = make_engine(net, o.backend, engine_options(o), &notice);
+  tell_notice(notice);
+  return engine;
+}
+
+void tell_notice(const std::string& notice) {
+  if (!notice.empty()) fmt::print(stderr, "mambo: {}\n", notice);
 }
 
 std::string backend_name(const Engine& engine) {

@@ -29,7 +29,10 @@ void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t
 
 std::shared_ptr<const Model> open_model(const ModelOptions& o);
 EngineOptions engine_options(const ComputeOptions& o);
+// Says in one line on stderr when a better device refused (--backend auto).
 std::unique_ptr<Engine> open_engine(const Model& model, const ComputeOptions& o);
+std::unique_ptr<Engine> open_engine(const NetworkView& net, const ComputeOptions& o);
+void tell_notice(const std::string& notice);  // that line; nothing when empty
 
 // "cpu", "cuda": what runs the engine.
 std::string backend_name(const Engine& engine);

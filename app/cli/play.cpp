@@ -131,6 +131,7 @@ int run_play(const PlayOptions& o) {
     if (!o.device.empty()) throw Error(s.message);
     line.tell(s.message);
   }
+  if (!s.engine_notice.empty()) line.tell(s.engine_notice);
   if (!o.json) {
     line.tell(fmt::format("Playing {} on {} ({}). Ctrl-C stops.", session.model()->config().name,
                           s.silent ? "no device" : s.device, s.backend));

@@ -30,7 +30,7 @@ struct RenderOptions {
   SamplingParams sampling;
   OutputChoice output;
   std::string format;
-  int rate = 0, parallel = 64;
+  int rate = 0, parallel = 0;
   bool force = false, quiet = false, json = false;
 };
 
@@ -248,8 +248,9 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--recipe", o.recipe,
                  "make the file of this recipe again (a .json beside a rendered file)")
       ->type_name("FILE");
-  sub.add_option("--parallel", o.parallel, "voices drawn at the same time")
-      ->check(between(1, 4096, "voices"))
+  sub.add_option("--parallel", o.parallel,
+                 "voices drawn at the same time; 0: as many as keep the device busy")
+      ->check(between(0, 65536, "voices"))
       ->capture_default_str();
   sub.add_flag("--force", o.force, "make files again that are there, replace any file");
   sub.add_flag("--quiet,-q", o.quiet, "no progress");

@@ -37,12 +37,19 @@ void draw_cell(const Context& c, const Cell& cell, float left, float width, floa
   ImGui::PopID();
 }
 
-// "CPU, AVX-512, bf16 weights, 2 threads": the first two parts say enough at a glance.
+// "CPU, AVX-512, bf16 weights, 2 threads": the first two parts say enough at a glance; of a GPU's
+// name ("CUDA, NVIDIA H100 80GB HBM3, ...") as many words as there is room for.
 std::string short_backend(const std::string& description) {
   const std::size_t first = description.find(',');
   const std::size_t second = first == std::string::npos ? first : description.find(',', first + 1);
   std::string text = description.substr(0, second);
   if (first != std::string::npos && first < text.size()) text.erase(first, 1);
+  constexpr std::size_t room = 13;
+  for (const char* known : {"NVIDIA ", "GeForce "}) {
+    if (const std::size_t at = text.find(known); at != std::string::npos)
+      text.erase(at, std::string(known).size());
+  }
+  while (text.size() > room && text.find(' ') != std::string::npos) text.erase(text.rfind(' '));
   return text.empty() ? "\u2013" : text;
 }
 
