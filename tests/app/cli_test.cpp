@@ -81,6 +81,10 @@ TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
        "up.9.9"},
       {"bench", "dance"},
       {"bench", "step", "--samples", "0"},
+      {"bench", "step", "--shape", "cube"},
+      {"bench", "step", "--shape", "piano", "--model", small_model()},
+      {"bench", "step", "--plan", "by-hand"},
+      {"bench", "scan", "--states", "65"},
       {"gui", "--after", "-1"},
       {"play", "--bogus"},
       {"info", "--encoding", "alaw"},
@@ -149,6 +153,12 @@ TEST(CommandLine, InfoKnowsTheModel) {
   EXPECT_EQ(j.at("layers").size(), 15U);
   EXPECT_GT(j.at("multiply_adds_per_sample_worst"), j.at("multiply_adds_per_sample_mean"));
   EXPECT_EQ(j.at("sha256").get<std::string>().size(), 64U);
+  const auto f32 = mambo({"info", "-m", testing::piano_model(), "--backend", "cpu", "--weights",
+                          "f32", "--threads", "3", "--json"})
+                       .json();
+  const std::string engine = f32.at("engine");
+  EXPECT_EQ(engine.rfind("CPU, ", 0), 0U) << engine;
+  EXPECT_NE(engine.find("float32 weights, 3 threads"), std::string::npos) << engine;
   for (const auto& layer : j.at("layers")) {
     EXPECT_GT(layer.at("horizon_seconds_p95"), layer.at("horizon_seconds_p05"));
   }
@@ -177,6 +187,30 @@ TEST(CommandLine, DevicesListsAtLeastTheProcessor) {
   }
 }
 
+// Either the machine has a GPU that the build can use, or one line says what is missing.
+TEST(CommandLine, CudaComputesOrSaysWhyNot) {
+  std::string reason;
+  bool usable = false;
+  const auto devices = mambo({"devices", "--json"}).json();
+  for (const auto& d : devices.at("compute")) {
+    if (d.at("backend") != "cuda") continue;
+    usable = usable || d.at("usable");
+    if (!d.at("usable")) reason = d.at("reason");
+  }
+  const Outcome o = mambo({"info", "-m", small_model(), "--backend", "cuda", "--json"});
+  if (usable) {
+    EXPECT_EQ(o.json().at("engine").get<std::string>().rfind("CUDA, ", 0), 0U);
+    return;
+  }
+  EXPECT_NE(reason, "");
+  EXPECT_EQ(o.code, 1);
+  EXPECT_NE(o.err.find(reason), std::string::npos) << o.err;
+  expect_one_line(o.err);
+  const Outcome automatic = mambo({"info", "-m", small_model(), "--json"});
+  EXPECT_EQ(automatic.err, "") << "a machine without a GPU is nothing to talk about";
+  EXPECT_EQ(automatic.json().at("engine").get<std::string>().rfind("CPU, ", 0), 0U);
+}
+
 TEST(CommandLine, BenchPromisesItsKeys) {
   const auto step =
       mambo({"bench", "step", "-m", small_model(), "--samples", "2000", "--json"}).json();
@@ -197,6 +231,20 @@ TEST(CommandLine, BenchPromisesItsKeys) {
                          .json();
   EXPECT_EQ(batch.at("streams"), 3);
   EXPECT_GT(batch.at("samples_per_second"), 0);
+  const auto chunks =
+      mambo({"bench", "step", "--shape", "piano", "--samples", "1000", "--chunk", "100", "--json"})
+          .json();
+  EXPECT_EQ(chunks.at("samples_per_call"), 100);
+  EXPECT_EQ(chunks.at("samples"), 1000);
+  EXPECT_EQ(chunks.at("model"), "piano (random weights)");
+  const auto scan = mambo({"bench", "scan", "-m", small_model(), "--channels", "48", "--states",
+                           "5", "--steps", "1000", "--json"})
+                        .json();
+  EXPECT_EQ(scan.at("d_inner"), 48);
+  EXPECT_EQ(scan.at("d_state"), 5);
+  EXPECT_EQ(scan.at("steps"), 1000);
+  EXPECT_GT(scan.at("giga_channel_steps_per_second"), 0);
+  EXPECT_NEAR(scan.at("ms").get<double>(), 1e3 * scan.at("wall_seconds").get<double>(), 1e-9);
   const auto all =
       mambo({"bench", "all", "-m", small_model(), "--samples", "500", "--seconds", "0.1", "--json"})
           .json();
