@@ -1,0 +1,609 @@
+#include "kernels/cuda/backend_cuda.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <map>
+#include <mutex>
+
+#include "kernels/cuda/plan.h"
+#include "kernels/cuda/prefill.h"
+#include "kernels/cuda/tap.h"
+
+namespace mambo::cuda {
+namespace {
+
+class Event {
+ public:
+  Event() { MAMBO_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
+  ~Event() { log_failure(cudaEventDestroy(event_), "cudaEventDestroy"); }
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+  cudaEvent_t get() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+class StreamHandle {
+ public:
+  StreamHandle() { MAMBO_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+  ~StreamHandle() { log_failure(cudaStreamDestroy(stream_), "cudaStreamDestroy"); }
+  StreamHandle(const StreamHandle&) = delete;
+  StreamHandle& operator=(const StreamHandle&) = delete;
+  cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+// What a stream that is played (not only kept) needs besides its state: everything that travels
+// between host and device in a launch, allocated once.
+struct Kit {
+  Kit(const DeviceNetwork& net, const StepPlan& plan, std::size_t row_floats)
+      : args(1),
+        codes(kMaxSteps),
+        forced(kMaxSteps),
+        device_forced(kMaxSteps),
+        log_prob(kMaxSteps),
+        entropy(kMaxSteps),
+        jobs(net.layers().size()),
+        results(net.layers().size()),
+        rows(row_floats),
+        logits(static_cast<std::size_t>(kMaxSteps) * static_cast<std::size_t>(net.view().vocab)),
+        tap(net.tap_floats()),
+        mail(plan.mail_words()) {
+    if (mail.size() > 0) MAMBO_CUDA(cudaMemsetAsync(mail.data(), 0, mail.bytes(), stream.get()));
+    MAMBO_CUDA(cudaMemsetAsync(tap.data(), 0, tap.bytes(), stream.get()));
+  }
+  StreamHandle stream;
+  PinnedBuffer<StreamArgs> args;
+  PinnedBuffer<std::uint8_t> codes, forced;
+  DeviceBuffer<std::uint8_t> device_forced;  // read a code at a time: too far away in the host
+  PinnedBuffer<float> log_prob, entropy;
+  PinnedBuffer<TapJob> jobs;
+  PinnedBuffer<TapResult> results;
+  PinnedBuffer<float> rows;    // of the chosen layer
+  PinnedBuffer<float> logits;  // [kMaxSteps][V]
+  DeviceBuffer<float> tap;
+  DeviceBuffer<uint4> mail;  // a grid's letters
+  std::uint32_t seq = 1;
+};
+
+class CudaState final : public State {
+ public:
+  explicit CudaState(std::size_t floats) : memory(floats) {
+    MAMBO_CUDA(cudaMemset(memory.data(), 0, memory.bytes()));
+  }
+  std::uint64_t position() const override { return at; }
+  DeviceBuffer<float> memory;
+  std::uint64_t at = 0;
+  std::unique_ptr<Kit> kit;
+  Event copied;               // the last copy into this state
+  bool copy_pending = false;  // until somebody waited for it
+};
+
+CudaState& mine(State& s) { return static_cast<CudaState&>(s); }
+const CudaState& mine(const State& s) { return static_cast<const CudaState&>(s); }
+
+// Many streams at once; one batch at a time.
+struct Batch {
+  StreamHandle stream;
+  PinnedBuffer<StreamArgs> args;
+  PinnedBuffer<std::uint8_t> codes;
+  DeviceBuffer<std::uint8_t> device_codes;
+  DeviceBuffer<StreamArgs> device_args;
+  std::vector<std::unique_ptr<CudaState>> idle;  // fill the last CTA
+};
+
+class CudaEngine final : public Engine {
+ public:
+  CudaEngine(const NetworkView& view, const EngineOptions& options, const DeviceFacts& device)
+      : Engine(view),
+        device_(device),
+        state_plan_(view),
+        net_(view, state_plan_, options.storage),
+        plan_(choose_plan(net_, device_, options.plan)),
+        prefill_(view, state_plan_, options.storage),
+        N_(view.d_state),
+        staging_(state_plan_.size) {
+    for (const TierView& t : view.tiers) strides_.push_back(t.stride);
+    for (const LayerView& l : view.layers)
+      d_inner_.push_back(view.tiers[static_cast<std::size_t>(l.tier)].d_inner);
+    single_ = std::make_unique<StepPlan>(net_, device_, Shape::alone);
+    if (options.storage == WeightStorage::half) {
+      try {
+        several_ = std::make_unique<StepPlan>(net_, device_, Shape::alone, kTogether);
+      } catch (const DeviceError&) {
+        several_ = nullptr;  // too wide for several in one SM: one a SM, then
+      }
+    }
+    for (std::size_t i = 0; i < net_.layers().size(); ++i) {
+      const std::size_t stride = static_cast<std::size_t>(strides_[static_cast<std::size_t>(
+          net_.layers()[i].tier)]);
+      row_floats_ = std::max(row_floats_,
+                             (kMaxSteps / stride + 1) * static_cast<std::size_t>(d_inner_[i]));
+    }
+  }
+
+  std::string description() const override {
+    return "CUDA, " + device_.name +
+           (net_.storage() == WeightStorage::half ? ", fp16 weights, " : ", float32 weights, ") +
+           plan_->text();
+  }
+  std::size_t weight_bytes() const override { return net_.weight_bytes(); }
+  std::size_t state_bytes() const override { return state_plan_.size * sizeof(float); }
+  int streams_at_once() const override { return device_.sms * (several_ ? 2 * kTogether : 2); }
+
+  std::unique_ptr<State> make_state() const override {
+    use_device();
+    return std::make_unique<CudaState>(state_plan_.size);
+  }
+
+  void reset(State& state) const override {
+    use_device();
+    CudaState& s = mine(state);
+    wait_for_copy(s, stream_of(s));
+    MAMBO_CUDA(cudaMemsetAsync(s.memory.data(), 0, s.memory.bytes(), stream_of(s)));
+    mark(s, stream_of(s));
+    s.at = 0;
+  }
+
+  // Asynchronous: later work on either state waits for it on the device.
+  void copy(const State& from, State& to) const override {
+    use_device();
+    // The source's own stream, so that whatever changes it later comes after.
+    auto& source = const_cast<CudaState&>(mine(from));
+    CudaState& target = mine(to);
+    const cudaStream_t stream = source.kit ? source.kit->stream.get() : stream_of(target);
+    wait_for_copy(source, stream);
+    wait_for_copy(target, stream);
+    MAMBO_CUDA(cudaMemcpyAsync(target.memory.data(), source.memory.data(), source.memory.bytes(),
+                               cudaMemcpyDeviceToDevice, stream));
+    mark(target, stream);
+    if (!source.kit) mark(source, stream);  // others must not change it meanwhile
+    target.at = source.at;
+  }
+
+  void prefill(State& state, std::span<const std::uint8_t> codes,
+               PrefillSink* sink) const override {
+    use_device();
+    CudaState& s = mine(state);
+    const cudaStream_t stream = kit_of(s).stream.get();
+    wait_for_copy(s, stream);
+    try {
+      prefill_.run(s.memory.data(), s.at, codes, sink, stream);
+      s.at += codes.size();
+    } catch (const DeviceError&) {
+      s.at = 0;  // the device may be gone: what the state holds is lost
+      throw;
+    } catch (...) {
+      reset(state);
+      throw;
+    }
+  }
+
+  void step(State& state, std::span<const std::uint8_t> codes) const override {
+    use_device();
+    CudaState& s = mine(state);
+    Kit& kit = kit_of(s);
+    for (std::size_t done = 0; done < codes.size();) {
+      const int n = static_cast<int>(std::min<std::size_t>(kMaxSteps, codes.size() - done));
+      std::copy_n(codes.begin() + static_cast<std::ptrdiff_t>(done), n, kit.forced.data());
+      StreamArgs& a = kit.args[0];
+      a = {};
+      a.state = s.memory.data();
+      a.forced = kit.device_forced.data();
+      MAMBO_CUDA(cudaMemcpyAsync(kit.device_forced.data(), kit.forced.data(),
+                                 static_cast<std::size_t>(n), cudaMemcpyHostToDevice,
+                                 kit.stream.get()));
+      run(s, kit, n, false);
+      finish(s, kit);
+      s.at += static_cast<std::uint64_t>(n);
+      done += static_cast<std::size_t>(n);
+    }
+  }
+
+  void generate(State& state, const GenerateRequest& r) const override {
+    use_device();
+    CudaState& s = mine(state);
+    if (s.at == 0 && !r.codes.empty()) step(state, {&silence_code, 1});
+    Kit& kit = kit_of(s);
+    begin_tap(r.tap);
+    for (std::size_t done = 0; done < r.codes.size();) {
+      const auto n = std::min<std::size_t>(kMaxSteps, r.codes.size() - done);
+      const int steps = static_cast<int>(n);
+      StreamArgs& a = kit.args[0];
+      a = arguments(s, r, done);
+      a.codes = kit.codes.data();
+      if (!r.log_prob.empty()) a.log_prob = kit.log_prob.data();
+      if (!r.entropy.empty()) a.entropy = kit.entropy.data();
+      if (!r.logits.empty()) a.logits = kit.logits.data();
+      if (r.tap != nullptr) a.tap = kit.tap.data();
+      run(s, kit, steps, true);
+      if (r.tap != nullptr) look(s, kit, steps, *r.tap);
+      finish(s, kit);
+      std::copy_n(kit.codes.data(), n, r.codes.begin() + static_cast<std::ptrdiff_t>(done));
+      const auto keep = [&](std::span<float> out, const PinnedBuffer<float>& in, std::size_t each) {
+        if (!out.empty())
+          std::copy_n(in.data(), n * each, out.begin() + static_cast<std::ptrdiff_t>(done * each));
+      };
+      keep(r.log_prob, kit.log_prob, 1);
+      keep(r.entropy, kit.entropy, 1);
+      keep(r.logits, kit.logits, static_cast<std::size_t>(net_.view().vocab));
+      if (r.tap != nullptr) add_tap(s, kit, steps, *r.tap);
+      s.at += n;
+      done += n;
+    }
+    end_tap(r.tap);
+  }
+
+  // Streams at the same position share CTAs; the rest goes one a CTA, or, where more than codes are
+  // wanted, one at a time: every way draws the same samples.
+  void generate_many(std::span<Stream> streams) const override {
+    use_device();
+    const std::lock_guard lock(batch_mutex_);
+    std::map<std::pair<std::uint64_t, std::size_t>, std::vector<Stream*>> alike;
+    for (Stream& s : streams) {
+      const GenerateRequest& r = s.request;
+      if (r.codes.empty()) continue;
+      if (streams.size() == 1 || r.tap != nullptr || !r.log_prob.empty() || !r.entropy.empty() ||
+          !r.logits.empty()) {
+        generate(*s.state, r);
+        continue;
+      }
+      if (s.state->position() == 0) step(*s.state, {&silence_code, 1});
+      alike[{s.state->position(), r.codes.size()}].push_back(&s);
+    }
+    for (auto& [key, group] : alike) generate_alike(group, key.second);
+  }
+
+  void read_state(const State& state, std::span<float> out) const override {
+    assert(out.size() == layout().size);
+    use_device();
+    const std::lock_guard lock(staging_mutex_);
+    auto& s = const_cast<CudaState&>(mine(state));
+    wait_for_copy(s, staging_stream_.get());
+    MAMBO_CUDA(cudaMemcpyAsync(staging_.data(), s.memory.data(), s.memory.bytes(),
+                               cudaMemcpyDeviceToHost, staging_stream_.get()));
+    MAMBO_CUDA(cudaStreamSynchronize(staging_stream_.get()));
+    exchange(s.at, [&](std::size_t external, std::size_t internal, int n) {
+      std::copy_n(staging_.data() + internal, n,
+                  out.begin() + static_cast<std::ptrdiff_t>(external));
+    });
+    // Rows of the open group that are still to come hold anything; outside they read as zero.
+    for (std::size_t i = 0; i < state_plan_.pools.size(); ++i) {
+      const StateLayout::Pool& p = layout().pools[i];
+      const std::uint64_t phase = s.at / static_cast<std::uint64_t>(strides_[i]) %
+                                  static_cast<std::uint64_t>(p.pool);
+      const auto begin = out.begin() + static_cast<std::ptrdiff_t>(p.group);
+      std::fill(begin + static_cast<std::ptrdiff_t>(phase) * p.width,
+                begin + static_cast<std::ptrdiff_t>(p.pool) * p.width, 0.0F);
+    }
+  }
+
+  void write_state(State& state, std::span<const float> in, std::uint64_t position) const override {
+    if (in.size() != layout().size) {
+      throw Error("a state of " + std::to_string(layout().size) + " numbers was expected, found " +
+                  std::to_string(in.size()));
+    }
+    use_device();
+    const std::lock_guard lock(staging_mutex_);
+    CudaState& s = mine(state);
+    std::fill_n(staging_.data(), staging_.size(), 0.0F);
+    for (int i = state_plan_.vocab; i < state_plan_.vp; ++i)
+      staging_[state_plan_.logits + static_cast<std::size_t>(i)] = -1e30F;
+    exchange(position, [&](std::size_t external, std::size_t internal, int n) {
+      std::copy_n(in.begin() + static_cast<std::ptrdiff_t>(external), n,
+                  staging_.data() + internal);
+    });
+    wait_for_copy(s, staging_stream_.get());
+    MAMBO_CUDA(cudaMemcpyAsync(s.memory.data(), staging_.data(), s.memory.bytes(),
+                               cudaMemcpyHostToDevice, staging_stream_.get()));
+    MAMBO_CUDA(cudaStreamSynchronize(staging_stream_.get()));
+    s.at = position;
+  }
+
+ private:
+  // Streams that share a CTA in generate_many.
+  static constexpr int kTogether = 4;
+
+  void use_device() const { MAMBO_CUDA(cudaSetDevice(device_.index)); }
+  cudaStream_t stream_of(const CudaState& s) const {
+    return s.kit ? s.kit->stream.get() : staging_stream_.get();
+  }
+  // Allocates the first time that a state is played.
+  Kit& kit_of(CudaState& s) const {
+    if (!s.kit) {
+      s.kit = std::make_unique<Kit>(net_, *plan_, row_floats_);
+      wait_for_copy(s, s.kit->stream.get());
+    }
+    return *s.kit;
+  }
+  static void wait_for_copy(CudaState& s, cudaStream_t stream) {
+    if (!s.copy_pending) return;
+    MAMBO_CUDA(cudaStreamWaitEvent(stream, s.copied.get(), 0));
+  }
+  static void mark(CudaState& s, cudaStream_t stream) {
+    MAMBO_CUDA(cudaEventRecord(s.copied.get(), stream));
+    s.copy_pending = true;
+  }
+
+  std::uint64_t stride(std::size_t tier) const {
+    return static_cast<std::uint64_t>(strides_[tier]);
+  }
+
+  Launch launch_at(std::uint64_t position, int steps, bool drawing) const {
+    Launch l{};
+    l.net = net_.view();
+    l.steps = steps;
+    l.drawing = drawing ? 1 : 0;
+    for (std::size_t s = 0; s < strides_.size(); ++s) {
+      const std::uint64_t tier_step = position / stride(s);
+      const int pool = net_.tiers()[s].pool;
+      l.tiers[s].phase = pool > 0 ? static_cast<std::uint32_t>(
+                                        tier_step % static_cast<std::uint64_t>(pool))
+                                  : 0;
+      l.tiers[s].slot =
+          static_cast<std::uint32_t>(tier_step % static_cast<std::uint64_t>(state_plan_.K));
+    }
+    return l;
+  }
+
+  static StreamArgs arguments(const CudaState& s, const GenerateRequest& r, std::size_t done) {
+    StreamArgs a{};
+    a.state = s.memory.data();
+    a.rng_seed = r.rng_seed;
+    a.rng_index = r.rng_index + done;
+    a.temperature = r.sampling.temperature;
+    a.top_k = r.sampling.top_k;
+    a.top_p = r.sampling.top_p;
+    return a;
+  }
+
+  // Launches kit.args[0] for `steps` steps.
+  void run(CudaState& s, Kit& kit, int steps, bool drawing) const {
+    const cudaStream_t stream = kit.stream.get();
+    wait_for_copy(s, stream);
+    Launch launch = launch_at(s.at, steps, drawing);
+    plan_->fill(launch);
+    launch.streams = kit.args.data();
+    launch.mail = kit.mail.data();
+    launch.seq = kit.seq;
+    kit.seq += plan_->exchanges(steps);
+    plan_->launch(launch, 1, stream);
+  }
+  static void finish(CudaState& s, const Kit& kit) {
+    MAMBO_CUDA(cudaStreamSynchronize(kit.stream.get()));
+    s.copy_pending = false;
+  }
+
+  // Steps of a tier in a launch of `steps` from `position`.
+  int tier_steps(std::size_t tier, std::uint64_t position, int steps) const {
+    return static_cast<int>((position + static_cast<std::uint64_t>(steps)) / stride(tier) -
+                            position / stride(tier));
+  }
+
+  // ---- The eye ----------------------------------------------------------------------------------
+  void begin_tap(DeltaTap* tap) const {
+    if (tap == nullptr) return;
+    tap->steps = 0;
+    tap->first_step = 0;
+    std::fill(tap->layers.begin(), tap->layers.end(), DeltaTap::Summary{});
+  }
+  void look(const CudaState& s, Kit& kit, int steps, const DeltaTap& tap) const {
+    const int n = static_cast<int>(net_.layers().size());
+    for (std::size_t i = 0; i < net_.layers().size(); ++i) {
+      const LayerDev& l = net_.layers()[i];
+      kit.jobs[i] = {l.tap_at, l.dp, d_inner_[i],
+                     tier_steps(static_cast<std::size_t>(l.tier), s.at, steps)};
+    }
+    summarise_tap(kit.tap.data(), kit.jobs.data(), n, tap.layer < n ? tap.layer : -1,
+                  kit.results.data(), kit.rows.data(), kit.stream.get());
+  }
+  void add_tap(const CudaState& s, const Kit& kit, int, DeltaTap& tap) const {
+    for (std::size_t i = 0; i < tap.layers.size() && i < net_.layers().size(); ++i) {
+      const int steps = kit.jobs[i].steps;
+      if (steps == 0) continue;
+      DeltaTap::Summary& sum = tap.layers[i];
+      const TapResult& r = kit.results[i];
+      sum.mean += r.sum / static_cast<float>(d_inner_[i]);  // a running sum until the call ends
+      sum.min = sum.steps == 0 ? r.min : std::min(sum.min, r.min);
+      sum.max = sum.steps == 0 ? r.max : std::max(sum.max, r.max);
+      sum.steps += steps;
+    }
+    if (tap.layer < 0 || tap.layer >= static_cast<int>(net_.layers().size())) return;
+    const auto i = static_cast<std::size_t>(tap.layer);
+    const auto width = static_cast<std::size_t>(d_inner_[i]);
+    const std::size_t room = tap.delta.size() / width - static_cast<std::size_t>(tap.steps);
+    const std::size_t rows = std::min(room, static_cast<std::size_t>(kit.jobs[i].steps));
+    if (rows > 0 && tap.steps == 0)
+      tap.first_step = s.at / stride(static_cast<std::size_t>(net_.layers()[i].tier));
+    std::copy_n(kit.rows.data(), rows * width,
+                tap.delta.begin() +
+                    static_cast<std::ptrdiff_t>(static_cast<std::size_t>(tap.steps) * width));
+    tap.steps += static_cast<int>(rows);
+  }
+  static void end_tap(DeltaTap* tap) {
+    if (tap == nullptr) return;
+    for (DeltaTap::Summary& s : tap->layers) {
+      if (s.steps > 0) s.mean /= static_cast<float>(s.steps);
+    }
+  }
+
+  // ---- Many -------------------------------------------------------------------------------------
+  void generate_alike(const std::vector<Stream*>& group, std::size_t length) const {
+    // Few streams have an SM each; many share SMs.
+    const bool share = several_ && static_cast<int>(group.size()) > device_.sms;
+    const StepPlan& plan = share ? *several_ : *single_;
+    const auto each = static_cast<std::size_t>(plan.together());
+    const std::size_t ctas = (group.size() + each - 1) / each;
+    Batch& b = batch_for(ctas * each);
+    const cudaStream_t stream = b.stream.get();
+    for (Stream* s : group) wait_for_copy(mine(*s->state), stream);
+    for (std::size_t done = 0; done < length;) {
+      const auto n = std::min<std::size_t>(kMaxSteps, length - done);
+      const std::uint64_t position = mine(*group.front()->state).at;
+      for (std::size_t i = 0; i < ctas * each; ++i) {
+        const bool real = i < group.size();
+        const CudaState& s = real ? mine(*group[i]->state) : *b.idle[i - group.size()];
+        b.args[i] = arguments(s, real ? group[i]->request : group.front()->request, done);
+        b.args[i].codes = b.device_codes.data() + i * kMaxSteps;
+      }
+      MAMBO_CUDA(cudaMemcpyAsync(b.device_args.data(), b.args.data(),
+                                 ctas * each * sizeof(StreamArgs), cudaMemcpyHostToDevice, stream));
+      Launch launch = launch_at(position, static_cast<int>(n), true);
+      plan.fill(launch);
+      launch.streams = b.device_args.data();
+      plan.launch(launch, static_cast<int>(ctas), stream);
+      MAMBO_CUDA(cudaMemcpyAsync(b.codes.data(), b.device_codes.data(), group.size() * kMaxSteps,
+                                 cudaMemcpyDeviceToHost, stream));
+      MAMBO_CUDA(cudaStreamSynchronize(stream));
+      for (std::size_t i = 0; i < group.size(); ++i) {
+        std::copy_n(b.codes.data() + i * kMaxSteps, n,
+                    group[i]->request.codes.begin() + static_cast<std::ptrdiff_t>(done));
+        mine(*group[i]->state).at += n;
+      }
+      done += n;
+    }
+  }
+
+  Batch& batch_for(std::size_t slots) const {
+    if (!batch_) batch_ = std::make_unique<Batch>();
+    Batch& b = *batch_;
+    if (b.args.size() < slots) {
+      b.args = PinnedBuffer<StreamArgs>(slots);
+      b.device_args = DeviceBuffer<StreamArgs>(slots);
+      b.codes = PinnedBuffer<std::uint8_t>(slots * kMaxSteps);
+      b.device_codes = DeviceBuffer<std::uint8_t>(slots * kMaxSteps);
+      MAMBO_CUDA(cudaMemset(b.device_codes.data(), 0, b.device_codes.bytes()));
+    }
+    while (b.idle.size() < static_cast<std::size_t>(kTogether - 1))
+      b.idle.push_back(std::make_unique<CudaState>(state_plan_.size));
+    return b;
+  }
+
+  // Visits every run of n floats: (place in StateLayout, place in the stream's memory, n).
+  template <class F>
+  void exchange(std::uint64_t position, F f) const {
+    const auto K = static_cast<std::uint64_t>(state_plan_.K);
+    for (std::size_t i = 0; i < state_plan_.layers.size(); ++i) {
+      const StatePlan::Layer& l = state_plan_.layers[i];
+      const std::uint64_t steps = position / stride(static_cast<std::size_t>(l.tier));
+      for (std::uint64_t k = 0; k + 1 < K; ++k) {  // the ring repeats, so + 1 is the oldest
+        f(layout().layers[i].conv + k * static_cast<std::uint64_t>(l.d_inner),
+          l.conv + (steps + 1 + k) % K * static_cast<std::uint64_t>(l.dp), l.d_inner);
+      }
+      for (int c = 0; c < l.d_inner; ++c) {
+        f(layout().layers[i].h + static_cast<std::size_t>(c) * static_cast<std::size_t>(N_),
+          l.h + static_cast<std::size_t>(c) * static_cast<std::size_t>(state_plan_.np), N_);
+      }
+    }
+    for (std::size_t i = 0; i < state_plan_.pools.size(); ++i) {
+      const StatePlan::Pool& p = state_plan_.pools[i];
+      for (int r = 0; r < p.pool; ++r) {
+        const auto from = static_cast<std::size_t>(r) * static_cast<std::size_t>(p.width);
+        const auto to = static_cast<std::size_t>(r) * static_cast<std::size_t>(p.wp);
+        f(layout().pools[i].group + from, p.group + to, p.width);
+        f(layout().pools[i].up + from, p.up + to, p.width);
+      }
+    }
+    f(layout().logits, state_plan_.logits, state_plan_.vocab);
+  }
+
+  DeviceFacts device_;
+  StatePlan state_plan_;
+  DeviceNetwork net_;
+  std::unique_ptr<StepPlan> plan_, single_, several_;
+  Prefill prefill_;
+  int N_;
+  std::vector<int> strides_, d_inner_;
+  std::size_t row_floats_ = 1;
+
+  mutable std::mutex staging_mutex_, batch_mutex_;
+  PinnedBuffer<float> staging_;
+  StreamHandle staging_stream_;
+  mutable std::unique_ptr<Batch> batch_;
+};
+
+constexpr int kLeastMajor = 7;
+constexpr int kLeastMinor = 5;
+
+}  // namespace
+
+std::vector<ComputeDevice> cuda_devices() {
+  std::vector<ComputeDevice> devices;
+  const auto none = [&devices](const std::string& reason) {
+    ComputeDevice d;
+    d.backend = "cuda";
+    d.name = "CUDA";
+    d.usable = false;
+    d.reason = reason;
+    devices.push_back(d);
+  };
+  int count = 0;
+  const cudaError_t e = cudaGetDeviceCount(&count);
+  (void)cudaGetLastError();
+  if (e == cudaErrorInsufficientDriver) {
+    int driver = 0;
+    int runtime = 0;
+    (void)cudaDriverGetVersion(&driver);
+    (void)cudaRuntimeGetVersion(&runtime);
+    const auto version = [](int v) {
+      return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10);
+    };
+    none(driver == 0 ? "no NVIDIA driver is installed"
+                     : "the NVIDIA driver is too old: expected one for CUDA " + version(runtime) +
+                           ", found CUDA " + version(driver));
+    return devices;
+  }
+  if (e != cudaSuccess || count == 0) {
+    none(e == cudaSuccess || e == cudaErrorNoDevice ? "no CUDA device was found"
+                                                    : cudaGetErrorString(e));
+    return devices;
+  }
+  for (int i = 0; i < count; ++i) {
+    cudaDeviceProp p{};
+    if (cudaGetDeviceProperties(&p, i) != cudaSuccess) {
+      none(cudaGetErrorString(cudaGetLastError()));
+      continue;
+    }
+    ComputeDevice d;
+    d.backend = "cuda";
+    d.name = p.name;
+    d.capabilities = "sm_" + std::to_string(p.major) + std::to_string(p.minor) + ", " +
+                     std::to_string(p.multiProcessorCount) + " SMs";
+    d.memory_bytes = p.totalGlobalMem;
+    if (p.major < kLeastMajor || (p.major == kLeastMajor && p.minor < kLeastMinor)) {
+      d.usable = false;
+      d.reason = "expected compute capability 7.5 or later, found " + std::to_string(p.major) +
+                 "." + std::to_string(p.minor);
+    }
+    devices.push_back(d);
+  }
+  std::stable_sort(devices.begin(), devices.end(), [](const auto& a, const auto& b) {
+    return a.usable && !b.usable;
+  });
+  return devices;
+}
+
+std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOptions& options) {
+  int count = 0;
+  int best = -1;
+  int most = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) {
+    (void)cudaGetLastError();
+    throw DeviceError(cuda_devices().front().reason);
+  }
+  for (int i = 0; i < count; ++i) {
+    const DeviceFacts f = device_facts(i);
+    if (f.major * 10 + f.minor < kLeastMajor * 10 + kLeastMinor || f.sms <= most) continue;
+    best = i;
+    most = f.sms;
+  }
+  if (best < 0) throw DeviceError("no usable CUDA device was found");
+  MAMBO_CUDA(cudaSetDevice(best));
+  return std::make_unique<CudaEngine>(net, options, device_facts(best));
+}
+
+}  // namespace mambo::cuda

@@ -1,0 +1,18 @@
+// The CUDA engine behind the seam (kernels/backend.h).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace mambo::cuda {
+
+// Every device that the driver lists, best first; those that cannot run the engine say why. Without
+// a driver or a device: one entry that is not usable, with the reason. Never throws.
+std::vector<ComputeDevice> cuda_devices();
+
+// Uploads to the best usable device. Throws DeviceError (no device, too little memory).
+std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOptions& options);
+
+}  // namespace mambo::cuda

@@ -1,0 +1,220 @@
+// How the CTAs that share out a step give each other what they computed. Each holds the whole
+// vectors in its own shared memory; a producer puts its part into everyone's, a consumer waits
+// until a vector is complete. Three ways:
+//   Alone    one CTA: plain stores, and a barrier.
+//   Cluster  CTAs of one cluster: st.async stores that count their bytes at the receiver's mbarrier
+//            (distributed shared memory, sm_90), so that data and signal travel together.
+//   Grid     any CTAs that run at the same time: 16-byte words in global memory of 8 bytes of data
+//            and twice a number that tells this exchange from earlier ones; readers poll the words
+//            themselves (NCCL's LL protocol).
+//
+// Why nobody overwrites what another still reads, without any barrier across CTAs: each kind of
+// exchange has a barrier and a place of its own, and in every layer each CTA contributes to `u` and
+// to `y`, so no CTA gets more than one exchange ahead of another (plan.cu sees to it that every CTA
+// owns channels of every layer).
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/tile.cuh"
+
+namespace mambo::cuda {
+
+enum Kind : int { kU, kD, kY, kX, kQ, kP, kL, kKinds };
+// u; dbc; y; x; x of the next tier (down_pool); up (up_pool); logits.
+
+// ---- mbarriers and remote stores (sm_90)
+// -----------------------------------------------------------
+__device__ inline std::uint32_t shared_address(const void* p) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
+}
+
+#if __CUDA_ARCH__ >= 900
+__device__ inline std::uint32_t of_rank(std::uint32_t address, int rank) {
+  std::uint32_t there;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+  return there;
+}
+__device__ inline void store_async(std::uint32_t there, const uint4& v, std::uint32_t bar_there) {
+  asm volatile(
+      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1,%2,%3,%4}, "
+      "[%5];" ::"r"(there),
+      "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w), "r"(bar_there)
+      : "memory");
+}
+__device__ inline void bar_init(std::uint32_t bar) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(bar) : "memory");
+}
+// Announces how many bytes complete the present phase.
+__device__ inline void bar_expect(std::uint32_t bar, std::uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes)
+               : "memory");
+}
+__device__ inline void bar_wait(std::uint32_t bar, std::uint32_t parity) {
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      "again:\n"
+      "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%0], %1;\n"
+      "@p bra done;\n"
+      "bra again;\n"
+      "done:\n"
+      "}\n" ::"r"(bar),
+      "r"(parity)
+      : "memory");
+}
+__device__ inline void cluster_sync() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\n barrier.cluster.wait.acquire.aligned;" ::
+                   : "memory");
+}
+#else
+__device__ inline std::uint32_t of_rank(std::uint32_t, int) { return 0; }
+__device__ inline void store_async(std::uint32_t, const uint4&, std::uint32_t) {}
+__device__ inline void bar_init(std::uint32_t) {}
+__device__ inline void bar_expect(std::uint32_t, std::uint32_t) {}
+__device__ inline void bar_wait(std::uint32_t, std::uint32_t) {}
+__device__ inline void cluster_sync() {}
+#endif
+
+// ---- A warp's results, gathered into words
+// ---------------------------------------------------------- v: of channel r = lane / 4 of the
+// unit, the same in the row's four lanes. 16 bytes of halves, in every lane.
+__device__ inline uint4 gather_unit(float v) {
+  const float other = __shfl_xor_sync(0xFFFFFFFFU, v, 4);
+  const std::uint32_t pair = pack_half2(v, other);  // right in lanes of even r
+  return make_uint4(__shfl_sync(0xFFFFFFFFU, pair, 0), __shfl_sync(0xFFFFFFFFU, pair, 8),
+                    __shfl_sync(0xFFFFFFFFU, pair, 16), __shfl_sync(0xFFFFFFFFU, pair, 24));
+}
+// lo, hi: of rows r and r + 8 of a tile. Floats 4 * chunk .. + 3 of its 16.
+__device__ inline uint4 gather_rows(float lo, float hi, int chunk) {
+  std::uint32_t w[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const int from = ((chunk & 1) * 4 + i) * 4;
+    const float a = __shfl_sync(0xFFFFFFFFU, lo, from);
+    const float b = __shfl_sync(0xFFFFFFFFU, hi, from);
+    w[i] = __float_as_uint((chunk & 2) != 0 ? b : a);
+  }
+  return make_uint4(w[0], w[1], w[2], w[3]);
+}
+// Floats 4 * chunk .. + 3 of a unit's 8.
+__device__ inline uint4 gather_unit_floats(float v, int chunk) {
+  std::uint32_t w[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    w[i] = __float_as_uint(__shfl_sync(0xFFFFFFFFU, v, ((chunk & 1) * 4 + i) * 4));
+  return make_uint4(w[0], w[1], w[2], w[3]);
+}
+
+struct Alone {
+  static constexpr bool kShared = false;
+  static constexpr int kMembers = 1;
+  int members = 1, me = 0;
+  __device__ void put_unit(Kind, __half* to, int unit, float v) const {
+    if (lane_id() % 4 == 0) store_act(to + unit * 8 + lane_id() / 4, v);
+  }
+  __device__ void put_unit(Kind, float* to, int unit, float v) const {
+    if (lane_id() % 4 == 0) to[unit * 8 + lane_id() / 4] = v;
+  }
+  __device__ void put_rows(Kind, float* to, int tile, float lo, float hi) const {
+    if (lane_id() % 4 != 0) return;
+    to[tile * 16 + lane_id() / 4] = lo;
+    to[tile * 16 + 8 + lane_id() / 4] = hi;
+  }
+  __device__ void wait(Kind, void*, std::uint32_t) { __syncthreads(); }
+};
+
+struct Cluster {
+  static constexpr bool kShared = true;
+  int members, me;  // ranks base .. base + members - 1 of the cluster share the work
+  int base;
+  std::uint32_t bars;        // shared address of an mbarrier a kind
+  std::uint32_t phases = 0;  // a bit a kind
+
+  __device__ std::uint32_t bar(Kind kind) const { return bars + 8U * static_cast<unsigned>(kind); }
+  __device__ void put_unit(Kind kind, __half* to, int unit, float v) const {
+    const uint4 w = gather_unit(v);
+    const std::uint32_t here = shared_address(to + unit * 8);
+    if (lane_id() < members)
+      store_async(of_rank(here, base + lane_id()), w, of_rank(bar(kind), base + lane_id()));
+  }
+  __device__ void put_unit(Kind kind, float* to, int unit, float v) const {
+    const int chunk = lane_id() & 1;
+    const uint4 w = gather_unit_floats(v, chunk);
+    const std::uint32_t here = shared_address(to + unit * 8 + chunk * 4);
+    const int peer = lane_id() >> 1;
+    if (peer < members) store_async(of_rank(here, base + peer), w, of_rank(bar(kind), base + peer));
+  }
+  __device__ void put_rows(Kind kind, float* to, int tile, float lo, float hi) const {
+    const int chunk = lane_id() & 3;
+    const uint4 w = gather_rows(lo, hi, chunk);
+    const std::uint32_t here = shared_address(to + tile * 16 + chunk * 4);
+    for (int peer = lane_id() >> 2; peer < members; peer += 8)
+      store_async(of_rank(here, base + peer), w, of_rank(bar(kind), base + peer));
+  }
+  // To one CTA of the cluster, at its `bar_there`.
+  __device__ static void put_rows_to(int rank, float* to, std::uint32_t bar_here, int tile,
+                                     float lo, float hi) {
+    const int chunk = lane_id() & 3;
+    const uint4 w = gather_rows(lo, hi, chunk);
+    if (lane_id() < 4)
+      store_async(of_rank(shared_address(to + tile * 16 + chunk * 4), rank), w,
+                  of_rank(bar_here, rank));
+  }
+  __device__ void wait(Kind kind, void*, std::uint32_t bytes) {
+    if (threadIdx.x == 0) bar_expect(bar(kind), bytes);
+    bar_wait(bar(kind), (phases >> kind) & 1U);
+    phases ^= 1U << kind;
+  }
+};
+
+struct Grid {
+  static constexpr bool kShared = true;
+  int members, me;
+  uint4* mail;                // global memory
+  std::uint32_t at[kKinds];   // where each kind's words begin
+  std::uint32_t seq[kKinds];  // tells this use of a kind from those before
+
+  __device__ static void write(uint4* to, std::uint32_t a, std::uint32_t b, std::uint32_t seq) {
+    asm volatile("st.volatile.global.v4.u32 [%0], {%1,%2,%3,%4};" ::"l"(to), "r"(a), "r"(seq),
+                 "r"(b), "r"(seq)
+                 : "memory");
+  }
+  __device__ void put_unit(Kind kind, __half*, int unit, float v) const {
+    const uint4 w = gather_unit(v);
+    uint4* to = mail + at[kind] + unit * 2;
+    if (lane_id() == 0) write(to, w.x, w.y, seq[kind]);
+    if (lane_id() == 1) write(to + 1, w.z, w.w, seq[kind]);
+  }
+  __device__ void put_unit(Kind kind, float*, int unit, float v) const {
+    const uint4 w = gather_unit_floats(v, lane_id() >> 1);
+    if (lane_id() >= 4) return;
+    const bool second = (lane_id() & 1) != 0;
+    write(mail + at[kind] + unit * 4 + lane_id(), second ? w.z : w.x, second ? w.w : w.y,
+          seq[kind]);
+  }
+  __device__ void put_rows(Kind kind, float*, int tile, float lo, float hi) const {
+    const uint4 w = gather_rows(lo, hi, lane_id() >> 1);
+    if (lane_id() >= 8) return;
+    const bool second = (lane_id() & 1) != 0;
+    write(mail + at[kind] + tile * 8 + lane_id(), second ? w.z : w.x, second ? w.w : w.y,
+          seq[kind]);
+  }
+  __device__ void wait(Kind kind, void* to, std::uint32_t bytes) {
+    const uint4* from = mail + at[kind];
+    for (std::uint32_t i = threadIdx.x; i < bytes / 8; i += kThreads) {
+      std::uint32_t a, f, b, g;
+      do {
+        asm volatile("ld.volatile.global.v4.u32 {%0,%1,%2,%3}, [%4];"
+                     : "=r"(a), "=r"(f), "=r"(b), "=r"(g)
+                     : "l"(from + i)
+                     : "memory");
+      } while (f != seq[kind] || g != seq[kind]);
+      reinterpret_cast<uint2*>(to)[i] = make_uint2(a, b);
+    }
+    ++seq[kind];
+    __syncthreads();
+  }
+};
+
+}  // namespace mambo::cuda

@@ -1,0 +1,413 @@
+// The whole of a launch: a CTA sets up, advances its streams `steps` samples, and puts everything
+// back. Two ways to share out a model:
+//
+//   one group   all CTAs share every product of every tier (one CTA alone, a cluster, a grid);
+//   a chain     links of one CTA each run a few layers of tier 0 and hand x on, the last link also
+//               draws; the rest of the cluster, the inner group, shares the tiers inside. A tier
+//               inside steps while the outer one goes on: its result is wanted only after the next
+//               sample's down blocks.
+#pragma once
+
+#include "kernels/cuda/worker.cuh"
+
+namespace mambo::cuda {
+
+struct Cursor {  // of a tier, as the launch goes on
+  std::uint32_t phase, slot, row;
+};
+
+template <class W, int NS, class Comm>
+struct Player {
+  using Pending = typename Worker<W, NS, Comm>::Pending;
+  Worker<W, NS, Comm> k;
+  const Launch& a;
+  const Role& role;
+  unsigned char* smem;
+  const StreamArgs* streams;  // of this CTA
+  LayerRun<W>* layers;
+  TierRun<W>* tiers;
+  int* codes;  // [NS]
+  const W* embed;
+  const W* head;
+  Cursor cursor[kMaxTiers];
+
+  template <class T>
+  __device__ T* at(std::uint32_t offset) const {
+    return offset == kNowhere ? nullptr : reinterpret_cast<T*>(smem + offset);
+  }
+
+  __device__ Player(const Launch& launch, const Role& r, unsigned char* shared, const Comm& comm,
+                    const StreamArgs* mine)
+      : a(launch), role(r), smem(shared), streams(at<StreamArgs>(r.layout.args)) {
+    const Layout& o = role.layout;
+    copy16(at<StreamArgs>(o.args), mine, sizeof(StreamArgs) * NS);
+    __syncthreads();
+    k.comm = comm;
+    layers = at<LayerRun<W>>(o.layers);
+    tiers = at<TierRun<W>>(o.tiers);
+    codes = at<int>(o.codes);
+    k.layers = layers;
+    k.tiers = tiers;
+    k.states = at<float*>(o.states);
+    k.x = at<float>(o.x);
+    k.xq = at<float>(o.xq);
+    k.dbc = at<float>(o.dbc);
+    k.uf = at<float>(o.uf);
+    k.zf = at<float>(o.zf);
+    k.logits = at<float>(o.logits);
+    k.u = at<W>(o.u);
+    k.y = at<W>(o.y);
+    k.x_stride = o.x_stride;
+    k.act_stride = o.act_stride;
+    k.dbc_stride = o.dbc_stride;
+    k.own_stride = o.own_stride;
+    k.K = a.net.K;
+    k.np = a.net.np;
+    k.vocab = a.net.vocab;
+    k.vp = a.net.vp;
+    k.eps = a.net.eps;
+    k.tap = streams[0].tap;
+    for (int s = 0; s < a.net.n_tiers; ++s) cursor[s] = {a.tiers[s].phase, a.tiers[s].slot, 0};
+    if (threadIdx.x < NS) at<float*>(o.states)[threadIdx.x] = streams[threadIdx.x].state;
+  }
+
+  // ---- Setting up and putting back ------------------------------------------------------------
+  __device__ static void copy16(void* to, const void* from, std::size_t bytes) {
+    for (std::size_t i = threadIdx.x; i < bytes / 16; i += kThreads)
+      static_cast<uint4*>(to)[i] = static_cast<const uint4*>(from)[i];
+  }
+
+  // Elements [begin, end) of an array of `size` elements each: into shared memory if it has a place
+  // there. Returns the pointer that global indices reach it by.
+  template <class T>
+  __device__ const T* bring(std::uint32_t place, const void* from, int begin, int end,
+                            std::size_t size) const {
+    const T* all = static_cast<const T*>(from);
+    if (place == kNowhere) return all;
+    T* here = at<T>(place);
+    copy16(here, all + begin * size, (end - begin) * size * sizeof(T));
+    return here - begin * static_cast<std::ptrdiff_t>(size);
+  }
+
+  // Layer i; every thread.
+  __device__ void bring_layer(int i) {
+    const int members = k.comm.members;
+    const int me = k.comm.me;
+    const LayerDev& d = a.net.layers[i];
+    const Resident& at_home = role.resident[i];
+    LayerRun<W> l;
+    l.width = d.width;
+    l.wp = d.wp;
+    l.dp = d.dp;
+    l.r4 = d.r4;
+    l.rp = d.rp;
+    l.xp = d.xp;
+    l.tier = d.tier;
+    l.unit_floats = d.unit_floats;
+    l.h_at = d.h_at;
+    l.conv_at = d.conv_at;
+    l.tap_at = d.tap_at;
+    l.out_bias = d.out_bias;
+    share(d.dp / 8, members, me, l.unit_begin, l.unit_end);
+    share(d.wp / 16, members, me, l.row_begin, l.row_end);
+    l.dbc_begin = 0;
+    l.dbc_end = d.xp / 16;
+    if (role.split_dbc != 0) share(d.xp / 16, members, me, l.dbc_begin, l.dbc_end);
+    l.in_proj = bring<W>(at_home.in_proj, d.in_proj, l.unit_begin, l.unit_end, 16 * d.wp);
+    l.x_proj = bring<W>(at_home.x_proj, d.x_proj, l.dbc_begin, l.dbc_end, 16 * d.dp);
+    l.out_proj = bring<W>(at_home.out_proj, d.out_proj, l.row_begin, l.row_end, 16 * d.dp);
+    l.unit = bring<float>(at_home.unit, d.unit, l.unit_begin, l.unit_end, d.unit_floats);
+    float* h = at<float>(at_home.h);
+    float* conv = at<float>(at_home.conv);
+    l.h = h == nullptr ? nullptr : h - static_cast<std::ptrdiff_t>(l.unit_begin) * NS * 8 * k.np;
+    l.conv =
+        conv == nullptr ? nullptr : conv - static_cast<std::ptrdiff_t>(l.unit_begin) * NS * 8 * k.K;
+    state_of_layer<true>(l);
+    if (threadIdx.x == 0) layers[i] = l;
+  }
+  __device__ void bring_layers(int begin, int end) {
+#pragma unroll 1
+    for (int i = begin; i < end; ++i) bring_layer(i);
+  }
+
+  // Copies what of a layer's state stands in shared memory, from the streams' states or back.
+  template <bool kIn>
+  __device__ void state_of_layer(const LayerRun<W>& l) const {
+    const int units = l.unit_end - l.unit_begin;
+    const int per = 8 * k.np;
+    if (l.h != nullptr) {
+      for (int i = static_cast<int>(threadIdx.x); i < units * NS * per; i += kThreads) {
+        const int unit = l.unit_begin + i / (NS * per);
+        float* there = streams[i / per % NS].state + l.h_at + unit * per + i % per;
+        float* here = l.h + static_cast<std::ptrdiff_t>(l.unit_begin) * NS * per + i;
+        if (kIn)
+          *here = *there;
+        else
+          *there = *here;
+      }
+    }
+    if (l.conv != nullptr) {
+      const int ring = 8 * k.K;
+      for (int i = static_cast<int>(threadIdx.x); i < units * NS * ring; i += kThreads) {
+        const int unit = l.unit_begin + i / (NS * ring);
+        float* there =
+            streams[i / ring % NS].state + l.conv_at + i % ring / 8 * l.dp + unit * 8 + i % 8;
+        float* here = l.conv + static_cast<std::ptrdiff_t>(l.unit_begin) * NS * ring + i;
+        if (kIn)
+          *here = *there;
+        else
+          *there = *here;
+      }
+    }
+  }
+
+  __device__ void bring_tiers() {
+    for (int s = 0; s < a.net.n_tiers; ++s) {
+      const TierDev& d = a.net.tiers[s];
+      TierRun<W> t;
+      t.down_bias = d.down_bias;
+      t.up_bias = d.up_bias;
+      t.group_at = d.group_at;
+      t.up_at = d.up_at;
+      t.width = d.width;
+      t.wp = d.wp;
+      t.pool = d.pool;
+      t.down_begin = d.down_begin;
+      t.down_end = d.down_end;
+      t.up_begin = d.up_begin;
+      t.up_end = d.up_end;
+      t.down_pool = static_cast<const W*>(d.down_pool);
+      t.up_pool = static_cast<const W*>(d.up_pool);
+      t.group = at<float>(role.layout.group[s]);
+      t.up = at<float>(role.layout.up[s]);
+      if (d.pool > 0) {
+        const int inner = a.net.tiers[s + 1].wp;
+        int begin, end;
+        share(inner / 16, k.comm.members, k.comm.me, begin, end);
+        t.down_pool = bring<W>(role.down_pool[s], d.down_pool, begin, end, 16 * d.pool * d.wp);
+        share(d.pool * d.wp / 16, k.comm.members, k.comm.me, begin, end);
+        t.up_pool = bring<W>(role.up_pool[s], d.up_pool, begin, end, 16 * inner);
+        if (t.group != nullptr)
+          copy16(t.group, streams[0].state + d.group_at, sizeof(float) * d.pool * d.wp);
+        if (t.up != nullptr)
+          copy16(t.up, streams[0].state + d.up_at, sizeof(float) * d.pool * d.wp);
+      }
+      if (threadIdx.x == 0) tiers[s] = t;
+    }
+  }
+
+  __device__ void bring_head() {
+    int begin, end;
+    share(a.net.vp / 16, k.comm.members, k.comm.me, begin, end);
+    head = bring<W>(role.head, a.net.head, begin, end, 16 * a.net.tiers[0].wp);
+    for (int i = static_cast<int>(threadIdx.x); i < NS * k.vp; i += kThreads)
+      k.logits[i] = streams[i / k.vp].state[a.net.logits_at + i % k.vp];
+  }
+  __device__ void bring_embed() {
+    embed = bring<W>(role.embed, a.net.embed, 0, a.net.vocab, a.net.tiers[0].wp);
+  }
+  __device__ void keep_logits() const {
+    for (int i = static_cast<int>(threadIdx.x); i < NS * k.vp; i += kThreads)
+      streams[i / k.vp].state[a.net.logits_at + i % k.vp] = k.logits[i];
+  }
+  // Shared copies of tiers [first, ...) back into the state.
+  __device__ void keep_tiers(int first) const {
+    for (int s = first; s < a.net.n_tiers; ++s) {
+      const TierRun<W>& t = tiers[s];
+      if (t.group != nullptr)
+        copy16(streams[0].state + t.group_at, t.group, sizeof(float) * t.pool * t.wp);
+      if (t.up != nullptr) copy16(streams[0].state + t.up_at, t.up, sizeof(float) * t.pool * t.wp);
+    }
+  }
+
+  // ---- A step -----------------------------------------------------------------------------------
+  __device__ float* group_of(const TierRun<W>& t, int s) const {
+    return t.group != nullptr ? t.group : k.states[s] + t.group_at;
+  }
+  __device__ float* up_of(const TierRun<W>& t, int s) const {
+    return t.up != nullptr ? t.up : k.states[s] + t.up_at;
+  }
+
+  // x joins the group and is joined by what the tier inside gave for it.
+  __device__ void join(const TierRun<W>& t, std::uint32_t phase) {
+    k.wait_x(t.wp);
+    if (Comm::kShared) __syncthreads();
+    for (int i = static_cast<int>(threadIdx.x); i < NS * t.wp; i += kThreads) {
+      const int s = i / t.wp;
+      const int at_row = static_cast<int>(phase) * t.wp + i % t.wp;
+      float& v = k.x[s * k.x_stride + i % t.wp];
+      group_of(t, s)[at_row] = v;
+      v += up_of(t, s)[at_row];
+    }
+    k.pending = Pending::barrier;
+  }
+
+  __device__ void advance(Cursor& c) const {
+    c.slot = c.slot + 1 == static_cast<std::uint32_t>(k.K) ? 0 : c.slot + 1;
+    ++c.row;
+  }
+
+  // Tier `s` steps, and while groups are full, the tiers inside it. Tier 0 finds its x ready and
+  // leaves logits; a tier inside takes x from the group around it and leaves `up` there. An inner
+  // group beside a chain begins at tier 1, with the group that came into its inbox, and sends the
+  // chain's `up` by to_up.
+  template <class ToUp>
+  __device__ void tiers_from(int s, const float* inbox, bool wants_logits, ToUp to_up) {
+    const bool beside_chain = Comm::kShared && inbox != nullptr;
+#pragma unroll 1
+    for (;; ++s) {
+      const TierRun<W>& t = tiers[s];
+      const TierRun<W>& outer = tiers[s > 0 ? s - 1 : 0];
+      const Cursor c = cursor[s];
+      if (s > 0) {
+        const float* group = beside_chain && s == 1 ? inbox : nullptr;
+        k.product(
+            outer.down_pool, outer.down_bias, t.wp / 16, outer.pool * outer.wp,
+            [&](int stream) { return group != nullptr ? group : group_of(outer, stream); },
+            [&](int tile, const float(&v)[4]) { k.put_rows_of(k.xq, k.x_stride, tile, v, kQ); });
+        k.comm.wait(kQ, k.xq, static_cast<std::uint32_t>(t.wp) * 4U);
+        if (Comm::kShared) __syncthreads();  // nobody of this CTA reads the old x any more
+        for (int i = static_cast<int>(threadIdx.x); i < NS * t.wp; i += kThreads)
+          k.x[i / t.wp * k.x_stride + i % t.wp] = k.xq[i / t.wp * k.x_stride + i % t.wp];
+        k.pending = Pending::barrier;
+      }
+
+      const int down = t.down_end - t.down_begin;
+      const int count = down + t.up_end - t.up_begin;
+      if (down == 0 && t.pool > 0) join(t, c.phase);
+#pragma unroll 1
+      for (int i = 0; i < count; ++i) {
+        k.block(layers[i < down ? t.down_begin + i : t.up_begin + i - down], c.slot, c.row);
+        if (i + 1 == down && t.pool > 0) join(t, c.phase);
+      }
+
+      if (s == 0) {
+        if (wants_logits)
+          k.head_product(head, a.net.head_bias, t.width, t.wp);
+        else
+          k.wait_x(t.wp);
+      } else {
+        k.wait_x(t.wp);
+        k.product(
+            outer.up_pool, outer.up_bias, outer.pool * outer.wp / 16, t.wp,
+            [&](int stream) { return static_cast<const float*>(k.x + stream * k.x_stride); },
+            [&](int tile, const float(&v)[4]) {
+              if (beside_chain && s == 1)
+                to_up(tile, v);
+              else
+                put_up(outer, tile, v);
+            });
+        if (!(beside_chain && s == 1))
+          k.comm.wait(kP, outer.up, static_cast<std::uint32_t>(outer.pool * outer.wp) * 4U);
+      }
+      advance(cursor[s]);
+      if (t.pool == 0 || ++cursor[s].phase < static_cast<std::uint32_t>(t.pool)) return;
+      cursor[s].phase = 0;
+    }
+  }
+
+  __device__ void put_up(const TierRun<W>& outer, int tile, const float (&v)[4]) const {
+    if constexpr (NS == 1) {
+      if (Comm::kShared)
+        k.comm.put_rows(kP, outer.up, tile, v[0], v[2]);
+      else
+        Alone().put_rows(kP, up_of(outer, 0), tile, v[0], v[2]);
+    } else {
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        if (!k.holds(i)) continue;
+        float* up = up_of(outer, k.stream(i)) + tile * 16 + (lane_id() >> 2);
+        up[0] = v[i];
+        up[8] = v[2 + i];
+      }
+    }
+  }
+
+  // Draws a code for each stream, or takes the next forced one; into `codes`, visible to all.
+  __device__ void next_codes(int step) {
+    const int s = warp_id();
+    if (s < NS) {
+      const StreamArgs& me = streams[s];
+      int code;
+      if (a.drawing != 0) {
+        const float* l = k.logits + s * k.vp;
+        code = draw_code(me, l, step);
+      } else {
+        code = me.forced[step];
+      }
+      if (lane_id() == 0) codes[s] = code;
+    }
+    __syncthreads();
+  }
+
+  // By one warp; writes what is asked for beside the code.
+  __device__ int draw_code(const StreamArgs& me, const float* l, int step) const {
+    const float u = philox_uniform(me.rng_seed, me.rng_index + static_cast<std::uint64_t>(step));
+    const int code = draw(l, k.vocab, k.vp, me.temperature, me.top_k, me.top_p, u);
+    if (k.comm.me == 0) {
+      if (lane_id() == 0) me.codes[step] = static_cast<std::uint8_t>(code);
+      tell(me, l, step, code);
+    }
+    return code;
+  }
+  __device__ void tell(const StreamArgs& me, const float* l, int step, int code) const {
+    if (me.log_prob != nullptr || me.entropy != nullptr)
+      likelihood(l, k.vp, code, me.log_prob == nullptr ? nullptr : me.log_prob + step,
+                 me.entropy == nullptr ? nullptr : me.entropy + step);
+    if (me.logits != nullptr) {
+      for (int i = lane_id(); i < k.vocab; i += 32)
+        me.logits[static_cast<std::size_t>(step) * k.vocab + i] = l[i];
+    }
+  }
+
+  __device__ void embed_codes(int wp) {
+    for (int i = static_cast<int>(threadIdx.x); i < NS * wp; i += kThreads) {
+      const int s = i / wp;
+      k.x[s * k.x_stride + i % wp] = static_cast<float>(embed[codes[s] * wp + i % wp]);
+    }
+    k.pending = Pending::barrier;
+  }
+
+  // All tiers by this group, for the whole launch; or, beside a chain, the tiers inside.
+  template <class Beside>
+  __device__ void play(Beside& beside) {
+    const int rounds = Beside::kInner ? beside.rounds() : a.steps;
+#pragma unroll 1
+    for (int round = 0; round < rounds; ++round) {
+      const float* inbox = nullptr;
+      if (Beside::kInner) {
+        inbox = beside.wait_group(round);
+      } else {
+        next_codes(round);
+        embed_codes(tiers[0].wp);
+      }
+      tiers_from(Beside::kInner ? 1 : 0, inbox, a.drawing != 0 || round + 1 == a.steps,
+                 [&](int tile, const float(&v)[4]) { beside.put_up(round, tile, v); });
+      if (Beside::kInner) __syncthreads();  // nobody is still reading the inbox or x
+    }
+  }
+
+  struct Everything {  // no chain: all is played here
+    static constexpr bool kInner = false;
+    __device__ int rounds() const { return 0; }
+    __device__ const float* wait_group(int) const { return nullptr; }
+    __device__ void put_up(int, int, const float (&)[4]) const {}
+  };
+
+  __device__ void set_up() {
+    bring_layers(0, a.net.n_layers);
+    bring_tiers();
+    bring_head();
+    bring_embed();
+    __syncthreads();
+  }
+  __device__ void keep() {
+    __syncthreads();
+    for (int i = 0; i < a.net.n_layers; ++i) state_of_layer<false>(layers[i]);
+    if (k.comm.me != 0) return;
+    keep_logits();
+    if (Comm::kShared) keep_tiers(0);
+  }
+};
+
+}  // namespace mambo::cuda

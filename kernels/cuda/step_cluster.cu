@@ -1,0 +1,103 @@
+// One cluster plays one stream (sm_90): as a chain with an inner group, or as one group.
+#include "kernels/cuda/chain.cuh"
+#include "kernels/cuda/step_kernels.h"
+
+namespace mambo::cuda {
+namespace {
+
+template <class W>
+__device__ void play_link(const Launch& launch, unsigned char* smem, int rank) {
+  Player<W, 1, Alone> player(launch, launch.roles[rank], smem, Alone{}, launch.streams);
+  Link<W> link(player, rank);
+  link.set_up();
+  cluster_sync();
+  link.play();
+}
+
+// kInner: the tiers inside, beside a chain; else everything.
+template <class W, bool kInner>
+__device__ void play_group(const Launch& launch, unsigned char* smem, int rank) {
+  const Role& role = launch.roles[launch.links];
+  Cluster comm;
+  comm.members = role.members;
+  comm.base = role.first_rank;
+  comm.me = rank - role.first_rank;
+  comm.bars = bar_at(smem, 0);
+  Player<W, 1, Cluster> player(launch, role, smem, comm, launch.streams);
+  if constexpr (kInner) {
+    InnerGroup<W> inner(player);
+    inner.set_up();
+    cluster_sync();
+    player.play(inner);
+    inner.keep();
+  } else {
+    player.set_up();
+    cluster_sync();
+    typename Player<W, 1, Cluster>::Everything everything;
+    player.play(everything);
+    player.keep();
+  }
+}
+
+template <class W, bool kChain>
+__global__ void __launch_bounds__(kThreads, 1) play_cluster(const __grid_constant__ Launch launch) {
+  extern __shared__ __align__(128) unsigned char smem[];
+  const int rank = static_cast<int>(blockIdx.x);
+  init_bars(smem);
+  if (kChain && rank < launch.links)
+    play_link<W>(launch, smem, rank);
+  else
+    play_group<W, kChain>(launch, smem, rank);
+  cluster_sync();  // nobody leaves while others may still write here
+}
+
+using Kernel = void (*)(const Launch);
+Kernel kernel_for(WeightStorage storage, bool chain) {
+  if (storage == WeightStorage::f32)
+    return chain ? play_cluster<float, true> : play_cluster<float, false>;
+  return chain ? play_cluster<__half, true> : play_cluster<__half, false>;
+}
+
+cudaLaunchConfig_t config(int ctas, std::size_t shared_bytes, cudaStream_t stream,
+                          cudaLaunchAttribute* attribute) {
+  attribute->id = cudaLaunchAttributeClusterDimension;
+  attribute->val.clusterDim.x = static_cast<unsigned>(ctas);
+  attribute->val.clusterDim.y = 1;
+  attribute->val.clusterDim.z = 1;
+  cudaLaunchConfig_t c{};
+  c.gridDim = dim3(static_cast<unsigned>(ctas));
+  c.blockDim = dim3(kThreads);
+  c.dynamicSmemBytes = shared_bytes;
+  c.stream = stream;
+  c.attrs = attribute;
+  c.numAttrs = 1;
+  return c;
+}
+
+}  // namespace
+
+int prepare_cluster(WeightStorage storage, bool chain, int ctas, std::size_t shared_bytes) {
+  const Kernel kernel = kernel_for(storage, chain);
+  MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(shared_bytes)));
+  if (ctas > 8) {  // more than every device with clusters must offer
+    MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+  }
+  cudaLaunchAttribute attribute;
+  const cudaLaunchConfig_t c = config(ctas, shared_bytes, nullptr, &attribute);
+  int clusters = 0;
+  if (cudaOccupancyMaxActiveClusters(&clusters, kernel, &c) != cudaSuccess) {
+    (void)cudaGetLastError();
+    return 0;
+  }
+  return clusters;
+}
+
+void launch_cluster(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
+                    cudaStream_t stream) {
+  cudaLaunchAttribute attribute;
+  const cudaLaunchConfig_t c = config(ctas, shared_bytes, stream, &attribute);
+  MAMBO_CUDA(cudaLaunchKernelEx(&c, kernel_for(storage, launch.links > 0), launch));
+}
+
+}  // namespace mambo::cuda

@@ -1,0 +1,61 @@
+// Many CTAs play one stream, wherever they run: for models whose weights need more than a cluster's
+// shared memory, on devices with or without clusters. All of them must run at the same time, so the
+// launch is cooperative, and never larger than what the device says it can hold at once.
+#include "kernels/cuda/player.cuh"
+#include "kernels/cuda/step_kernels.h"
+
+namespace mambo::cuda {
+namespace {
+
+template <class W>
+__global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__ Launch launch) {
+  extern __shared__ __align__(128) unsigned char smem[];
+  Grid comm;
+  comm.members = static_cast<int>(gridDim.x);
+  comm.me = static_cast<int>(blockIdx.x);
+  comm.mail = launch.mail;
+  for (int i = 0; i < kKinds; ++i) {
+    comm.at[i] = launch.mail_at[i];
+    comm.seq[i] = launch.seq;
+  }
+  Player<W, 1, Grid> player(launch, launch.roles[0], smem, comm, launch.streams);
+  player.set_up();
+  typename Player<W, 1, Grid>::Everything everything;
+  player.play(everything);
+  player.keep();
+}
+
+using Kernel = void (*)(const Launch);
+Kernel kernel_for(WeightStorage storage) {
+  return storage == WeightStorage::f32 ? play_grid<float> : play_grid<__half>;
+}
+
+}  // namespace
+
+int prepare_grid(WeightStorage storage, std::size_t shared_bytes) {
+  const Kernel kernel = kernel_for(storage);
+  int device = 0;
+  int cooperative = 0;
+  int sms = 0;
+  MAMBO_CUDA(cudaGetDevice(&device));
+  MAMBO_CUDA(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, device));
+  MAMBO_CUDA(cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device));
+  if (cooperative == 0) return 0;
+  MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                  static_cast<int>(shared_bytes)));
+  int per_sm = 0;
+  MAMBO_CUDA(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_sm, kernel, kThreads, shared_bytes));
+  return per_sm * sms;
+}
+
+void launch_grid(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
+                 cudaStream_t stream) {
+  Launch copy = launch;
+  void* args[] = {&copy};
+  MAMBO_CUDA(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(kernel_for(storage)),
+                                         dim3(static_cast<unsigned>(ctas)), dim3(kThreads), args,
+                                         shared_bytes, stream));
+}
+
+}  // namespace mambo::cuda

@@ -1,0 +1,28 @@
+// The streaming kernels, ready to be launched. Each function's first use on a device should be
+// `prepare`, which raises the limit of shared memory and says whether the launch is possible.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+#include "kernels/cuda/launch.h"
+
+namespace mambo::cuda {
+
+// One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32).
+void prepare_alone(WeightStorage storage, int together, std::size_t shared_bytes);
+void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,
+                  std::size_t shared_bytes, cudaStream_t stream);
+
+// One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.
+int prepare_cluster(WeightStorage storage, bool chain, int ctas, std::size_t shared_bytes);
+void launch_cluster(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
+                    cudaStream_t stream);
+
+// `ctas` that run at the same time, anywhere. prepare returns how many can.
+int prepare_grid(WeightStorage storage, std::size_t shared_bytes);
+void launch_grid(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
+                 cudaStream_t stream);
+
+}  // namespace mambo::cuda

@@ -1,0 +1,25 @@
+// The eye's share of a launch: what the streaming kernels left of delta, made small.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace mambo::cuda {
+
+struct TapJob {
+  std::uint32_t at;  // LayerDev::tap_at
+  int dp, d_inner;
+  int steps;  // of the layer's tier in this launch
+};
+
+struct TapResult {
+  float sum, min, max;  // over steps and channels; undefined without steps
+};
+
+// From a launch's tap buffer: a result a layer, and all rows of layer `chosen` (-1: none) without
+// padding, [steps][d_inner]. jobs, results and rows are pinned memory. Deterministic.
+void summarise_tap(const float* tap, const TapJob* jobs, int n_layers, int chosen,
+                   TapResult* results, float* rows, cudaStream_t stream);
+
+}  // namespace mambo::cuda

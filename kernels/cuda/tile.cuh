@@ -1,0 +1,184 @@
+// Products of packed tiles (network.h) with vectors: one warp, one tile of 16 rows, all columns.
+//
+// Every plan, batch size and device must draw the same samples, so the order of a sum is part of
+// the definition here: pairs of tiles c = 0, 1, ... add to four running sums c % 4, and the result
+// is (s0 + s1) + (s2 + s3). Four, so that the tensor core's latency is paid a quarter as often.
+//
+// In half storage a product is mma.m16n8k16 with float32 sums: the weights are A, and B holds one
+// vector a column, so up to eight streams cost what one does. A lane (r = lane / 4, q = lane % 4)
+// gets rows r and r + 8 of columns (streams) 2q and 2q + 1; with one stream all columns are equal.
+// In float32 storage it is a plain product of one stream, shared out among the lanes likewise.
+#pragma once
+
+#include <cuda_fp16.h>
+
+#include <cstdint>
+
+namespace mambo::cuda {
+
+constexpr int kWarps = 16;  // of a CTA
+constexpr int kThreads = 32 * kWarps;
+
+__device__ inline int lane_id() { return static_cast<int>(threadIdx.x) & 31; }
+__device__ inline int warp_id() { return static_cast<int>(threadIdx.x) >> 5; }
+
+__device__ inline float quad_sum(float x) {
+  x += __shfl_xor_sync(0xFFFFFFFFU, x, 1);
+  return x + __shfl_xor_sync(0xFFFFFFFFU, x, 2);
+}
+
+// Two floats as halves; what half cannot hold saturates instead of becoming infinite.
+__device__ inline std::uint32_t pack_half2(float a, float b) {
+  a = fminf(fmaxf(a, -65504.0F), 65504.0F);
+  b = fminf(fmaxf(b, -65504.0F), 65504.0F);
+  const __half2 h = __floats2half2_rn(a, b);
+  return *reinterpret_cast<const std::uint32_t*>(&h);
+}
+__device__ inline void store_act(__half* p, float x) {
+  *p = __float2half_rn(fminf(fmaxf(x, -65504.0F), 65504.0F));
+}
+__device__ inline void store_act(float* p, float x) { *p = x; }
+
+__device__ inline void mma_16816(float (&c)[4], const uint4& a, std::uint32_t b0,
+                                 std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+      "{%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
+}
+
+__device__ inline float dot4(const float4& a, const float4& b) {
+  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, a.x * b.x)));
+}
+
+// The first pairs of a tile's weights, fetched ahead of the vector that they wait for: so that the
+// barrier before the product hides the way from shared memory or the L2.
+template <class W>
+struct Ahead {
+  static constexpr int kPairs = 0;
+  __device__ void fetch(const W*, int) {}
+};
+template <>
+struct Ahead<__half> {
+  static constexpr int kPairs = 4;
+  uint4 a[2 * kPairs];
+  // tile: null for warps that have none.
+  __device__ void fetch(const __half* tile, int pairs) {
+    // Every register is written, needed or not: else the compiler keeps the old ones alive.
+    if (tile == nullptr) pairs = 0;
+    const uint4* w = reinterpret_cast<const uint4*>(tile) + lane_id();
+#pragma unroll
+    for (int j = 0; j < kPairs; ++j) {
+      a[2 * j] = j < pairs ? w[j * 64] : uint4{};
+      a[2 * j + 1] = j < pairs ? w[j * 64 + 32] : uint4{};
+    }
+  }
+};
+
+// Vectors as a lane reads them: its stream's row, its share of pair c. `sum` of squares is gathered
+// on the way where a norm is wanted.
+struct HalfVector {
+  const __half* p;
+  __device__ uint4 pair(int c, float&) const {
+    return *reinterpret_cast<const uint4*>(p + c * 32 + lane_id() % 4 * 8);
+  }
+};
+template <bool kNorm>
+struct FloatVector {
+  const float* p;
+  __device__ uint4 pair(int c, float& squares) const {
+    const float4* v = reinterpret_cast<const float4*>(p + c * 32 + lane_id() % 4 * 8);
+    const float4 a = v[0];
+    const float4 b = v[1];
+    if (kNorm) squares += dot4(a, a) + dot4(b, b);
+    return make_uint4(pack_half2(a.x, a.y), pack_half2(a.z, a.w), pack_half2(b.x, b.y),
+                      pack_half2(b.z, b.w));
+  }
+};
+
+// tile x vector; c: rows r (c[0], c[1]) and r + 8 (c[2], c[3]) of streams 2q, 2q + 1. Returns the
+// sum of squares of this lane's stream if the vector gathers it. `ahead` holds the first pairs.
+template <class Vector>
+__device__ inline float tile_product(const __half* tile, const Ahead<__half>& ahead, Vector vector,
+                                     int pairs, float (&c)[4]) {
+  constexpr int kAhead = Ahead<__half>::kPairs;
+  float acc[4][4] = {};
+  float squares = 0.0F;
+#pragma unroll
+  for (int j = 0; j < kAhead; ++j) {
+    if (j < pairs) {
+      const uint4 b = vector.pair(j, squares);
+      mma_16816(acc[j & 3], ahead.a[2 * j], b.x, b.y);
+      mma_16816(acc[j & 3], ahead.a[2 * j + 1], b.z, b.w);
+    }
+  }
+  const uint4* w = reinterpret_cast<const uint4*>(tile) + lane_id();
+#pragma unroll 1
+  for (int p = kAhead; p < pairs; p += 4) {
+    uint4 a[8];
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      a[2 * j] = p + j < pairs ? w[(p + j) * 64] : uint4{};
+      a[2 * j + 1] = p + j < pairs ? w[(p + j) * 64 + 32] : uint4{};
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (p + j < pairs) {
+        const uint4 b = vector.pair(p + j, squares);
+        mma_16816(acc[j], a[2 * j], b.x, b.y);
+        mma_16816(acc[j], a[2 * j + 1], b.z, b.w);
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 4; ++i) c[i] = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
+  return squares;
+}
+
+// The same in float32, one stream; all four of a row's lanes return the same.
+__device__ inline float tile_product(const float* tile, const Ahead<float>&, FloatVector<true> v,
+                                     int pairs, float (&c)[4]) {
+  const float4* w = reinterpret_cast<const float4*>(tile) + lane_id() * 2;
+  float acc[4][2] = {};
+  float squares = 0.0F;
+#pragma unroll 1
+  for (int p = 0; p < pairs; p += 4) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (p + j < pairs) {
+        const float4* x = reinterpret_cast<const float4*>(v.p + (p + j) * 32 + lane_id() % 4 * 8);
+#pragma unroll
+        for (int o = 0; o < 2; ++o) {
+          const float4 b = x[o];
+          acc[j][0] += dot4(w[((p + j) * 2 + o) * 64], b);
+          acc[j][1] += dot4(w[((p + j) * 2 + o) * 64 + 1], b);
+          squares += dot4(b, b);
+        }
+      }
+    }
+  }
+  c[0] = quad_sum((acc[0][0] + acc[1][0]) + (acc[2][0] + acc[3][0]));
+  c[2] = quad_sum((acc[0][1] + acc[1][1]) + (acc[2][1] + acc[3][1]));
+  c[1] = c[0];
+  c[3] = c[2];
+  return squares;
+}
+__device__ inline float tile_product(const float* tile, const Ahead<float>& ahead,
+                                     FloatVector<false> v, int pairs, float (&c)[4]) {
+  return tile_product(tile, ahead, FloatVector<true>{v.p}, pairs, c);
+}
+
+// Which vector type a stored activation has.
+template <class W>
+struct ActVector;
+template <>
+struct ActVector<__half> {
+  using type = HalfVector;
+};
+template <>
+struct ActVector<float> {
+  using type = FloatVector<false>;
+};
+
+}  // namespace mambo::cuda

@@ -1,0 +1,337 @@
+// What one CTA does of a step: its share of a block, a product, the head; for NS streams side by
+// side. The order of phases is that of model.md; a phase ends where everyone's results are needed.
+//
+//   in_proj + conv + silu   warp = unit (8 channels)        puts u
+//   x_proj                  warp = tile of 16 rows          dbc: delta, B, C
+//   delta, scan, gate       warp = unit; 4 lanes a channel  puts y
+//   out_proj + residual     warp = tile of 16 rows          puts x
+//
+// What a phase reads besides the vector it waits for (its weights) is asked for before the wait.
+#pragma once
+
+#include "kernels/cuda/exchange.cuh"
+#include "kernels/cuda/launch.h"
+#include "kernels/cuda/sampling.cuh"
+#include "kernels/cuda/tile.cuh"
+
+namespace mambo::cuda {
+
+__device__ inline float silu(float x) { return __fdividef(x, 1.0F + __expf(-x)); }
+
+// ln(1 + e^x), to a relative 1e-6 also where e^x is small (delta of a slow channel is 1e-3).
+__device__ inline float softplus(float x) {
+  const float e = exp2_fast(x * 1.44269504F);
+  const float series = e * (1.0F - e * (0.5F - e * (0.33333333F - e * (0.25F - e * 0.2F))));
+  return x > 15.0F ? x : (e < 0.06F ? series : __logf(1.0F + e));
+}
+
+// A layer as this CTA sees it. Pointers are moved so that a global index reaches this CTA's part.
+template <class W>
+struct LayerRun {
+  const W *in_proj, *x_proj, *out_proj;
+  const float *unit, *out_bias;
+  float *h, *conv;  // resident: [units][NS][...], else null
+  std::uint32_t h_at, conv_at, tap_at;
+  int tier, width, wp, dp, r4, rp, xp, unit_floats;
+  int unit_begin, unit_end, row_begin, row_end, dbc_begin, dbc_end;
+};
+
+template <class W>
+struct TierRun {
+  const W *down_pool, *up_pool;
+  const float *down_bias, *up_bias;
+  float *group, *up;  // shared copies, or null: in the state
+  std::uint32_t group_at, up_at;
+  int width, wp, pool, down_begin, down_end, up_begin, up_end;
+};
+
+__device__ inline void share(int n, int members, int me, int& begin, int& end) {
+  begin = n * me / members;
+  end = n * (me + 1) / members;
+}
+
+template <class W, int NS, class Comm>
+struct Worker {
+  static constexpr int kLaneStreams = NS == 1 ? 1 : 2;
+
+  Comm comm;
+  const LayerRun<W>* layers;
+  const TierRun<W>* tiers;
+  float* const* states;
+  float *x, *xq, *dbc, *uf, *zf, *logits;
+  W *u, *y;
+  int x_stride, act_stride, dbc_stride, own_stride;
+  int K, np, vocab, vp;
+  float eps;
+  float* tap;  // of the first stream
+  enum class Pending { nothing, barrier, x } pending = Pending::nothing;
+
+  // The stream whose vector this lane feeds into products (a column of B).
+  __device__ int column() const { return NS == 1 ? 0 : (lane_id() >> 2) & (NS - 1); }
+  // The i-th stream whose results this lane holds, and whether it does.
+  __device__ int stream(int i) const { return NS == 1 ? 0 : lane_id() % 4 * 2 + i; }
+  __device__ bool holds(int i) const { return NS == 1 || stream(i) < NS; }
+
+  // Until x of this CTA is what the last operation made it.
+  __device__ void wait_x(int wp) {
+    if (pending == Pending::x) comm.wait(kX, x, static_cast<std::uint32_t>(wp) * 4U);
+    if (pending == Pending::barrier) __syncthreads();
+    pending = Pending::nothing;
+  }
+
+  __device__ float* h_of(const LayerRun<W>& l, int unit, int s) const {
+    return l.h != nullptr ? l.h + (unit * NS + s) * 8 * np : states[s] + l.h_at + unit * 8 * np;
+  }
+  __device__ float* conv_of(const LayerRun<W>& l, int unit, int s, int& stride) const {
+    stride = l.conv != nullptr ? 8 : l.dp;
+    return l.conv != nullptr ? l.conv + (unit * NS + s) * 8 * K : states[s] + l.conv_at + unit * 8;
+  }
+
+  // 1 / rms of the streams whose results this lane holds, from each lane's part of the squares.
+  __device__ void rms_factors(float squares, int width, float (&f)[kLaneStreams]) const {
+    const float mine = rsqrtf(quad_sum(squares) / static_cast<float>(width) + eps);
+    if constexpr (NS == 1) {
+      f[0] = mine;
+    } else {
+#pragma unroll
+      for (int i = 0; i < 2; ++i)
+        f[i] = __shfl_sync(0xFFFFFFFFU, mine, ((lane_id() % 4 * 2 + i) & (NS - 1)) * 4);
+    }
+  }
+
+  // One S6 block, from x to x. slot: step % K of its tier; row: of the tap's buffer.
+  __device__ void block(const LayerRun<W>& l, std::uint32_t slot, std::uint32_t row) {
+    in_proj(l, slot);
+    x_proj(l);
+    scan(l, row);
+    out_proj(l);
+  }
+
+  __device__ void in_proj(const LayerRun<W>& l, std::uint32_t slot) {
+    const int pairs = l.wp / 32;
+    const int tile = l.wp * 16;
+    int unit = l.unit_begin + warp_id();
+    Ahead<W> ahead;
+    ahead.fetch(unit < l.unit_end ? l.in_proj + static_cast<std::ptrdiff_t>(unit) * tile : nullptr,
+                pairs);
+    wait_x(l.wp);
+    const int r = lane_id() >> 2;
+#pragma unroll 1
+    for (; unit < l.unit_end; unit += kWarps) {
+      float c[4];
+      const float squares =
+          tile_product(l.in_proj + static_cast<std::ptrdiff_t>(unit) * tile, ahead,
+                       FloatVector<true>{x + column() * x_stride}, pairs, c);
+      if (unit + kWarps < l.unit_end)
+        ahead.fetch(l.in_proj + static_cast<std::ptrdiff_t>(unit + kWarps) * tile, pairs);
+      float factor[kLaneStreams];
+      rms_factors(squares, l.width, factor);
+      const float* p =
+          l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * np + 8 * l.r4 + r;
+      const float* w = p + 16;
+#pragma unroll
+      for (int i = 0; i < kLaneStreams; ++i) {
+        const int s = stream(i);
+        const float before = fmaf(c[i], factor[i], p[0]);
+        const float z = fmaf(c[2 + i], factor[i], p[8]);
+        float sum = w[8 * K];
+        if (holds(i)) {
+          int stride;
+          float* ring = conv_of(l, unit, s, stride) + r;
+          std::uint32_t at = slot;
+          for (int k = 0; k + 1 < K; ++k) {
+            at = at + 1 == static_cast<std::uint32_t>(K) ? 0 : at + 1;  // the oldest comes first
+            sum = fmaf(w[8 * k], ring[static_cast<int>(at) * stride], sum);
+          }
+          sum = fmaf(w[8 * (K - 1)], before, sum);
+          if (NS > 1 || lane_id() % 4 == 0) ring[static_cast<int>(slot) * stride] = before;
+        }
+        const float value = silu(sum);
+        const int own = s * own_stride + (unit - l.unit_begin) * 8 + r;
+        if constexpr (NS == 1) {
+          if (lane_id() % 4 == 0) {
+            uf[own] = value;
+            zf[own] = silu(z);
+          }
+          comm.put_unit(kU, u, unit, value);
+        } else if (holds(i)) {
+          uf[own] = value;
+          zf[own] = silu(z);
+          store_act(u + s * act_stride + unit * 8 + r, value);
+        }
+      }
+    }
+  }
+
+  __device__ void x_proj(const LayerRun<W>& l) {
+    const int pairs = l.dp / 32;
+    const int size = l.dp * 16;
+    int tile = l.dbc_begin + warp_id();
+    Ahead<W> ahead;
+    ahead.fetch(tile < l.dbc_end ? l.x_proj + static_cast<std::ptrdiff_t>(tile) * size : nullptr,
+                pairs);
+    comm.wait(kU, u, static_cast<std::uint32_t>(l.dp * sizeof(W)));
+    const bool split = l.dbc_end - l.dbc_begin != l.xp / 16;
+#pragma unroll 1
+    for (; tile < l.dbc_end; tile += kWarps) {
+      float c[4];
+      tile_product(l.x_proj + static_cast<std::ptrdiff_t>(tile) * size, ahead,
+                   typename ActVector<W>::type{u + column() * act_stride}, pairs, c);
+      if (tile + kWarps < l.dbc_end)
+        ahead.fetch(l.x_proj + static_cast<std::ptrdiff_t>(tile + kWarps) * size, pairs);
+      put_rows_of(dbc, dbc_stride, tile, c, split ? kD : kKinds);
+    }
+    if (split) comm.wait(kD, dbc, static_cast<std::uint32_t>(l.xp) * 4U);
+    __syncthreads();
+  }
+
+  // Rows of a tile to everyone (kind) or, with kKinds, to this CTA alone.
+  __device__ void put_rows_of(float* to, int stride, int tile, const float (&c)[4], Kind kind) {
+    if constexpr (NS == 1) {
+      if (kind == kKinds)
+        Alone().put_rows(kind, to, tile, c[0], c[2]);
+      else
+        comm.put_rows(kind, to, tile, c[0], c[2]);
+    } else {
+      const int row = tile * 16 + (lane_id() >> 2);
+#pragma unroll
+      for (int i = 0; i < 2; ++i) {
+        if (!holds(i)) continue;
+        to[stream(i) * stride + row] = c[i];
+        to[stream(i) * stride + row + 8] = c[2 + i];
+      }
+    }
+  }
+
+  __device__ void scan(const LayerRun<W>& l, std::uint32_t row) {
+    const int r = lane_id() >> 2;
+    const int q = lane_id() & 3;
+    const int items = (l.unit_end - l.unit_begin) * NS;
+#pragma unroll 1
+    for (int item = warp_id(); item < items; item += kWarps) {
+      const int unit = l.unit_begin + item / NS;
+      const int s = item % NS;
+      const float* p = l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats;
+      const float* A = p + r * np + q * 4;
+      const float* tail = p + 8 * np + 8 * l.r4 + 16 + 8 * K + r;  // conv bias, dt bias, D
+      const float* low = dbc + s * dbc_stride;
+      float* h = h_of(l, unit, s) + r * np + q * 4;
+
+      const float* w = p + 8 * np + r * l.r4;
+      float dt = tail[8];
+      for (int j = 0; j < l.r4; j += 4)
+        dt += dot4(*reinterpret_cast<const float4*>(w + j),
+                   *reinterpret_cast<const float4*>(low + j));
+      const float delta = softplus(dt);
+      const int own = s * own_stride + (unit - l.unit_begin) * 8 + r;
+      const float uc = uf[own];
+      const float du = delta * uc;
+      const float* B = low + l.rp + q * 4;
+      const float* C = B + np;
+      float sum = 0.0F;
+      for (int n = 0; n < np; n += 16) {
+        const float4 a = *reinterpret_cast<const float4*>(A + n);
+        const float4 b = *reinterpret_cast<const float4*>(B + n);
+        const float4 c = *reinterpret_cast<const float4*>(C + n);
+        float4 v = *reinterpret_cast<const float4*>(h + n);
+        v.x = fmaf(exp2_fast(delta * a.x), v.x, du * b.x);
+        v.y = fmaf(exp2_fast(delta * a.y), v.y, du * b.y);
+        v.z = fmaf(exp2_fast(delta * a.z), v.z, du * b.z);
+        v.w = fmaf(exp2_fast(delta * a.w), v.w, du * b.w);
+        *reinterpret_cast<float4*>(h + n) = v;
+        sum = fmaf(c.w, v.w, fmaf(c.z, v.z, fmaf(c.y, v.y, fmaf(c.x, v.x, sum))));
+      }
+      const float value = fmaf(tail[16], uc, quad_sum(sum)) * zf[own];
+      if constexpr (NS == 1) {
+        if (tap != nullptr && q == 0)
+          tap[l.tap_at + row * static_cast<std::uint32_t>(l.dp) + unit * 8 + r] = delta;
+        comm.put_unit(kY, y, unit, value);
+      } else if (q == 0) {
+        store_act(y + s * act_stride + unit * 8 + r, value);
+      }
+    }
+  }
+
+  __device__ void out_proj(const LayerRun<W>& l) {
+    const int pairs = l.dp / 32;
+    const int size = l.dp * 16;
+    int tile = l.row_begin + warp_id();
+    Ahead<W> ahead;
+    ahead.fetch(tile < l.row_end ? l.out_proj + static_cast<std::ptrdiff_t>(tile) * size : nullptr,
+                pairs);
+    comm.wait(kY, y, static_cast<std::uint32_t>(l.dp * sizeof(W)));
+#pragma unroll 1
+    for (; tile < l.row_end; tile += kWarps) {
+      float c[4];
+      tile_product(l.out_proj + static_cast<std::ptrdiff_t>(tile) * size, ahead,
+                   typename ActVector<W>::type{y + column() * act_stride}, pairs, c);
+      if (tile + kWarps < l.row_end)
+        ahead.fetch(l.out_proj + static_cast<std::ptrdiff_t>(tile + kWarps) * size, pairs);
+      const int row = tile * 16 + (lane_id() >> 2);
+#pragma unroll
+      for (int i = 0; i < kLaneStreams; ++i) {
+        const float* from = x + (holds(i) ? stream(i) : 0) * x_stride + row;
+        c[i] += l.out_bias[row] + from[0];
+        c[2 + i] += l.out_bias[row + 8] + from[8];
+      }
+      put_rows_of(x, x_stride, tile, c, kX);
+    }
+    pending = Pending::x;
+  }
+
+  // rows [begin, end) of 16 of: matrix x vectors (+ bias), put as `kind`; the vectors are each
+  // stream's own, at from(s).
+  template <class From, class Put>
+  __device__ void product(const W* matrix, const float* bias, int tiles, int cols, From from,
+                          Put put) {
+    int begin, end;
+    share(tiles, comm.members, comm.me, begin, end);
+    const int size = cols * 16;
+#pragma unroll 1
+    for (int tile = begin + warp_id(); tile < end; tile += kWarps) {
+      Ahead<W> ahead;
+      const W* w = matrix + static_cast<std::ptrdiff_t>(tile) * size;
+      ahead.fetch(w, cols / 32);
+      float c[4];
+      tile_product(w, ahead, FloatVector<false>{from(column())}, cols / 32, c);
+      const int row = tile * 16 + (lane_id() >> 2);
+#pragma unroll
+      for (int i = 0; i < kLaneStreams; ++i) {
+        c[i] += bias[row];
+        c[2 + i] += bias[row + 8];
+      }
+      put(tile, c);
+    }
+  }
+
+  // logits = head x; complete for all when it returns (with a barrier).
+  __device__ void head_product(const W* head, const float* bias, int width, int wp) {
+    int begin, end;
+    share(vp / 16, comm.members, comm.me, begin, end);
+    const int size = wp * 16;
+    int tile = begin + warp_id();
+    Ahead<W> ahead;
+    ahead.fetch(tile < end ? head + static_cast<std::ptrdiff_t>(tile) * size : nullptr, wp / 32);
+    wait_x(wp);
+#pragma unroll 1
+    for (; tile < end; tile += kWarps) {
+      float c[4];
+      const float squares = tile_product(head + static_cast<std::ptrdiff_t>(tile) * size, ahead,
+                                         FloatVector<true>{x + column() * x_stride}, wp / 32, c);
+      if (tile + kWarps < end)
+        ahead.fetch(head + static_cast<std::ptrdiff_t>(tile + kWarps) * size, wp / 32);
+      float factor[kLaneStreams];
+      rms_factors(squares, width, factor);
+      const int row = tile * 16 + (lane_id() >> 2);
+#pragma unroll
+      for (int i = 0; i < kLaneStreams; ++i) {
+        c[i] = fmaf(c[i], factor[i], bias[row]);
+        c[2 + i] = fmaf(c[2 + i], factor[i], bias[row + 8]);
+      }
+      put_rows_of(logits, vp, tile, c, kL);
+    }
+    comm.wait(kL, logits, static_cast<std::uint32_t>(vp) * 4U);
+  }
+};
+
+}  // namespace mambo::cuda
