@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <thread>
 
 #include "kernels/reference/reference.h"
 #include "tests/support.h"
@@ -170,6 +171,67 @@ TEST_P(Generate, ManyStreamsGiveWhatEachGivesAlone) {
   }
 }
 
+// More than a device takes at once, and not a multiple of anything.
+TEST_P(Generate, MoreStreamsThanFitGiveWhatEachGivesAlone) {
+  const auto n = static_cast<std::size_t>(engine_->streams_at_once()) + 3;
+  std::vector<std::unique_ptr<State>> states;
+  std::vector<std::vector<std::uint8_t>> codes(n, std::vector<std::uint8_t>(70));
+  std::vector<Stream> streams;
+  for (std::size_t i = 0; i < n; ++i) {
+    states.push_back(engine_->make_state());
+    GenerateRequest q;
+    q.sampling = {1.0F, static_cast<int>(i % 3) * 20, i % 2 == 0 ? 1.0F : 0.9F};
+    q.rng_seed = i;
+    q.codes = codes[i];
+    streams.push_back({states[i].get(), q});
+  }
+  engine_->generate_many(streams);
+  for (std::size_t i = 0; i < n; i += i < 4 || i + 5 >= n ? 1 : 61)
+    EXPECT_EQ(codes[i], run(70, streams[i].request.sampling, i).codes)
+        << "stream " << i << " of " << n;
+}
+
+// As the session does: one thread plays while another absorbs a clip and a third plays as well.
+TEST_P(Generate, ThreadsShareAnEngine) {
+  const auto clip = random_codes(20000);
+  const auto alone = engine_->make_state();
+  engine_->prefill(*alone, clip);
+  const auto want_state = state_of(*engine_, *alone);
+  const std::vector<std::uint8_t> want[2] = {run(2000, {}, 50, 128).codes,
+                                             run(2000, {}, 51, 128).codes};
+  std::vector<std::uint8_t> got[2];
+  const auto absorbed = engine_->make_state();
+  {
+    std::vector<std::jthread> threads;
+    for (const int i : {0, 1}) {
+      threads.emplace_back(
+          [&, i] { got[i] = run(2000, {}, 50 + static_cast<std::uint64_t>(i), 128).codes; });
+    }
+    engine_->prefill(*absorbed, clip);
+  }
+  EXPECT_EQ(got[0], want[0]);
+  EXPECT_EQ(got[1], want[1]);
+  EXPECT_EQ(state_of(*engine_, *absorbed), want_state);
+}
+
+// Likelihoods and entropies of what was drawn are those of the reference that hears the same.
+TEST_P(Generate, LikelihoodsAreTheReferences) {
+  if (GetParam().half()) return;  // its weights are others: tests/golden weighs them
+  const Result r = run(300, {});
+  Reference reference(network_.view());
+  std::span<const double> now = reference.step(silence_code);
+  for (std::size_t i = 0; i < r.codes.size(); ++i) {
+    const double max = *std::max_element(now.begin(), now.end());
+    double z = 0;
+    for (const double l : now) z += std::exp(l - max);
+    double entropy = 0;
+    for (const double l : now) entropy -= std::exp(l - max) / z * (l - max - std::log(z));
+    ASSERT_NEAR(r.log_prob[i], now[r.codes[i]] - max - std::log(z), 1e-3) << "sample " << i;
+    ASSERT_NEAR(r.entropy[i], entropy, 1e-3) << "sample " << i;
+    now = reference.step(r.codes[i]);
+  }
+}
+
 // Streams at different places, of different lengths and controls, some of them observed.
 TEST_P(Generate, StreamsNeedNotBeAlike) {
   struct Job {
@@ -221,7 +283,7 @@ TEST_P(Generate, StreamsNeedNotBeAlike) {
 
 TEST_P(Generate, TapShowsDeltaAndChangesNothing) {
   Reference reference(network_.view());
-  const std::size_t n = 100;
+  const std::size_t n = 300;  // more than a launch of a GPU draws
   std::vector<std::uint8_t> codes(n);
   Variant exact = GetParam();
   exact.storage = WeightStorage::f32;

@@ -184,7 +184,10 @@ TEST_P(Parity, WhatIsCopiedAndResetIsComplete) {
   engine_->copy(*a, *b);
   EXPECT_EQ(b->position(), a->position());
   EXPECT_EQ(state_of(*engine_, *b), state_of(*engine_, *a));
-  engine_->step(*a, codes);
+  const auto then = state_of(*engine_, *b);
+  engine_->copy(*a, *b);
+  engine_->step(*a, codes);  // at once: a copy that is still on its way must not see it
+  EXPECT_EQ(state_of(*engine_, *b), then);
   engine_->step(*b, codes);
   EXPECT_EQ(state_of(*engine_, *b), state_of(*engine_, *a));
   engine_->reset(*b);
@@ -220,7 +223,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases()), [](const 
 // A GPU has no threads to choose.
 class CpuThreads : public ::testing::TestWithParam<std::tuple<Shape, WeightStorage>> {};
 
-TEST_P(CpuThreads, PrefillIsTheSameForAnyNumber) {
+TEST_P(CpuThreads, PrefillIsTheSameForAnyNumberOfThreads) {
   const RandomNetwork network(std::get<0>(GetParam()));
   const auto codes = random_codes(5000, 5);
   const auto filled = [&](int threads) {

@@ -1,0 +1,132 @@
+// What only the CUDA engine promises: that every plan for sharing out a step draws the same
+// samples, and that a stream may change between it and the CPU. Nothing of CUDA is included here.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+
+#include "tests/support.h"
+
+#if MAMBO_HAS_CUDA
+
+namespace mambo::testing {
+namespace {
+
+class CudaPlans : public ::testing::TestWithParam<std::tuple<Shape, WeightStorage>> {};
+
+struct Drawn {
+  std::string plan;
+  std::vector<std::uint8_t> codes;
+  std::vector<float> log_prob;
+  std::vector<float> state;
+};
+
+Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::uint8_t> heard) {
+  Drawn d;
+  d.plan = plan;
+  d.codes.resize(1000);
+  d.log_prob.resize(d.codes.size());
+  const auto state = engine.make_state();
+  engine.step(*state, heard);
+  for (std::size_t at = 0; at < d.codes.size();) {  // in chunks of odd lengths
+    const std::size_t n = std::min<std::size_t>(d.codes.size() - at, 1 + at % 300);
+    GenerateRequest q;
+    q.sampling = {1.0F, 0, 0.98F};
+    q.rng_seed = 3;
+    q.rng_index = at;
+    q.codes = std::span(d.codes).subspan(at, n);
+    q.log_prob = std::span(d.log_prob).subspan(at, n);
+    engine.generate(*state, q);
+    at += n;
+  }
+  d.state = state_of(engine, *state);
+  return d;
+}
+
+TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
+  const auto& [shape, storage] = GetParam();
+  const RandomNetwork network(shape);
+  const auto heard = random_codes(77);
+  std::string why_not;
+  if (engine_or_skip(network.view(), {"cuda", storage, ""}, &why_not) == nullptr)
+    GTEST_SKIP() << why_not;
+  std::vector<Drawn> all;
+  for (const char* plan : {"", "single", "cluster", "grid"}) {
+    const auto engine = engine_or_skip(network.view(), {"cuda", storage, plan}, &why_not);
+    if (engine == nullptr) {
+      std::printf("  %s\n", why_not.c_str());
+      continue;
+    }
+    all.push_back(draw(*engine, engine->description(), heard));
+  }
+  ASSERT_GE(all.size(), 2U) << "one plan alone can be run here: " << all.front().plan;
+  for (const Drawn& d : all) {
+    EXPECT_EQ(d.codes, all.front().codes) << d.plan << " against " << all.front().plan;
+    EXPECT_EQ(d.log_prob, all.front().log_prob) << d.plan << " against " << all.front().plan;
+    EXPECT_EQ(d.state, all.front().state) << d.plan << " against " << all.front().plan;
+  }
+}
+
+std::vector<Shape> plan_shapes() {
+  std::vector<Shape> all = shapes();
+  all.push_back(named_shape("piano"));
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, CudaPlans,
+                         ::testing::Combine(::testing::ValuesIn(plan_shapes()),
+                                            ::testing::Values(WeightStorage::f32,
+                                                              WeightStorage::half)),
+                         [](const auto& p) {
+                           return "cuda_" + std::get<0>(p.param).name +
+                                  (std::get<1>(p.param) == WeightStorage::half ? "_half" : "_f32");
+                         });
+
+TEST(Cuda, ChoosesAPlanForEveryNamedShape_cuda) {
+  for (const std::string& name : shape_names()) {
+    const RandomNetwork network(named_shape(name));
+    std::string why_not;
+    const auto engine = engine_or_skip(network.view(), {"cuda", WeightStorage::half, ""}, &why_not);
+    if (engine == nullptr) GTEST_SKIP() << why_not;
+    std::printf("  %s: %s\n", name.c_str(), engine->description().c_str());
+    const Drawn d = draw(*engine, "", random_codes(10));
+    for (const float x : d.log_prob) ASSERT_TRUE(x <= 1e-4F && x > -50.0F) << x;
+  }
+}
+
+TEST(Cuda, APlanThatDoesNotExistIsRefused_cuda) {
+  const RandomNetwork network(shapes()[0]);
+  std::string why_not;
+  if (engine_or_skip(network.view(), {"cuda", WeightStorage::half, ""}, &why_not) == nullptr)
+    GTEST_SKIP() << why_not;
+  EXPECT_THROW(make_engine(network.view(), "cuda", {WeightStorage::half, 0, "by hand"}), Error);
+}
+
+#if MAMBO_HAS_CPU
+TEST(Cuda, AStateTravelsToTheCpuAndBack_cuda) {
+  for (const Shape& shape : shapes()) {
+    const RandomNetwork network(shape);
+    std::string why_not;
+    const auto gpu = engine_or_skip(network.view(), {"cuda", WeightStorage::f32, ""}, &why_not);
+    if (gpu == nullptr) GTEST_SKIP() << why_not;
+    const auto cpu = make_engine(network.view(), "cpu", {WeightStorage::f32, 2, ""});
+    const auto more = random_codes(100, 4);
+    const auto on_cpu = cpu->make_state();
+    cpu->prefill(*on_cpu, random_codes(777));
+    const auto on_gpu = gpu->make_state();
+    gpu->write_state(*on_gpu, state_of(*cpu, *on_cpu), on_cpu->position());
+    EXPECT_EQ(state_of(*gpu, *on_gpu), state_of(*cpu, *on_cpu)) << shape.name;
+    gpu->step(*on_gpu, more);
+    cpu->step(*on_cpu, more);
+    EXPECT_LT(distance(state_of(*gpu, *on_gpu), state_of(*cpu, *on_cpu)), 2e-4) << shape.name;
+    cpu->write_state(*on_cpu, state_of(*gpu, *on_gpu), on_gpu->position());
+    gpu->step(*on_gpu, more);
+    cpu->step(*on_cpu, more);
+    EXPECT_LT(distance(state_of(*gpu, *on_gpu), state_of(*cpu, *on_cpu)), 2e-4) << shape.name;
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace mambo::testing
+
+#endif  // MAMBO_HAS_CUDA

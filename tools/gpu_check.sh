@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Builds the CUDA engine on a machine with a GPU and tests it there; needs nvcc, CMake and GoogleTest,
+# and no library for sound or text.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/setup.sh
+
+usage() {
+  say "usage: tools/gpu_check.sh [--sanitize] [--bench] [--filter GTEST-FILTER]"
+  say "  (nothing)   builds into build/engine-cuda; the tests of kernels and golden outputs, for CUDA"
+  say "  --sanitize  and a few of them under compute-sanitizer: memcheck, racecheck, initcheck, synccheck"
+  say "  --bench     and the table of benchmarks"
+  say "  --filter    only the tests of this filter (default: those with cuda in their names, and all"
+  say "              that is no test of one backend)"
+  say "JSON=DIR names a folder with nlohmann/json.hpp where the package is not installed."
+  say "The last line is: N passed, N failed, N skipped. Logs: build/gpu_check/"
+}
+sanitize=false bench=false filter='*cuda*:Choice.*:Backend.*:RandomNetwork.*'
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --sanitize) sanitize=true ;;
+    --bench) bench=true ;;
+    --filter) [ $# -ge 2 ] || { usage >&2; exit 2; }; filter=$2; shift ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+  shift
+done
+
+build=build/engine-cuda
+logs=build/gpu_check
+mkdir -p "$logs"
+passed=0 failed=0 skipped=0
+
+nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv,noheader ||
+  die "There is no GPU here (nvidia-smi gives none)."
+
+# What is installed decides what is built beside the CUDA engine.
+flags=()
+has_library() { command -v pkg-config >/dev/null && pkg-config --exists "$@"; }
+has_library libhwy openblas speexdsp || flags+=(-DMAMBO_CPU=OFF)
+if [ -n "${JSON:-}" ]; then
+  flags+=("-DMAMBO_JSON_INCLUDE=$JSON")
+elif [ ! -e /usr/include/nlohmann/json.hpp ]; then
+  for folder in .json shared; do
+    if [ -e "$folder/nlohmann/json.hpp" ]; then flags+=("-DMAMBO_JSON_INCLUDE=$PWD/$folder"); break; fi
+  done
+fi
+if command -v ninja >/dev/null && [ ! -e "$build/CMakeCache.txt" ]; then flags+=(-G Ninja); fi
+
+say "== Build (${flags[*]})"
+logged "$logs/configure.log" cmake --preset engine-cuda "${flags[@]}" || die "Configuring failed."
+logged "$logs/build.log" cmake --build "$build" -j "$jobs" --target test_kernels test_golden bench_gpu ||
+  die "The build failed."
+say "built in $SECONDS s"
+
+# run_tests NAME COMMAND...: counts what GoogleTest says; a run that dies is a failure.
+run_tests() {
+  local name=$1 log=$logs/$1.log code=0
+  shift
+  "$@" >"$log" 2>&1 </dev/null || code=$?
+  local p f s
+  p=$(grep -c '^\[       OK \]' "$log" || true)
+  f=$(grep -c '^\[  FAILED  \].* ms)$' "$log" || true)
+  s=$(grep -c '^\[  SKIPPED \].* ms)$' "$log" || true)
+  if [ "$code" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; tail -n 15 "$log"; fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  say "$name: $p passed, $f failed, $s skipped (exit code $code, $SECONDS s)"
+  grep -E '^\[  FAILED  \].* ms\)$|Failure$|^  (Expected|Actual|Which)|^[^[]*error: ' "$log" | head -n 40 || true
+  awk '/: Skipped$/ { getline; n[$0]++ } END { for (why in n) print "  skipped " n[why] ": " why }' "$log"
+}
+
+say "== Tests"
+run_tests kernels "$build/tests/test_kernels" "--gtest_filter=$filter"
+run_tests golden "$build/tests/test_golden" "--gtest_filter=$filter"
+grep -E '^  .*(d logit|bits a sample|distance)' "$logs/golden.log" || true
+
+if $sanitize; then
+  # Short: a network with two tiers, drawing and absorbing, in both storages and every plan.
+  few='*PrefillEqualsSteps*cuda*one_pool*:*StepFollowsTheReference*cuda*one_pool*:*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
+  for tool in memcheck racecheck initcheck synccheck; do
+    say "== compute-sanitizer $tool"
+    run_tests "sanitizer-$tool" compute-sanitizer --tool "$tool" --error-exitcode 86 \
+      "$build/tests/test_kernels" "--gtest_filter=$few"
+    grep -E '^=========.*(ERROR SUMMARY|RACECHECK SUMMARY|Invalid|Race|Uninitialized|Barrier)' \
+      "$logs/sanitizer-$tool.log" | sort | uniq -c | sort -rn | head -n 10 || true
+  done
+fi
+
+if $bench; then
+  say "== Benchmarks"
+  "$build/tests/bench_gpu" assets/models/piano-lab.safetensors | tee "$logs/bench.txt" || failed=$((failed + 1))
+fi
+
+say "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
