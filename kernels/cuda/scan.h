@@ -1,0 +1,47 @@
+// The selective scan over a stretch of time, parallel along time:
+//   h[c,n] = exp(delta[c]*A[c,n]) * h[c,n] + delta[c]*B[n]*u[c];
+//   y[c]   = (sum_n C[n]*h[c,n] + D[c]*u[c]) * silu(z[c])
+// with an initial state in and the final state out, so that it may be cut anywhere.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+
+namespace mambo::cuda {
+
+// States are worked through in whole registers: N rounded up to one of these. Up to 64.
+constexpr int scan_states(int N) { return N <= 16 ? 16 : (N <= 32 ? 32 : 64); }
+
+// What A is where there is no channel or state: a decay to nothing, so that padding is the first to
+// be left out.
+inline constexpr float kScanPaddedA = -1e4F;
+
+// Everything on the device, rows are steps. T is float or __half. Pointers and row lengths are
+// multiples of 16 bytes; dp is a multiple of 32.
+template <class T>
+struct ScanArgs {
+  const T* u = nullptr;          // [length][u_row]
+  const float* delta = nullptr;  // [length][dp]
+  const float* B = nullptr;      // [length][bc_row], scan_states(N) floats each, zeros after N
+  const float* C = nullptr;      // the same
+  const T* z = nullptr;          // [length][z_row]
+  T* y = nullptr;                // [length][y_row]; shares no memory with the above
+  const float* A = nullptr;      // [scan_states(N)][dp]: -exp(A_log) * log2(e); kScanPaddedA
+  const float* D = nullptr;      // [dp]
+  float* h = nullptr;            // [dp][np]: in and out
+  float* ends = nullptr;         // scratch, scan_scratch() floats
+  int u_row = 0, bc_row = 0, z_row = 0, y_row = 0;
+  int dp = 0, np = 0, states = 16;  // states: scan_states(N)
+  int length = 0;
+  int sms = 1;  // of the device: how many segments of time are worth having
+};
+
+// Floats of scratch that scans of up to this many channels need.
+std::size_t scan_scratch(int dp, int states, int sms);
+
+// Three launches, or one where the stretch is short. Deterministic. Defined for float and __half.
+template <class T>
+void scan(ScanArgs<T> args, cudaStream_t stream);
+
+}  // namespace mambo::cuda
