@@ -1,0 +1,40 @@
+// Absorbing a clip on the device: the whole network over stretches of time, parallel along time.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/state_plan.h"
+
+namespace mambo::cuda {
+
+// The weights as prefill wants them, on the device that was current when it was made; shared by any
+// number of threads.
+class Prefill {
+ public:
+  // Uploads. Throws DeviceError.
+  Prefill(const NetworkView& net, const StatePlan& plan, WeightStorage storage);
+  ~Prefill();
+  Prefill(const Prefill&) = delete;
+  Prefill& operator=(const Prefill&) = delete;
+
+  std::size_t weight_bytes() const;
+
+  // Absorbs codes into `state` (device memory, plan.size floats) that has absorbed `position`
+  // samples before, and leaves the exact streaming state, logits included. May be cut anywhere.
+  // Returns when the state is complete; work goes to `stream`. Allocates scratch bounded
+  // independently of the length. Speaks to the sink on the calling thread, in order. Throws
+  // Cancelled when the sink says so and DeviceError; the state is then neither old nor new.
+  void run(float* state, std::uint64_t position, std::span<const std::uint8_t> codes,
+           PrefillSink* sink, cudaStream_t stream) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mambo::cuda
