@@ -56,8 +56,6 @@ if(MAMBO_SANITIZE AND NOT MAMBO_CUDA STREQUAL "ON")
   # The address space that the sanitizers claim is the one that the driver maps its memory into, and
   # they see nothing of the device: compute-sanitizer does (tools/gpu_check.sh --sanitize).
   set(mambo_cuda_word "left out of a sanitizer build")
-elseif(MAMBO_CUDA STREQUAL "AUTO" AND NOT EXISTS ${PROJECT_SOURCE_DIR}/kernels/cuda/backend_cuda.cu)
-  set(mambo_cuda_word "left out: its sources are not here")
 elseif(MAMBO_CUDA STREQUAL "OFF")
   set(mambo_cuda_word "left out (MAMBO_CUDA=OFF)")
 else()

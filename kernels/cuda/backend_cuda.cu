@@ -533,10 +533,11 @@ constexpr int kLeastMinor = 5;
 
 std::vector<ComputeDevice> cuda_devices() {
   std::vector<ComputeDevice> devices;
-  const auto none = [&devices](const std::string& reason) {
+  // name: empty where there is no device at all, which is nothing to talk about unasked.
+  const auto none = [&devices](const std::string& reason, const char* name = "") {
     ComputeDevice d;
     d.backend = "cuda";
-    d.name = "CUDA";
+    d.name = name;
     d.usable = false;
     d.reason = reason;
     devices.push_back(d);
@@ -554,18 +555,21 @@ std::vector<ComputeDevice> cuda_devices() {
     };
     none(driver == 0 ? "no NVIDIA driver is installed"
                      : "the NVIDIA driver is too old: expected one for CUDA " + version(runtime) +
-                           ", found CUDA " + version(driver));
+                           ", found CUDA " + version(driver),
+         driver == 0 ? "" : "the GPU");
     return devices;
   }
   if (e != cudaSuccess || count == 0) {
-    none(e == cudaSuccess || e == cudaErrorNoDevice ? "no CUDA device was found"
-                                                    : cudaGetErrorString(e));
+    if (e == cudaSuccess || e == cudaErrorNoDevice)
+      none("no CUDA device was found");
+    else
+      none(cudaGetErrorString(e), "the GPU");
     return devices;
   }
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp p{};
     if (cudaGetDeviceProperties(&p, i) != cudaSuccess) {
-      none(cudaGetErrorString(cudaGetLastError()));
+      none(cudaGetErrorString(cudaGetLastError()), "the GPU");
       continue;
     }
     ComputeDevice d;
