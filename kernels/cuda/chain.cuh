@@ -25,22 +25,30 @@ __device__ inline std::uint32_t bar_at(const unsigned char* smem, int i) {
 // Every CTA of a cluster, before anything is sent.
 __device__ inline void init_bars(const unsigned char* smem) {
   if (threadIdx.x < kBars) bar_init(bar_at(smem, static_cast<int>(threadIdx.x)));
+  #if __CUDA_ARCH__ >= 900
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
 }
+
+using LinkAlone = AloneOf<kSharedWarps>;
+constexpr int kSharedThreads = 32 * kSharedWarps;
 
 template <class W>
 struct Link {
-  Player<W, 1, Alone>& p;
+  Player<W, 1, LinkAlone>& p;
   int rank;
   std::uint32_t phase_x = 0, phase_code = 0;
+  std::uint32_t phase, slot;  // of tier 0
   int groups = 0;  // begun in this launch, the open one not counted
   bool first, last, joins;
   int inner_members;
 
-  __device__ Link(Player<W, 1, Alone>& player, int r) : p(player), rank(r) {
+  __device__ Link(Player<W, 1, LinkAlone>& player, int r) : p(player), rank(r) {
     first = rank == 0;
     last = rank == p.a.links - 1;
     const TierDev& t = p.a.net.tiers[0];
+    phase = p.a.tiers[0].phase;
+    slot = p.a.tiers[0].slot;
     joins = t.pool > 0 && p.role.begin < t.down_end && t.down_end <= p.role.end;
     inner_members = p.a.n_roles > p.a.links ? p.a.roles[p.a.links].members : 0;
   }
@@ -74,8 +82,7 @@ struct Link {
     const float* l = p.k.logits;
     int code;
     if (p.a.drawing != 0) {
-      const float u = philox_uniform(me.rng_seed, me.rng_index + static_cast<std::uint64_t>(step));
-      code = draw(l, p.k.vocab, p.k.vp, me.temperature, me.top_k, me.top_p, u);
+      code = draw(l, p.k.vocab, p.k.vp, me.temperature, me.top_k, me.top_p, p.u_next);
     } else {
       code = me.forced[step];
     }
@@ -84,14 +91,14 @@ struct Link {
       store_async(of_rank(shared_address(p.codes), 0), word, of_rank(bar_at(p.smem, kInCode), 0));
       if (p.a.drawing != 0) me.codes[step] = static_cast<std::uint8_t>(code);
     }
-    if (p.a.drawing != 0) p.tell(me, l, step, code);
+    if (p.a.drawing != 0) tell(me, l, p.k.vocab, p.k.vp, step, code);
+    p.u_next = p.random_number(0, step + 1);
   }
 
   // x joins the group (a row to the inner group and to the state) and is joined by up.
   __device__ void join(const TierDev& t) {
     auto& k = p.k;
     k.wait_x(t.wp);
-    const std::uint32_t phase = p.cursor[0].phase;
     const int at_row = static_cast<int>(phase) * t.wp;
     const int chunks = t.wp / 4;
     const int i = static_cast<int>(threadIdx.x);
@@ -114,7 +121,7 @@ struct Link {
       const float* up = p.template at<float>(p.role.layout.up[0]) + (groups & 1) * t.pool * t.wp;
       k.x[i] = v + up[at_row + i];
     }
-    k.pending = Player<W, 1, Alone>::Pending::barrier;
+    k.pending = Player<W, 1, LinkAlone>::Pending::barrier;
   }
 
   // up of the group that begins: bytes of the whole of it.
@@ -137,15 +144,14 @@ struct Link {
         expect_and_wait(kInX, static_cast<std::uint32_t>(t.wp) * 4U, phase_x);
         phase_x ^= 1;
       }
-      const Cursor c = p.cursor[0];
 #pragma unroll 1
       for (int i = p.role.begin; i < p.role.end; ++i) {
-        k.block(p.layers[layer(i)], c.slot, c.row);
+        k.block(p.layers[layer(i)], slot, static_cast<std::uint32_t>(step));
         if (joins && i + 1 == t.down_end) join(t);
       }
       if (last) {
         if (p.a.drawing != 0 || step + 1 == p.a.steps)
-          k.head_product(p.head, p.a.net.head_bias, t.width, t.wp);
+          k.head_product(p.head, p.a.net.head_bias, 1.0F / static_cast<float>(t.width), t.wp);
         else
           k.wait_x(t.wp);
       } else {
@@ -157,14 +163,14 @@ struct Link {
                       of_rank(bar_at(p.smem, kInX), rank + 1));
         }
       }
-      p.advance(p.cursor[0]);
-      if (t.pool > 0 && ++p.cursor[0].phase == static_cast<std::uint32_t>(t.pool)) {
-        p.cursor[0].phase = 0;
+      slot = slot + 1 == static_cast<std::uint32_t>(k.K) ? 0 : slot + 1;
+      if (t.pool > 0 && ++phase == static_cast<std::uint32_t>(t.pool)) {
+        phase = 0;
         ++groups;
       }
     }
     // What is still on its way here must arrive before this CTA's memory goes.
-    if (joins && p.cursor[0].phase == 0 && groups > 0) wait_up(t);
+    if (joins && phase == 0 && groups > 0) wait_up(t);
     __syncthreads();
     for (int i = p.role.begin; i < p.role.end; ++i)
       p.template state_of_layer<false>(p.layers[layer(i)]);
@@ -217,7 +223,7 @@ struct InnerGroup {
     const int buffer = (g + 1) & 1;
     float* up = p.template at<float>(p.a.roles[joining].layout.up[0]) + buffer * t.pool * t.wp;
     Cluster::put_rows_to(joining, up, bar_at(p.smem, kInUp + buffer), tile, v[0], v[2]);
-    Alone().put_rows(kP, p.streams[0].state + t.up_at, tile, v[0], v[2]);
+    LinkAlone().put_rows(kP, p.streams[0].state + t.up_at, tile, v[0], v[2]);
   }
 
   __device__ void keep() {

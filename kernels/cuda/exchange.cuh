@@ -55,7 +55,7 @@ __device__ inline void bar_wait(std::uint32_t bar, std::uint32_t parity) {
       "{\n"
       ".reg .pred p;\n"
       "again:\n"
-      "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%0], %1;\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
       "@p bra done;\n"
       "bra again;\n"
       "done:\n"
@@ -106,9 +106,11 @@ __device__ inline uint4 gather_unit_floats(float v, int chunk) {
   return make_uint4(w[0], w[1], w[2], w[3]);
 }
 
-struct Alone {
+template <int kNumberOfWarps>
+struct AloneOf {
   static constexpr bool kShared = false;
-  static constexpr int kMembers = 1;
+  static constexpr int kWarps = kNumberOfWarps;
+  static constexpr int kAhead = 4;  // pairs of tiles that are fetched before a wait
   int members = 1, me = 0;
   __device__ void put_unit(Kind, __half* to, int unit, float v) const {
     if (lane_id() % 4 == 0) store_act(to + unit * 8 + lane_id() / 4, v);
@@ -124,8 +126,12 @@ struct Alone {
   __device__ void wait(Kind, void*, std::uint32_t) { __syncthreads(); }
 };
 
+using Alone = AloneOf<kAloneWarps>;
+
 struct Cluster {
   static constexpr bool kShared = true;
+  static constexpr int kWarps = kSharedWarps;
+  static constexpr int kAhead = 8;
   int members, me;  // ranks base .. base + members - 1 of the cluster share the work
   int base;
   std::uint32_t bars;        // shared address of an mbarrier a kind
@@ -170,6 +176,8 @@ struct Cluster {
 
 struct Grid {
   static constexpr bool kShared = true;
+  static constexpr int kWarps = kSharedWarps;
+  static constexpr int kAhead = 8;
   int members, me;
   uint4* mail;                // global memory
   std::uint32_t at[kKinds];   // where each kind's words begin
@@ -202,7 +210,7 @@ struct Grid {
   }
   __device__ void wait(Kind kind, void* to, std::uint32_t bytes) {
     const uint4* from = mail + at[kind];
-    for (std::uint32_t i = threadIdx.x; i < bytes / 8; i += kThreads) {
+    for (std::uint32_t i = threadIdx.x; i < bytes / 8; i += 32 * kWarps) {
       std::uint32_t a, f, b, g;
       do {
         asm volatile("ld.volatile.global.v4.u32 {%0,%1,%2,%3}, [%4];"

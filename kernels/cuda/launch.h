@@ -32,7 +32,7 @@ struct TierStart {
 
 // Where a CTA keeps things in its shared memory: bytes from its start.
 struct Layout {
-  std::uint32_t bars, layers, tiers, states;  // mbarriers; tables; pointers to the streams' states
+  std::uint32_t bars, layers, tiers, cursors, states;  // mbarriers; tables; pointers to the streams' states
   std::uint32_t args;                         // of the CTA's streams: host memory is far away
   std::uint32_t x, xq, u, y, dbc, uf, zf, logits, codes;
   std::uint32_t group[kMaxTiers], up[kMaxTiers];  // copies of the state's; kNowhere: used in place
@@ -63,7 +63,8 @@ struct Launch {
   NetDev net;
   const Role* roles;
   int n_roles;
-  int links;  // of a chain; 0: no chain
+  int links;   // of a chain; 0: no chain
+  int narrow;  // links are narrow.cuh's
   int steps;
   int drawing;  // 0: absorbs forced codes
   const StreamArgs* streams;

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "kernels/cuda/chain.cuh"
-#include "kernels/cuda/step_kernels.h"
+#include "kernels/cuda/narrow.cuh"
 
 namespace mambo::cuda {
 namespace {
@@ -87,6 +87,7 @@ struct StepPlan::Builder {
     o.bars = take(8 * kBars);  // first: the same place in every CTA
     o.layers = take(sizeof(LayerRun<float>) * net.layers().size());
     o.tiers = take(sizeof(TierRun<float>) * net.tiers().size());
+    o.cursors = take(sizeof(Cursor) * net.tiers().size());
     o.states = take(sizeof(float*) * ns);
     o.args = take(sizeof(StreamArgs) * ns);
     o.codes = take(sizeof(int) * std::max<std::size_t>(4, ns));
@@ -116,6 +117,17 @@ struct StepPlan::Builder {
       role.layout.group[s] = take(group_bytes(s));
       role.layout.up[s] = take(group_bytes(s));
     }
+  }
+
+  // A link of narrow.cuh.
+  void narrow_link(int layers, bool pools) {
+    Layout& o = role.layout;
+    o.bars = take(8 * kBars);
+    o.args = take(sizeof(StreamArgs));
+    o.codes = take(16);
+    o.x = take(sizeof(Narrow::Shared));
+    if (pools) o.up[0] = take(2 * group_bytes(0));
+    o.u = take(static_cast<std::size_t>(layers) * Narrow::kLayerBytes);
   }
 
   double rate_of(int tier) const {
@@ -195,6 +207,22 @@ void need_layers_in_every_tier(const DeviceNetwork& net, std::size_t first) {
   }
 }
 
+// Whether tier 0 has the shape that narrow.cuh is made for.
+bool suits_narrow(const DeviceNetwork& net, int inner_begin, int inner_end) {
+  const NetDev& v = net.view();
+  if (net.storage() != WeightStorage::half || v.np != Narrow::kStates || v.K != Narrow::kWindow ||
+      v.vp != kMaxVocab || v.vocab != kMaxVocab)
+    return false;
+  for (int i = 0; i < v.n_layers; ++i) {
+    const LayerDev& l = net.layers()[static_cast<std::size_t>(i)];
+    if (i >= inner_begin && i < inner_end) continue;
+    if (l.width != Narrow::kWidth || l.dp != Narrow::kInner || l.r4 != Narrow::kRank ||
+        l.xp != Narrow::kRows)
+      return false;
+  }
+  return true;
+}
+
 // Splitting dbc's rows costs one more exchange; not splitting them, the whole of x_proj in each
 // CTA.
 bool should_split_dbc(const DeviceNetwork& net, int members) {
@@ -263,6 +291,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       return ordinal < inner_begin ? ordinal : ordinal + inner_end - inner_begin;
     };
     // A chain, where layers of tier 0 fit an SM whole: as few links as hold all of them.
+    const bool narrow = suits_narrow(net, inner_begin, inner_end);
     const auto chain_of = [&](int links, int ctas) {
       std::vector<Builder> chain;
       for (int r = 0; r < links; ++r) {
@@ -270,6 +299,14 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
         b.role.begin = outer_layers * r / links;
         b.role.end = outer_layers * (r + 1) / links;
         b.role.first_rank = r;
+        if (narrow) {
+          const int count = b.role.end - b.role.begin;
+          if (count > Narrow::kMaxLayers || links < 2) return std::vector<Builder>{};
+          b.narrow_link(count, pools);
+          if (b.used > limit) return std::vector<Builder>{};
+          chain.push_back(std::move(b));
+          continue;
+        }
         const int first = layer_index(b.role.begin);
         b.buffers(first, first + 1);  // all layers of the tier have one shape
         if (pools && b.role.begin < outer.down_end && outer.down_end <= b.role.end)
@@ -290,7 +327,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       b.buffers(inner_begin, inner_end);
       b.group_copies(1);
       b.role.layout.inbox = b.take(2 * b.group_bytes(0));
-      if (b.used > limit || b.role.members * outer.wp / 4 > kThreads) return std::vector<Builder>{};
+      if (b.used > limit || b.role.members * outer.wp / 4 > kSharedThreads) return std::vector<Builder>{};
       b.residents(inner_begin, inner_end, false, false, 0);
       chain.push_back(std::move(b));
       return chain;
@@ -304,11 +341,13 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
           built = chain_of(links, ctas);
           if (built.empty()) continue;
           links_ = links;
+          kind_ = narrow ? ClusterKind::narrow_chain : ClusterKind::chain;
           ctas_ = links + (pools ? built.back().role.members : 0);
           break;
         }
         if (built.empty()) {
           links_ = 0;
+          kind_ = ClusterKind::group;
           ctas_ = std::min(ctas, fewest_units(net, 0, n_layers));
           built.push_back(group_of(ctas_));
         }
@@ -319,13 +358,13 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       }
       std::size_t shared = 0;
       for (const Builder& b : built) shared = std::max<std::size_t>(shared, b.used);
-      if (prepare_cluster(storage_, links_ > 0, ctas_, shared) < 1) built.clear();
+      if (prepare_cluster(storage_, kind_, ctas_, shared) < 1) built.clear();
     }
     if (built.empty()) throw DeviceError("a cluster of SMs cannot play this model: " + why);
     if (links_ == 0) {
       estimate_us_ = group_estimate(built.front(), 0.5);
     } else {
-      estimate_us_ = 1.5 + 0.5 * links_ + 0.8 * outer_layers;
+      estimate_us_ = 1.5 + 0.5 * links_ + (narrow ? 0.8 : 1.5) * outer_layers;
       if (pools) {
         double inner = 2.0 + static_cast<double>(built.back().streamed) * outer.pool / 80e3;
         for (int i = inner_begin; i < inner_end; ++i)
@@ -379,7 +418,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
   roles_ = DeviceBuffer<Role>(roles);
   n_roles_ = static_cast<int>(roles.size());
   if (shape == Shape::alone) prepare_alone(storage_, together_, shared_bytes_);
-  if (shape == Shape::cluster) (void)prepare_cluster(storage_, links_ > 0, ctas_, shared_bytes_);
+  if (shape == Shape::cluster) (void)prepare_cluster(storage_, kind_, ctas_, shared_bytes_);
   if (shape == Shape::grid) (void)prepare_grid(storage_, shared_bytes_);
 }
 
@@ -404,7 +443,7 @@ void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) con
     case Shape::alone:
       return launch_alone(storage_, together_, launch, groups, shared_bytes_, stream);
     case Shape::cluster:
-      return launch_cluster(storage_, launch, ctas_, shared_bytes_, stream);
+      return launch_cluster(storage_, kind_, launch, ctas_, shared_bytes_, stream);
     case Shape::grid:
       return launch_grid(storage_, launch, ctas_, shared_bytes_, stream);
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/step_kernels.h"
 
 namespace mambo::cuda {
 
@@ -48,6 +49,7 @@ class StepPlan {
   int together_;
   WeightStorage storage_;
   int ctas_ = 1, links_ = 0;
+  ClusterKind kind_ = ClusterKind::group;
   std::size_t shared_bytes_ = 0;
   double estimate_us_ = 0;
   DeviceBuffer<Role> roles_;

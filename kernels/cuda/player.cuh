@@ -16,8 +16,22 @@ struct Cursor {  // of a tier, as the launch goes on
   std::uint32_t phase, slot, row;
 };
 
+// What was drawn, for those who asked. One warp.
+__device__ inline void tell(const StreamArgs& me, const float* logits, int vocab, int vp, int step,
+                            int code) {
+  if (me.log_prob != nullptr || me.entropy != nullptr) {
+    likelihood(logits, vp, code, me.log_prob == nullptr ? nullptr : me.log_prob + step,
+               me.entropy == nullptr ? nullptr : me.entropy + step);
+  }
+  if (me.logits != nullptr) {
+    for (int i = lane_id(); i < vocab; i += 32)
+      me.logits[static_cast<std::size_t>(step) * vocab + i] = logits[i];
+  }
+}
+
 template <class W, int NS, class Comm>
 struct Player {
+  static constexpr int kThreads = 32 * Comm::kWarps;
   using Pending = typename Worker<W, NS, Comm>::Pending;
   Worker<W, NS, Comm> k;
   const Launch& a;
@@ -29,7 +43,8 @@ struct Player {
   int* codes;  // [NS]
   const W* embed;
   const W* head;
-  Cursor cursor[kMaxTiers];
+  Cursor* cursor;  // [tiers], shared: kept by the first thread, read when a tier begins its step
+  float u_next = 0.0F;  // the random number of the stream that this warp draws for
 
   template <class T>
   __device__ T* at(std::uint32_t offset) const {
@@ -67,7 +82,10 @@ struct Player {
     k.vp = a.net.vp;
     k.eps = a.net.eps;
     k.tap = streams[0].tap;
-    for (int s = 0; s < a.net.n_tiers; ++s) cursor[s] = {a.tiers[s].phase, a.tiers[s].slot, 0};
+    cursor = at<Cursor>(o.cursors);
+    if (static_cast<int>(threadIdx.x) < a.net.n_tiers)
+      cursor[threadIdx.x] = {a.tiers[threadIdx.x].phase, a.tiers[threadIdx.x].slot, 0};
+    if (warp_id() < NS) u_next = random_number(warp_id(), 0);
     if (threadIdx.x < NS) at<float*>(o.states)[threadIdx.x] = streams[threadIdx.x].state;
   }
 
@@ -96,7 +114,7 @@ struct Player {
     const LayerDev& d = a.net.layers[i];
     const Resident& at_home = role.resident[i];
     LayerRun<W> l;
-    l.width = d.width;
+    l.inv_width = 1.0F / static_cast<float>(d.width);
     l.wp = d.wp;
     l.dp = d.dp;
     l.r4 = d.r4;
@@ -169,7 +187,7 @@ struct Player {
       t.up_bias = d.up_bias;
       t.group_at = d.group_at;
       t.up_at = d.up_at;
-      t.width = d.width;
+      t.inv_width = 1.0F / static_cast<float>(d.width);
       t.wp = d.wp;
       t.pool = d.pool;
       t.down_begin = d.down_begin;
@@ -242,9 +260,21 @@ struct Player {
     k.pending = Pending::barrier;
   }
 
-  __device__ void advance(Cursor& c) const {
-    c.slot = c.slot + 1 == static_cast<std::uint32_t>(k.K) ? 0 : c.slot + 1;
-    ++c.row;
+  // Tier s has made the step that began at c. True: its group is full. Barriers follow before
+  // anyone reads the cursor again.
+  __device__ bool advance(int s, const Cursor& c, int pool) const {
+    const bool full = pool > 0 && c.phase + 1 == static_cast<std::uint32_t>(pool);
+    if (threadIdx.x == 0) {
+      cursor[s].phase = pool == 0 || full ? 0 : c.phase + 1;
+      cursor[s].slot = c.slot + 1 == static_cast<std::uint32_t>(k.K) ? 0 : c.slot + 1;
+      cursor[s].row = c.row + 1;
+    }
+    return full;
+  }
+
+  __device__ float random_number(int stream, int step) const {
+    return philox_uniform(streams[stream].rng_seed,
+                          streams[stream].rng_index + static_cast<std::uint64_t>(step));
   }
 
   // Tier `s` steps, and while groups are full, the tiers inside it. Tier 0 finds its x ready and
@@ -283,7 +313,7 @@ struct Player {
 
       if (s == 0) {
         if (wants_logits)
-          k.head_product(head, a.net.head_bias, t.width, t.wp);
+          k.head_product(head, a.net.head_bias, t.inv_width, t.wp);
         else
           k.wait_x(t.wp);
       } else {
@@ -300,9 +330,7 @@ struct Player {
         if (!(beside_chain && s == 1))
           k.comm.wait(kP, outer.up, static_cast<std::uint32_t>(outer.pool * outer.wp) * 4U);
       }
-      advance(cursor[s]);
-      if (t.pool == 0 || ++cursor[s].phase < static_cast<std::uint32_t>(t.pool)) return;
-      cursor[s].phase = 0;
+      if (!advance(s, c, t.pool)) return;
     }
   }
 
@@ -311,7 +339,7 @@ struct Player {
       if (Comm::kShared)
         k.comm.put_rows(kP, outer.up, tile, v[0], v[2]);
       else
-        Alone().put_rows(kP, up_of(outer, 0), tile, v[0], v[2]);
+        AloneOf<Comm::kWarps>().put_rows(kP, up_of(outer, 0), tile, v[0], v[2]);
     } else {
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
@@ -341,25 +369,14 @@ struct Player {
   }
 
   // By one warp; writes what is asked for beside the code.
-  __device__ int draw_code(const StreamArgs& me, const float* l, int step) const {
-    const float u = philox_uniform(me.rng_seed, me.rng_index + static_cast<std::uint64_t>(step));
-    const int code = draw(l, k.vocab, k.vp, me.temperature, me.top_k, me.top_p, u);
+  __device__ int draw_code(const StreamArgs& me, const float* l, int step) {
+    const int code = draw(l, k.vocab, k.vp, me.temperature, me.top_k, me.top_p, u_next);
     if (k.comm.me == 0) {
       if (lane_id() == 0) me.codes[step] = static_cast<std::uint8_t>(code);
-      tell(me, l, step, code);
+      tell(me, l, k.vocab, k.vp, step, code);
     }
     return code;
   }
-  __device__ void tell(const StreamArgs& me, const float* l, int step, int code) const {
-    if (me.log_prob != nullptr || me.entropy != nullptr)
-      likelihood(l, k.vp, code, me.log_prob == nullptr ? nullptr : me.log_prob + step,
-                 me.entropy == nullptr ? nullptr : me.entropy + step);
-    if (me.logits != nullptr) {
-      for (int i = lane_id(); i < k.vocab; i += 32)
-        me.logits[static_cast<std::size_t>(step) * k.vocab + i] = l[i];
-    }
-  }
-
   __device__ void embed_codes(int wp) {
     for (int i = static_cast<int>(threadIdx.x); i < NS * wp; i += kThreads) {
       const int s = i / wp;
@@ -380,6 +397,7 @@ struct Player {
       } else {
         next_codes(round);
         embed_codes(tiers[0].wp);
+        if (warp_id() < NS) u_next = random_number(warp_id(), round + 1);  // ahead of its use
       }
       tiers_from(Beside::kInner ? 1 : 0, inbox, a.drawing != 0 || round + 1 == a.steps,
                  [&](int tile, const float(&v)[4]) { beside.put_up(round, tile, v); });

@@ -1,5 +1,6 @@
 // One cluster plays one stream (sm_90): as a chain with an inner group, or as one group.
 #include "kernels/cuda/chain.cuh"
+#include "kernels/cuda/narrow.cuh"
 #include "kernels/cuda/step_kernels.h"
 
 namespace mambo::cuda {
@@ -7,7 +8,7 @@ namespace {
 
 template <class W>
 __device__ void play_link(const Launch& launch, unsigned char* smem, int rank) {
-  Player<W, 1, Alone> player(launch, launch.roles[rank], smem, Alone{}, launch.streams);
+  Player<W, 1, LinkAlone> player(launch, launch.roles[rank], smem, LinkAlone{}, launch.streams);
   Link<W> link(player, rank);
   link.set_up();
   cluster_sync();
@@ -39,23 +40,35 @@ __device__ void play_group(const Launch& launch, unsigned char* smem, int rank) 
   }
 }
 
-template <class W, bool kChain>
-__global__ void __launch_bounds__(kThreads, 1) play_cluster(const __grid_constant__ Launch launch) {
+template <class W, ClusterKind kKind>
+__global__ void __launch_bounds__(kSharedThreads, 1) play_cluster(const __grid_constant__ Launch launch) {
   extern __shared__ __align__(128) unsigned char smem[];
   const int rank = static_cast<int>(blockIdx.x);
   init_bars(smem);
-  if (kChain && rank < launch.links)
-    play_link<W>(launch, smem, rank);
-  else
-    play_group<W, kChain>(launch, smem, rank);
+  if (kKind != ClusterKind::group && rank < launch.links) {
+    if constexpr (kKind == ClusterKind::narrow_chain) {
+      NarrowLink link(launch, smem, rank);
+      link.set_up();
+      cluster_sync();
+      link.play();
+    } else {
+      play_link<W>(launch, smem, rank);
+    }
+  } else {
+    play_group<W, kKind != ClusterKind::group>(launch, smem, rank);
+  }
   cluster_sync();  // nobody leaves while others may still write here
 }
 
 using Kernel = void (*)(const Launch);
-Kernel kernel_for(WeightStorage storage, bool chain) {
-  if (storage == WeightStorage::f32)
-    return chain ? play_cluster<float, true> : play_cluster<float, false>;
-  return chain ? play_cluster<__half, true> : play_cluster<__half, false>;
+Kernel kernel_for(WeightStorage storage, ClusterKind kind) {
+  if (storage == WeightStorage::f32) {
+    return kind == ClusterKind::chain ? play_cluster<float, ClusterKind::chain>
+                                      : play_cluster<float, ClusterKind::group>;
+  }
+  if (kind == ClusterKind::narrow_chain) return play_cluster<__half, ClusterKind::narrow_chain>;
+  return kind == ClusterKind::chain ? play_cluster<__half, ClusterKind::chain>
+                                    : play_cluster<__half, ClusterKind::group>;
 }
 
 cudaLaunchConfig_t config(int ctas, std::size_t shared_bytes, cudaStream_t stream,
@@ -66,7 +79,7 @@ cudaLaunchConfig_t config(int ctas, std::size_t shared_bytes, cudaStream_t strea
   attribute->val.clusterDim.z = 1;
   cudaLaunchConfig_t c{};
   c.gridDim = dim3(static_cast<unsigned>(ctas));
-  c.blockDim = dim3(kThreads);
+  c.blockDim = dim3(kSharedThreads);
   c.dynamicSmemBytes = shared_bytes;
   c.stream = stream;
   c.attrs = attribute;
@@ -76,8 +89,8 @@ cudaLaunchConfig_t config(int ctas, std::size_t shared_bytes, cudaStream_t strea
 
 }  // namespace
 
-int prepare_cluster(WeightStorage storage, bool chain, int ctas, std::size_t shared_bytes) {
-  const Kernel kernel = kernel_for(storage, chain);
+int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size_t shared_bytes) {
+  const Kernel kernel = kernel_for(storage, kind);
   MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                   static_cast<int>(shared_bytes)));
   if (ctas > 8) {  // more than every device with clusters must offer
@@ -93,11 +106,11 @@ int prepare_cluster(WeightStorage storage, bool chain, int ctas, std::size_t sha
   return clusters;
 }
 
-void launch_cluster(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
+void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launch, int ctas, std::size_t shared_bytes,
                     cudaStream_t stream) {
   cudaLaunchAttribute attribute;
   const cudaLaunchConfig_t c = config(ctas, shared_bytes, stream, &attribute);
-  MAMBO_CUDA(cudaLaunchKernelEx(&c, kernel_for(storage, launch.links > 0), launch));
+  MAMBO_CUDA(cudaLaunchKernelEx(&c, kernel_for(storage, kind), launch));
 }
 
 }  // namespace mambo::cuda

@@ -7,6 +7,8 @@
 namespace mambo::cuda {
 namespace {
 
+constexpr int kThreads = 32 * kSharedWarps;
+
 template <class W>
 __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__ Launch launch) {
   extern __shared__ __align__(128) unsigned char smem[];

@@ -15,9 +15,11 @@ void prepare_alone(WeightStorage storage, int together, std::size_t shared_bytes
 void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,
                   std::size_t shared_bytes, cudaStream_t stream);
 
+enum class ClusterKind : std::uint8_t { group, chain, narrow_chain };
+
 // One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.
-int prepare_cluster(WeightStorage storage, bool chain, int ctas, std::size_t shared_bytes);
-void launch_cluster(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
+int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size_t shared_bytes);
+void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launch, int ctas, std::size_t shared_bytes,
                     cudaStream_t stream);
 
 // `ctas` that run at the same time, anywhere. prepare returns how many can.

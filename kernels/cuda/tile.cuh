@@ -16,8 +16,10 @@
 
 namespace mambo::cuda {
 
-constexpr int kWarps = 16;  // of a CTA
-constexpr int kThreads = 32 * kWarps;
+// Warps of a CTA that works alone: many, to fill the SM. CTAs that share a step have a few tiles
+// each; with fewer warps they meet sooner, and each has the registers to fetch weights far ahead.
+constexpr int kAloneWarps = 16;
+constexpr int kSharedWarps = 8;
 
 __device__ inline int lane_id() { return static_cast<int>(threadIdx.x) & 31; }
 __device__ inline int warp_id() { return static_cast<int>(threadIdx.x) >> 5; }
@@ -29,23 +31,38 @@ __device__ inline float quad_sum(float x) {
 
 // Two floats as halves; what half cannot hold saturates instead of becoming infinite.
 __device__ inline std::uint32_t pack_half2(float a, float b) {
-  a = fminf(fmaxf(a, -65504.0F), 65504.0F);
-  b = fminf(fmaxf(b, -65504.0F), 65504.0F);
-  const __half2 h = __floats2half2_rn(a, b);
+#if __CUDA_ARCH__ >= 800
+  const __half2 most = __half2half2(__ushort_as_half(0x7BFF));
+  const __half2 h = __hmax2(__hmin2(__floats2half2_rn(a, b), most), __hneg2(most));
+#else
+  const __half2 h = __floats2half2_rn(fminf(fmaxf(a, -65504.0F), 65504.0F),
+                                      fminf(fmaxf(b, -65504.0F), 65504.0F));
+#endif
   return *reinterpret_cast<const std::uint32_t*>(&h);
 }
 __device__ inline void store_act(__half* p, float x) {
-  *p = __float2half_rn(fminf(fmaxf(x, -65504.0F), 65504.0F));
+  const std::uint32_t h = pack_half2(x, 0.0F);
+  *p = __ushort_as_half(static_cast<unsigned short>(h));
 }
 __device__ inline void store_act(float* p, float x) { *p = x; }
 
 __device__ inline void mma_16816(float (&c)[4], const uint4& a, std::uint32_t b0,
                                  std::uint32_t b1) {
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+#if __CUDA_ARCH__ >= 800
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
       "{%0,%1,%2,%3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a.x), "r"(a.y), "r"(a.z), "r"(a.w), "r"(b0), "r"(b1));
+#else
+  const auto half = [&c](std::uint32_t x, std::uint32_t y, std::uint32_t b) {
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, "
+        "{%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(x), "r"(y), "r"(b));
+  };
+  half(a.x, a.y, b0);
+  half(a.z, a.w, b1);
+#endif
 }
 
 __device__ inline float dot4(const float4& a, const float4& b) {
@@ -54,27 +71,32 @@ __device__ inline float dot4(const float4& a, const float4& b) {
 
 // The first pairs of a tile's weights, fetched ahead of the vector that they wait for: so that the
 // barrier before the product hides the way from shared memory or the L2.
-template <class W>
+template <class W, int kMost>
 struct Ahead {
-  static constexpr int kPairs = 0;
   __device__ void fetch(const W*, int) {}
 };
-template <>
-struct Ahead<__half> {
-  static constexpr int kPairs = 4;
-  uint4 a[2 * kPairs];
+template <int kMost>
+struct Ahead<__half, kMost> {
+  uint4 a[2 * kMost];
   // tile: null for warps that have none.
   __device__ void fetch(const __half* tile, int pairs) {
     // Every register is written, needed or not: else the compiler keeps the old ones alive.
     if (tile == nullptr) pairs = 0;
     const uint4* w = reinterpret_cast<const uint4*>(tile) + lane_id();
 #pragma unroll
-    for (int j = 0; j < kPairs; ++j) {
+    for (int j = 0; j < kMost; ++j) {
       a[2 * j] = j < pairs ? w[j * 64] : uint4{};
       a[2 * j + 1] = j < pairs ? w[j * 64 + 32] : uint4{};
     }
   }
 };
+
+// Sum of squares of eight neighbours, by pairs: as lanes that hold one each would add them up.
+__device__ inline float squares8(const float4& a, const float4& b) {
+  // No fused multiply-adds: those would depend on which of the two is added to which.
+  const auto two = [](float x, float y) { return __fadd_rn(__fmul_rn(x, x), __fmul_rn(y, y)); };
+  return (two(a.x, a.y) + two(a.z, a.w)) + (two(b.x, b.y) + two(b.z, b.w));
+}
 
 // Vectors as a lane reads them: its stream's row, its share of pair c. `sum` of squares is gathered
 // on the way where a norm is wanted.
@@ -91,7 +113,7 @@ struct FloatVector {
     const float4* v = reinterpret_cast<const float4*>(p + c * 32 + lane_id() % 4 * 8);
     const float4 a = v[0];
     const float4 b = v[1];
-    if (kNorm) squares += dot4(a, a) + dot4(b, b);
+    if (kNorm) squares += squares8(a, b);
     return make_uint4(pack_half2(a.x, a.y), pack_half2(a.z, a.w), pack_half2(b.x, b.y),
                       pack_half2(b.z, b.w));
   }
@@ -99,10 +121,9 @@ struct FloatVector {
 
 // tile x vector; c: rows r (c[0], c[1]) and r + 8 (c[2], c[3]) of streams 2q, 2q + 1. Returns the
 // sum of squares of this lane's stream if the vector gathers it. `ahead` holds the first pairs.
-template <class Vector>
-__device__ inline float tile_product(const __half* tile, const Ahead<__half>& ahead, Vector vector,
-                                     int pairs, float (&c)[4]) {
-  constexpr int kAhead = Ahead<__half>::kPairs;
+template <int kAhead, class Vector>
+__device__ inline float tile_product(const __half* tile, const Ahead<__half, kAhead>& ahead,
+                                     Vector vector, int pairs, float (&c)[4]) {
   float acc[4][4] = {};
   float squares = 0.0F;
 #pragma unroll
@@ -137,8 +158,9 @@ __device__ inline float tile_product(const __half* tile, const Ahead<__half>& ah
 }
 
 // The same in float32, one stream; all four of a row's lanes return the same.
-__device__ inline float tile_product(const float* tile, const Ahead<float>&, FloatVector<true> v,
-                                     int pairs, float (&c)[4]) {
+template <int kAhead>
+__device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>&,
+                                     FloatVector<true> v, int pairs, float (&c)[4]) {
   const float4* w = reinterpret_cast<const float4*>(tile) + lane_id() * 2;
   float acc[4][2] = {};
   float squares = 0.0F;
@@ -153,8 +175,8 @@ __device__ inline float tile_product(const float* tile, const Ahead<float>&, Flo
           const float4 b = x[o];
           acc[j][0] += dot4(w[((p + j) * 2 + o) * 64], b);
           acc[j][1] += dot4(w[((p + j) * 2 + o) * 64 + 1], b);
-          squares += dot4(b, b);
         }
+        squares += squares8(x[0], x[1]);
       }
     }
   }
@@ -164,7 +186,8 @@ __device__ inline float tile_product(const float* tile, const Ahead<float>&, Flo
   c[3] = c[2];
   return squares;
 }
-__device__ inline float tile_product(const float* tile, const Ahead<float>& ahead,
+template <int kAhead>
+__device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>& ahead,
                                      FloatVector<false> v, int pairs, float (&c)[4]) {
   return tile_product(tile, ahead, FloatVector<true>{v.p}, pairs, c);
 }

@@ -16,13 +16,33 @@
 
 namespace mambo::cuda {
 
-__device__ inline float silu(float x) { return __fdividef(x, 1.0F + __expf(-x)); }
+// The special functions flush what is too small to matter; none has a slow path.
+__device__ inline float reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+__device__ inline float inverse_root(float x) {
+  float y;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+__device__ inline float log2_fast(float x) {
+  float y;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+__device__ inline float silu(float x) {
+  return x * reciprocal(1.0F + exp2_fast(x * -1.44269504F));
+}
 
 // ln(1 + e^x), to a relative 1e-6 also where e^x is small (delta of a slow channel is 1e-3).
 __device__ inline float softplus(float x) {
   const float e = exp2_fast(x * 1.44269504F);
   const float series = e * (1.0F - e * (0.5F - e * (0.33333333F - e * (0.25F - e * 0.2F))));
-  return x > 15.0F ? x : (e < 0.06F ? series : __logf(1.0F + e));
+  const float direct = log2_fast(1.0F + e) * 0.69314718F;
+  return x > 15.0F ? x : (e < 0.06F ? series : direct);
 }
 
 // A layer as this CTA sees it. Pointers are moved so that a global index reaches this CTA's part.
@@ -32,7 +52,8 @@ struct LayerRun {
   const float *unit, *out_bias;
   float *h, *conv;  // resident: [units][NS][...], else null
   std::uint32_t h_at, conv_at, tap_at;
-  int tier, width, wp, dp, r4, rp, xp, unit_floats;
+  int tier, wp, dp, r4, rp, xp, unit_floats;
+  float inv_width;
   int unit_begin, unit_end, row_begin, row_end, dbc_begin, dbc_end;
 };
 
@@ -42,7 +63,8 @@ struct TierRun {
   const float *down_bias, *up_bias;
   float *group, *up;  // shared copies, or null: in the state
   std::uint32_t group_at, up_at;
-  int width, wp, pool, down_begin, down_end, up_begin, up_end;
+  float inv_width;
+  int wp, pool, down_begin, down_end, up_begin, up_end;
 };
 
 __device__ inline void share(int n, int members, int me, int& begin, int& end) {
@@ -53,6 +75,9 @@ __device__ inline void share(int n, int members, int me, int& begin, int& end) {
 template <class W, int NS, class Comm>
 struct Worker {
   static constexpr int kLaneStreams = NS == 1 ? 1 : 2;
+  static constexpr int kWarps = Comm::kWarps;
+  using Fetched = Ahead<W, Comm::kAhead>;
+  using Here = AloneOf<kWarps>;
 
   Comm comm;
   const LayerRun<W>* layers;
@@ -88,8 +113,8 @@ struct Worker {
   }
 
   // 1 / rms of the streams whose results this lane holds, from each lane's part of the squares.
-  __device__ void rms_factors(float squares, int width, float (&f)[kLaneStreams]) const {
-    const float mine = rsqrtf(quad_sum(squares) / static_cast<float>(width) + eps);
+  __device__ void rms_factors(float squares, float inv_width, float (&f)[kLaneStreams]) const {
+    const float mine = inverse_root(fmaf(quad_sum(squares), inv_width, eps));
     if constexpr (NS == 1) {
       f[0] = mine;
     } else {
@@ -111,7 +136,7 @@ struct Worker {
     const int pairs = l.wp / 32;
     const int tile = l.wp * 16;
     int unit = l.unit_begin + warp_id();
-    Ahead<W> ahead;
+    Fetched ahead;
     ahead.fetch(unit < l.unit_end ? l.in_proj + static_cast<std::ptrdiff_t>(unit) * tile : nullptr,
                 pairs);
     wait_x(l.wp);
@@ -125,7 +150,7 @@ struct Worker {
       if (unit + kWarps < l.unit_end)
         ahead.fetch(l.in_proj + static_cast<std::ptrdiff_t>(unit + kWarps) * tile, pairs);
       float factor[kLaneStreams];
-      rms_factors(squares, l.width, factor);
+      rms_factors(squares, l.inv_width, factor);
       const float* p =
           l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * np + 8 * l.r4 + r;
       const float* w = p + 16;
@@ -167,7 +192,7 @@ struct Worker {
     const int pairs = l.dp / 32;
     const int size = l.dp * 16;
     int tile = l.dbc_begin + warp_id();
-    Ahead<W> ahead;
+    Fetched ahead;
     ahead.fetch(tile < l.dbc_end ? l.x_proj + static_cast<std::ptrdiff_t>(tile) * size : nullptr,
                 pairs);
     comm.wait(kU, u, static_cast<std::uint32_t>(l.dp * sizeof(W)));
@@ -189,7 +214,7 @@ struct Worker {
   __device__ void put_rows_of(float* to, int stride, int tile, const float (&c)[4], Kind kind) {
     if constexpr (NS == 1) {
       if (kind == kKinds)
-        Alone().put_rows(kind, to, tile, c[0], c[2]);
+        Here().put_rows(kind, to, tile, c[0], c[2]);
       else
         comm.put_rows(kind, to, tile, c[0], c[2]);
     } else {
@@ -256,9 +281,12 @@ struct Worker {
     const int pairs = l.dp / 32;
     const int size = l.dp * 16;
     int tile = l.row_begin + warp_id();
-    Ahead<W> ahead;
+    Fetched ahead;
     ahead.fetch(tile < l.row_end ? l.out_proj + static_cast<std::ptrdiff_t>(tile) * size : nullptr,
                 pairs);
+    // What is added in the end: asked for before the wait, too.
+    float lo[kLaneStreams], hi[kLaneStreams];
+    add_up(l, tile, lo, hi);
     comm.wait(kY, y, static_cast<std::uint32_t>(l.dp * sizeof(W)));
 #pragma unroll 1
     for (; tile < l.row_end; tile += kWarps) {
@@ -267,16 +295,26 @@ struct Worker {
                    typename ActVector<W>::type{y + column() * act_stride}, pairs, c);
       if (tile + kWarps < l.row_end)
         ahead.fetch(l.out_proj + static_cast<std::ptrdiff_t>(tile + kWarps) * size, pairs);
-      const int row = tile * 16 + (lane_id() >> 2);
 #pragma unroll
       for (int i = 0; i < kLaneStreams; ++i) {
-        const float* from = x + (holds(i) ? stream(i) : 0) * x_stride + row;
-        c[i] += l.out_bias[row] + from[0];
-        c[2 + i] += l.out_bias[row + 8] + from[8];
+        c[i] += lo[i];
+        c[2 + i] += hi[i];
       }
       put_rows_of(x, x_stride, tile, c, kX);
+      if (tile + kWarps < l.row_end) add_up(l, tile + kWarps, lo, hi);
     }
     pending = Pending::x;
+  }
+  // Bias and residual of a tile's rows.
+  __device__ void add_up(const LayerRun<W>& l, int tile, float (&lo)[kLaneStreams],
+                         float (&hi)[kLaneStreams]) const {
+    const int row = min(tile * 16 + (lane_id() >> 2), l.wp - 9);
+#pragma unroll
+    for (int i = 0; i < kLaneStreams; ++i) {
+      const float* from = x + (holds(i) ? stream(i) : 0) * x_stride + row;
+      lo[i] = l.out_bias[row] + from[0];
+      hi[i] = l.out_bias[row + 8] + from[8];
+    }
   }
 
   // rows [begin, end) of 16 of: matrix x vectors (+ bias), put as `kind`; the vectors are each
@@ -289,29 +327,33 @@ struct Worker {
     const int size = cols * 16;
 #pragma unroll 1
     for (int tile = begin + warp_id(); tile < end; tile += kWarps) {
-      Ahead<W> ahead;
+      Fetched ahead;
       const W* w = matrix + static_cast<std::ptrdiff_t>(tile) * size;
       ahead.fetch(w, cols / 32);
+      const int row = tile * 16 + (lane_id() >> 2);
+      const float lo = bias[row];
+      const float hi = bias[row + 8];
       float c[4];
       tile_product(w, ahead, FloatVector<false>{from(column())}, cols / 32, c);
-      const int row = tile * 16 + (lane_id() >> 2);
 #pragma unroll
       for (int i = 0; i < kLaneStreams; ++i) {
-        c[i] += bias[row];
-        c[2 + i] += bias[row + 8];
+        c[i] += lo;
+        c[2 + i] += hi;
       }
       put(tile, c);
     }
   }
 
   // logits = head x; complete for all when it returns (with a barrier).
-  __device__ void head_product(const W* head, const float* bias, int width, int wp) {
+  __device__ void head_product(const W* head, const float* bias, float inv_width, int wp) {
     int begin, end;
     share(vp / 16, comm.members, comm.me, begin, end);
     const int size = wp * 16;
     int tile = begin + warp_id();
-    Ahead<W> ahead;
+    Fetched ahead;
     ahead.fetch(tile < end ? head + static_cast<std::ptrdiff_t>(tile) * size : nullptr, wp / 32);
+    float lo = tile < end ? bias[tile * 16 + (lane_id() >> 2)] : 0.0F;
+    float hi = tile < end ? bias[tile * 16 + 8 + (lane_id() >> 2)] : 0.0F;
     wait_x(wp);
 #pragma unroll 1
     for (; tile < end; tile += kWarps) {
@@ -321,14 +363,16 @@ struct Worker {
       if (tile + kWarps < end)
         ahead.fetch(head + static_cast<std::ptrdiff_t>(tile + kWarps) * size, wp / 32);
       float factor[kLaneStreams];
-      rms_factors(squares, width, factor);
-      const int row = tile * 16 + (lane_id() >> 2);
+      rms_factors(squares, inv_width, factor);
 #pragma unroll
       for (int i = 0; i < kLaneStreams; ++i) {
-        c[i] = fmaf(c[i], factor[i], bias[row]);
-        c[2 + i] = fmaf(c[2 + i], factor[i], bias[row + 8]);
+        c[i] = fmaf(c[i], factor[i], lo);
+        c[2 + i] = fmaf(c[2 + i], factor[i], hi);
       }
       put_rows_of(logits, vp, tile, c, kL);
+      if (tile + kWarps >= end) break;
+      lo = bias[(tile + kWarps) * 16 + (lane_id() >> 2)];
+      hi = bias[(tile + kWarps) * 16 + 8 + (lane_id() >> 2)];
     }
     comm.wait(kL, logits, static_cast<std::uint32_t>(vp) * 4U);
   }
