@@ -46,6 +46,8 @@ struct Narrow {
     float dbc[kRows];
     float logits[kMaxVocab];
     float head_bias[kMaxVocab];
+    std::uint32_t scratch[16];  // of a draw
+    int drawn;
   };
 };
 
@@ -62,6 +64,7 @@ class NarrowLink {
           reinterpret_cast<const uint4*>(from)[threadIdx.x];
     __syncthreads();
     count = role.end - role.begin;
+    links = a.links;
     first = rank == 0;
     last = rank == a.links - 1;
     const TierDev& t = a.net.tiers[0];
@@ -77,6 +80,11 @@ class NarrowLink {
     channel = (warp_id() + (second ? kSharedWarps : 0)) * 8 + r8;
     eps = a.net.eps;
     tap = args->tap;
+    codes_at = role.layout.codes;
+    code_there = shared_address(smem + launch.roles[0].layout.codes);
+    up = reinterpret_cast<float*>(smem + role.layout.up[0]);
+    state_row = args->state + t.group_at;
+    inbox = inner_members > 0 ? shared_address(smem + launch.roles[launch.links].layout.inbox) : 0;
   }
 
   __device__ void set_up() {
@@ -168,7 +176,7 @@ class NarrowLink {
     return a.net.layers[ordinal < t.down_end ? ordinal : ordinal - t.down_end + t.up_begin];
   }
   __device__ float* up_place(int buffer) const {
-    return reinterpret_cast<float*>(smem + role.layout.up[0]) + buffer * pool * Narrow::kWidth;
+    return up + buffer * pool * Narrow::kWidth;
   }
   __device__ const uint4* tiles(int i, int where, int tile, int pairs) const {
     return reinterpret_cast<const uint4*>(layers + i * Narrow::kLayerBytes + where) +
@@ -247,7 +255,7 @@ class NarrowLink {
 
   // The warp that keeps the code's row writes it out.
   __device__ void embed_code() {
-    const int code = *reinterpret_cast<const int*>(smem + role.layout.codes);
+    const int code = *reinterpret_cast<const int*>(smem + codes_at);
     if (warp_id() == code / 32) {
       std::uint32_t pair = 0;
 #pragma unroll
@@ -435,7 +443,6 @@ class NarrowLink {
   // x joins the group (a row to the inner group and to the state) and is joined by up.
   __device__ void join() {
     constexpr int kChunks = Narrow::kWidth / 4;
-    const TierDev& t = a.net.tiers[0];
     const int i = static_cast<int>(threadIdx.x);
     const int at_row = static_cast<int>(phase) * Narrow::kWidth;
     const bool sends = i < inner_members * kChunks;
@@ -445,14 +452,16 @@ class NarrowLink {
     __syncthreads();  // every row is read before x changes
     if (sends) {
       const int buffer = groups & 1;
-      const float* to = reinterpret_cast<const float*>(smem + a.roles[a.links].layout.inbox) +
-                        buffer * pool * Narrow::kWidth + at_row + i % kChunks * 4;
-      const int peer = a.links + i / kChunks;
-      store_async(of_rank(shared_address(to), peer), row, of_rank(bar(kInRows + buffer), peer));
+      const std::uint32_t to =
+          inbox + static_cast<std::uint32_t>(buffer * pool * Narrow::kWidth + at_row +
+                                             i % kChunks * 4) *
+                      4U;
+      const int peer = links + i / kChunks;
+      store_async(of_rank(to, peer), row, of_rank(bar(kInRows + buffer), peer));
     }
     if (i < Narrow::kWidth) {
       const float v = s->x.x[i];
-      args->state[t.group_at + static_cast<std::uint32_t>(at_row + i)] = v;
+      state_row[at_row + i] = v;
       put_x(v + up_place(groups & 1)[at_row + i]);
     }
     __syncthreads();
@@ -475,22 +484,34 @@ class NarrowLink {
 
   // The last link draws, and tells the first; what was drawn is also looked at, but later.
   __device__ void send_code(int step) {
-    if (warp_id() != 0) return;
-    int code;
-    if (a.drawing != 0) {
-      code = draw(s->logits, a.net.vocab, kMaxVocab, args->temperature, args->top_k, args->top_p,
-                  u_next);
-    } else {
-      code = args->forced[step];
+    if (a.drawing == 0) {
+      if (threadIdx.x == 0) send(args->forced[step]);
+      return;
     }
-    if (lane_id() == 0) {
-      const uint4 word = make_uint4(static_cast<std::uint32_t>(code), 0, 0, 0);
-      const std::uint32_t to = shared_address(smem + a.roles[0].layout.codes);
-      store_async(of_rank(to, 0), word, of_rank(bar(kInCode), 0));
-      if (a.drawing != 0) args->codes[step] = static_cast<std::uint8_t>(code);
+    const bool told = args->log_prob != nullptr || args->entropy != nullptr || args->logits != nullptr;
+    if (plain_draw(args->temperature, args->top_k, args->top_p, kMaxVocab)) {
+      if (draw_by_all(s->logits, args->temperature, u_next, s->scratch))
+        keep_code(static_cast<int>(threadIdx.x), step);
+    } else if (warp_id() == 0) {
+      const int code = draw(s->logits, kMaxVocab, kMaxVocab, args->temperature, args->top_k,
+                            args->top_p, u_next);
+      if (lane_id() == 0) keep_code(code, step);
     }
-    if (a.drawing != 0) tell(*args, s->logits, a.net.vocab, kMaxVocab, step, code);
+    if (told) {
+      __syncthreads();
+      if (warp_id() == 0) tell(*args, s->logits, kMaxVocab, kMaxVocab, step, s->drawn);
+      __syncthreads();
+    }
     u_next = random_number(step + 1);  // ahead of its use
+  }
+  __device__ void keep_code(int code, int step) {
+    send(code);
+    s->drawn = code;
+    args->codes[step] = static_cast<std::uint8_t>(code);
+  }
+  __device__ void send(int code) const {
+    store_async(of_rank(code_there, 0), make_uint4(static_cast<std::uint32_t>(code), 0, 0, 0),
+                of_rank(bar(kInCode), 0));
   }
 
   const Launch& a;
@@ -505,7 +526,9 @@ class NarrowLink {
   int r8, q, odd, channel;
   bool second;
   float eps;
-  float* tap;
+  float *tap, *up, *state_row;
+  std::uint32_t codes_at, code_there, inbox;
+  int links;
   float u_next = 0.0F;  // the next random number
   float4 A[Narrow::kMaxLayers][2], h[Narrow::kMaxLayers][2];  // 8 states of a channel
   float window[Narrow::kMaxLayers][3];

@@ -103,6 +103,7 @@ struct StepPlan::Builder {
     o.dbc = take(sizeof(float) * ns * static_cast<std::size_t>(xp));
     o.uf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.zf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
+    o.part = take(sizeof(float) * 16 * kSharedWarps);
     o.logits = take(sizeof(float) * ns * static_cast<std::size_t>(net.view().vp));
   }
 

@@ -44,7 +44,7 @@ struct Player {
   const W* embed;
   const W* head;
   Cursor* cursor;  // [tiers], shared: kept by the first thread, read when a tier begins its step
-  float u_next = 0.0F;  // the random number of the stream that this warp draws for
+  float u_next = 0.0F;  // the next random number of the stream that this warp draws for
 
   template <class T>
   __device__ T* at(std::uint32_t offset) const {
@@ -70,6 +70,7 @@ struct Player {
     k.uf = at<float>(o.uf);
     k.zf = at<float>(o.zf);
     k.logits = at<float>(o.logits);
+    k.part = at<float>(o.part);
     k.u = at<W>(o.u);
     k.y = at<W>(o.y);
     k.x_stride = o.x_stride;
@@ -85,7 +86,7 @@ struct Player {
     cursor = at<Cursor>(o.cursors);
     if (static_cast<int>(threadIdx.x) < a.net.n_tiers)
       cursor[threadIdx.x] = {a.tiers[threadIdx.x].phase, a.tiers[threadIdx.x].slot, 0};
-    if (warp_id() < NS) u_next = random_number(warp_id(), 0);
+    u_next = random_number(warp_id() < NS ? warp_id() : 0, 0);
     if (threadIdx.x < NS) at<float*>(o.states)[threadIdx.x] = streams[threadIdx.x].state;
   }
 
@@ -294,7 +295,7 @@ struct Player {
         k.product(
             outer.down_pool, outer.down_bias, t.wp / 16, outer.pool * outer.wp,
             [&](int stream) { return group != nullptr ? group : group_of(outer, stream); },
-            [&](int tile, const float(&v)[4]) { k.put_rows_of(k.xq, k.x_stride, tile, v, kQ); });
+            [&](int tile, const float(&v)[4]) { k.template put_rows_of<kQ>(k.xq, k.x_stride, tile, v); });
         k.comm.wait(kQ, k.xq, static_cast<std::uint32_t>(t.wp) * 4U);
         if (Comm::kShared) __syncthreads();  // nobody of this CTA reads the old x any more
         for (int i = static_cast<int>(threadIdx.x); i < NS * t.wp; i += kThreads)
@@ -353,6 +354,20 @@ struct Player {
 
   // Draws a code for each stream, or takes the next forced one; into `codes`, visible to all.
   __device__ void next_codes(int step) {
+    if constexpr (Comm::kShared && Comm::kWarps == 8) {
+      const StreamArgs& me = streams[0];
+      if (a.drawing != 0 && k.vp == 32 * Comm::kWarps &&
+          plain_draw(me.temperature, me.top_k, me.top_p, k.vocab)) {
+        if (draw_by_all(k.logits, me.temperature, u_next,
+                        reinterpret_cast<std::uint32_t*>(k.part))) {
+          codes[0] = static_cast<int>(threadIdx.x);
+          if (k.comm.me == 0) me.codes[step] = static_cast<std::uint8_t>(threadIdx.x);
+        }
+        __syncthreads();
+        if (k.comm.me == 0 && warp_id() == 0) tell(me, k.logits, k.vocab, k.vp, step, codes[0]);
+        return;
+      }
+    }
     const int s = warp_id();
     if (s < NS) {
       const StreamArgs& me = streams[s];
@@ -397,7 +412,7 @@ struct Player {
       } else {
         next_codes(round);
         embed_codes(tiers[0].wp);
-        if (warp_id() < NS) u_next = random_number(warp_id(), round + 1);  // ahead of its use
+        u_next = random_number(warp_id() < NS ? warp_id() : 0, round + 1);  // ahead of its use
       }
       tiers_from(Beside::kInner ? 1 : 0, inbox, a.drawing != 0 || round + 1 == a.steps,
                  [&](int tile, const float(&v)[4]) { beside.put_up(round, tile, v); });

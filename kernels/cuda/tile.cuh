@@ -71,6 +71,13 @@ __device__ inline float dot4(const float4& a, const float4& b) {
 
 // The first pairs of a tile's weights, fetched ahead of the vector that they wait for: so that the
 // barrier before the product hides the way from shared memory or the L2.
+// The j-th pair of tiles that the sub-th of kSplit warps adds up (tile_partial).
+template <int kSplit>
+__device__ inline int pair_of(int j, int sub) {
+  constexpr int kSums = 4 / kSplit;
+  return j / kSums * 4 + sub * kSums + j % kSums;
+}
+
 template <class W, int kMost>
 struct Ahead {
   __device__ void fetch(const W*, int) {}
@@ -78,15 +85,17 @@ struct Ahead {
 template <int kMost>
 struct Ahead<__half, kMost> {
   uint4 a[2 * kMost];
-  // tile: null for warps that have none.
-  __device__ void fetch(const __half* tile, int pairs) {
+  // tile: null for warps that have none. kSplit, sub: as in tile_partial.
+  template <int kSplit = 1>
+  __device__ void fetch(const __half* tile, int pairs, int sub = 0) {
     // Every register is written, needed or not: else the compiler keeps the old ones alive.
     if (tile == nullptr) pairs = 0;
     const uint4* w = reinterpret_cast<const uint4*>(tile) + lane_id();
 #pragma unroll
     for (int j = 0; j < kMost; ++j) {
-      a[2 * j] = j < pairs ? w[j * 64] : uint4{};
-      a[2 * j + 1] = j < pairs ? w[j * 64 + 32] : uint4{};
+      const int p = pair_of<kSplit>(j, sub);
+      a[2 * j] = p < pairs ? w[p * 64] : uint4{};
+      a[2 * j + 1] = p < pairs ? w[p * 64 + 32] : uint4{};
     }
   }
 };
@@ -119,42 +128,57 @@ struct FloatVector {
   }
 };
 
-// tile x vector; c: rows r (c[0], c[1]) and r + 8 (c[2], c[3]) of streams 2q, 2q + 1. Returns the
-// sum of squares of this lane's stream if the vector gathers it. `ahead` holds the first pairs.
-template <int kAhead, class Vector>
-__device__ inline float tile_product(const __half* tile, const Ahead<__half, kAhead>& ahead,
-                                     Vector vector, int pairs, float (&c)[4]) {
-  float acc[4][4] = {};
+// A warp's part of tile x vector, where kSplit warps (1, 2 or 4) share the four sums; c: rows r
+// (c[0], c[1]) and r + 8 (c[2], c[3]) of streams 2q, 2q + 1. Parts add up as (p0 + p1) + (p2 + p3).
+// Returns the sum of squares of this lane's stream if the vector gathers it (kSplit 1). `ahead`
+// holds the first pairs.
+template <int kSplit, int kAhead, class Vector>
+__device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAhead>& ahead,
+                                     Vector vector, int pairs, int sub, float (&c)[4]) {
+  constexpr int kSums = 4 / kSplit;
+  float acc[kSums][4] = {};
   float squares = 0.0F;
 #pragma unroll
   for (int j = 0; j < kAhead; ++j) {
-    if (j < pairs) {
-      const uint4 b = vector.pair(j, squares);
-      mma_16816(acc[j & 3], ahead.a[2 * j], b.x, b.y);
-      mma_16816(acc[j & 3], ahead.a[2 * j + 1], b.z, b.w);
+    const int p = pair_of<kSplit>(j, sub);
+    if (p < pairs) {
+      const uint4 b = vector.pair(p, squares);
+      mma_16816(acc[j % kSums], ahead.a[2 * j], b.x, b.y);
+      mma_16816(acc[j % kSums], ahead.a[2 * j + 1], b.z, b.w);
     }
   }
   const uint4* w = reinterpret_cast<const uint4*>(tile) + lane_id();
 #pragma unroll 1
-  for (int p = kAhead; p < pairs; p += 4) {
+  for (int first = kAhead; pair_of<kSplit>(first, sub) < pairs; first += 4) {
     uint4 a[8];
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      a[2 * j] = p + j < pairs ? w[(p + j) * 64] : uint4{};
-      a[2 * j + 1] = p + j < pairs ? w[(p + j) * 64 + 32] : uint4{};
+      const int p = pair_of<kSplit>(first + j, sub);
+      a[2 * j] = p < pairs ? w[p * 64] : uint4{};
+      a[2 * j + 1] = p < pairs ? w[p * 64 + 32] : uint4{};
     }
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
-      if (p + j < pairs) {
-        const uint4 b = vector.pair(p + j, squares);
-        mma_16816(acc[j], a[2 * j], b.x, b.y);
-        mma_16816(acc[j], a[2 * j + 1], b.z, b.w);
+      const int p = pair_of<kSplit>(first + j, sub);
+      if (p < pairs) {
+        const uint4 b = vector.pair(p, squares);
+        mma_16816(acc[j % kSums], a[2 * j], b.x, b.y);
+        mma_16816(acc[j % kSums], a[2 * j + 1], b.z, b.w);
       }
     }
   }
 #pragma unroll
-  for (int i = 0; i < 4; ++i) c[i] = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
+  for (int i = 0; i < 4; ++i) {
+    if constexpr (kSums == 4) c[i] = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
+    if constexpr (kSums == 2) c[i] = acc[0][i] + acc[1][i];
+    if constexpr (kSums == 1) c[i] = acc[0][i];
+  }
   return squares;
+}
+template <int kAhead, class Vector>
+__device__ inline float tile_product(const __half* tile, const Ahead<__half, kAhead>& ahead,
+                                     Vector vector, int pairs, float (&c)[4]) {
+  return tile_partial<1>(tile, ahead, vector, pairs, 0, c);
 }
 
 // The same in float32, one stream; all four of a row's lanes return the same.

@@ -88,7 +88,8 @@ struct Worker {
   int x_stride, act_stride, dbc_stride, own_stride;
   int K, np, vocab, vp;
   float eps;
-  float* tap;  // of the first stream
+  float* tap;   // of the first stream
+  float* part;  // [warps][16]: sums that warps share; scratch of a draw
   enum class Pending { nothing, barrier, x } pending = Pending::nothing;
 
   // The stream whose vector this lane feeds into products (a column of B).
@@ -139,6 +140,8 @@ struct Worker {
     Fetched ahead;
     ahead.fetch(unit < l.unit_end ? l.in_proj + static_cast<std::ptrdiff_t>(unit) * tile : nullptr,
                 pairs);
+    ConvAhead conv;
+    if (unit < l.unit_end) fetch_conv(l, unit, slot, conv);
     wait_x(l.wp);
     const int r = lane_id() >> 2;
 #pragma unroll 1
@@ -151,24 +154,29 @@ struct Worker {
         ahead.fetch(l.in_proj + static_cast<std::ptrdiff_t>(unit + kWarps) * tile, pairs);
       float factor[kLaneStreams];
       rms_factors(squares, l.inv_width, factor);
-      const float* p =
-          l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * np + 8 * l.r4 + r;
-      const float* w = p + 16;
 #pragma unroll
       for (int i = 0; i < kLaneStreams; ++i) {
         const int s = stream(i);
-        const float before = fmaf(c[i], factor[i], p[0]);
-        const float z = fmaf(c[2 + i], factor[i], p[8]);
-        float sum = w[8 * K];
+        const float before = fmaf(c[i], factor[i], conv.bias_u);
+        const float z = fmaf(c[2 + i], factor[i], conv.bias_z);
+        float sum = conv.bias;
         if (holds(i)) {
           int stride;
           float* ring = conv_of(l, unit, s, stride) + r;
-          std::uint32_t at = slot;
-          for (int k = 0; k + 1 < K; ++k) {
-            at = at + 1 == static_cast<std::uint32_t>(K) ? 0 : at + 1;  // the oldest comes first
-            sum = fmaf(w[8 * k], ring[static_cast<int>(at) * stride], sum);
+          if (K == 4) {
+            sum = fmaf(conv.w[0], conv.past[i][0], sum);
+            sum = fmaf(conv.w[1], conv.past[i][1], sum);
+            sum = fmaf(conv.w[2], conv.past[i][2], sum);
+            sum = fmaf(conv.w[3], before, sum);
+          } else {
+            const float* w = channel_record(l, unit) + 16;
+            std::uint32_t at = slot;
+            for (int k = 0; k + 1 < K; ++k) {
+              at = at + 1 == static_cast<std::uint32_t>(K) ? 0 : at + 1;  // the oldest comes first
+              sum = fmaf(w[8 * k], ring[static_cast<int>(at) * stride], sum);
+            }
+            sum = fmaf(w[8 * (K - 1)], before, sum);
           }
-          sum = fmaf(w[8 * (K - 1)], before, sum);
           if (NS > 1 || lane_id() % 4 == 0) ring[static_cast<int>(slot) * stride] = before;
         }
         const float value = silu(sum);
@@ -185,10 +193,100 @@ struct Worker {
           store_act(u + s * act_stride + unit * 8 + r, value);
         }
       }
+      if (unit + kWarps < l.unit_end) fetch_conv(l, unit + kWarps, slot, conv);
     }
   }
 
+  // What a lane needs for the convolution of its channel: it does not depend on x, and is asked for
+  // before x is there. The window itself only for the usual K = 4.
+  struct ConvAhead {
+    float bias_u = 0, bias_z = 0, bias = 0;
+    float w[4] = {};
+    float past[kLaneStreams][3] = {};
+  };
+  // in_proj bias [16], conv [K][8], conv bias [8], dt bias [8], D [8], for this lane's channel.
+  __device__ const float* channel_record(const LayerRun<W>& l, int unit) const {
+    return l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * np + 8 * l.r4 +
+           (lane_id() >> 2);
+  }
+  __device__ void fetch_conv(const LayerRun<W>& l, int unit, std::uint32_t slot,
+                             ConvAhead& conv) const {
+    const float* p = channel_record(l, unit);
+    conv.bias_u = p[0];
+    conv.bias_z = p[8];
+    conv.bias = p[16 + 8 * K];
+    if (K != 4) return;
+#pragma unroll
+    for (int k = 0; k < 4; ++k) conv.w[k] = p[16 + 8 * k];
+#pragma unroll
+    for (int i = 0; i < kLaneStreams; ++i) {
+      if (!holds(i)) continue;
+      int stride;
+      const float* ring = conv_of(l, unit, stream(i), stride) + (lane_id() >> 2);
+#pragma unroll
+      for (std::uint32_t k = 0; k < 3; ++k)
+        conv.past[i][k] = ring[static_cast<int>((slot + 1 + k) & 3U) * stride];
+    }
+  }
+
+  // How many warps share a tile: several where there are few tiles and long sums.
+  __device__ static int split_of(int tiles, int pairs) {
+    if (NS > 1 || !Comm::kShared || sizeof(W) != 2 || pairs < 8) return 1;
+    return tiles * 4 <= kWarps ? 4 : (tiles * 2 <= kWarps ? 2 : 1);
+  }
+
+  // A tile of [begin, end) by each kSplit warps, all at once; `wait` stands between the weights and
+  // the vector. True in the warp that has its tile's sum.
+  template <int kSplit, class Vector, class Wait>
+  __device__ bool split_product(const W* matrix, int begin, int end, int cols, Vector vector,
+                                Wait wait, int& tile, float (&c)[4]) {
+    const int sub = warp_id() % kSplit;
+    tile = begin + warp_id() / kSplit;
+    const W* w = tile < end ? matrix + static_cast<std::ptrdiff_t>(tile) * cols * 16 : nullptr;
+    Fetched ahead;
+    ahead.template fetch<kSplit>(w, cols / 32, sub);
+    wait(tile);
+    if (tile >= end) return false;
+    tile_partial<kSplit>(w, ahead, vector, cols / 32, sub, c);
+    const int r = lane_id() >> 2;
+    float* mine = part + warp_id() * 16 + r;
+    if (sub != 0 && lane_id() % 4 == 0) {
+      mine[0] = c[0];
+      mine[8] = c[2];
+    }
+    asm volatile("bar.sync %0, %1;" ::"r"(1 + warp_id() / kSplit), "n"(32 * kSplit) : "memory");
+    if (sub != 0) return false;
+    if constexpr (kSplit == 2) {
+      c[0] += mine[16];
+      c[2] += mine[16 + 8];
+    } else {
+      c[0] = (c[0] + mine[16]) + (mine[32] + mine[48]);
+      c[2] = (c[2] + mine[16 + 8]) + (mine[32 + 8] + mine[48 + 8]);
+    }
+    return true;
+  }
+
   __device__ void x_proj(const LayerRun<W>& l) {
+    if constexpr (NS == 1 && Comm::kShared && sizeof(W) == 2) {
+      const int ways = split_of(l.dbc_end - l.dbc_begin, l.dp / 32);
+      if (ways > 1) {
+        const auto wait = [&](int) {
+          comm.wait(kU, u, static_cast<std::uint32_t>(l.dp * sizeof(W)));
+        };
+        const bool split = l.dbc_end - l.dbc_begin != l.xp / 16;
+        int tile;
+        float c[4];
+        const bool done =
+            ways == 4 ? split_product<4>(l.x_proj, l.dbc_begin, l.dbc_end, l.dp,
+                                         typename ActVector<W>::type{u}, wait, tile, c)
+                      : split_product<2>(l.x_proj, l.dbc_begin, l.dbc_end, l.dp,
+                                         typename ActVector<W>::type{u}, wait, tile, c);
+        if (done && split) put_rows_of<kD>(dbc, dbc_stride, tile, c);
+        if (done && !split) put_rows_of<kKinds>(dbc, dbc_stride, tile, c);
+        finish_dbc(l, split);
+        return;
+      }
+    }
     const int pairs = l.dp / 32;
     const int size = l.dp * 16;
     int tile = l.dbc_begin + warp_id();
@@ -204,19 +302,27 @@ struct Worker {
                    typename ActVector<W>::type{u + column() * act_stride}, pairs, c);
       if (tile + kWarps < l.dbc_end)
         ahead.fetch(l.x_proj + static_cast<std::ptrdiff_t>(tile + kWarps) * size, pairs);
-      put_rows_of(dbc, dbc_stride, tile, c, split ? kD : kKinds);
+      if (split)
+        put_rows_of<kD>(dbc, dbc_stride, tile, c);
+      else
+        put_rows_of<kKinds>(dbc, dbc_stride, tile, c);
     }
+    finish_dbc(l, split);
+  }
+  __device__ void finish_dbc(const LayerRun<W>& l, bool split) {
     if (split) comm.wait(kD, dbc, static_cast<std::uint32_t>(l.xp) * 4U);
+    fetch_scan(l, l.unit_begin + warp_id());
     __syncthreads();
   }
 
   // Rows of a tile to everyone (kind) or, with kKinds, to this CTA alone.
-  __device__ void put_rows_of(float* to, int stride, int tile, const float (&c)[4], Kind kind) {
+  template <Kind kKind>
+  __device__ void put_rows_of(float* to, int stride, int tile, const float (&c)[4]) {
     if constexpr (NS == 1) {
-      if (kind == kKinds)
-        Here().put_rows(kind, to, tile, c[0], c[2]);
+      if constexpr (kKind == kKinds)
+        Here().put_rows(kKind, to, tile, c[0], c[2]);
       else
-        comm.put_rows(kind, to, tile, c[0], c[2]);
+        comm.put_rows(kKind, to, tile, c[0], c[2]);
     } else {
       const int row = tile * 16 + (lane_id() >> 2);
 #pragma unroll
@@ -228,56 +334,111 @@ struct Worker {
     }
   }
 
+  // What a lane needs of its channel and its first states; asked for before delta, B and C are there.
+  struct ScanAhead {
+    float4 A, dt_w, h;
+    float dt_bias = 0, D = 0;
+  } ahead_of_scan;
+  __device__ void fetch_scan(const LayerRun<W>& l, int unit) {
+    if (unit >= l.unit_end) return;
+    const int r = lane_id() >> 2;
+    const float* p = l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats;
+    const float* tail = p + 8 * np + 8 * l.r4 + 16 + 8 * K + r;  // conv bias, dt bias, D
+    ahead_of_scan.A = *reinterpret_cast<const float4*>(p + r * np + lane_id() % 4 * 4);
+    ahead_of_scan.dt_w = *reinterpret_cast<const float4*>(p + 8 * np + r * l.r4);
+    ahead_of_scan.h = *reinterpret_cast<const float4*>(h_at(l, unit, 0));
+    ahead_of_scan.dt_bias = tail[8];
+    ahead_of_scan.D = tail[16];
+  }
+  // This lane's first states of a stream.
+  __device__ float* h_at(const LayerRun<W>& l, int unit, int s) const {
+    return h_of(l, unit, s) + (lane_id() >> 2) * np + lane_id() % 4 * 4;
+  }
+
+  __device__ static void update(float4& v, const float4& a, const float4& b, const float4& c,
+                                float delta, float du, float& sum) {
+    v.x = fmaf(exp2_fast(delta * a.x), v.x, du * b.x);
+    v.y = fmaf(exp2_fast(delta * a.y), v.y, du * b.y);
+    v.z = fmaf(exp2_fast(delta * a.z), v.z, du * b.z);
+    v.w = fmaf(exp2_fast(delta * a.w), v.w, du * b.w);
+    sum = fmaf(c.w, v.w, fmaf(c.z, v.z, fmaf(c.y, v.y, fmaf(c.x, v.x, sum))));
+  }
+
   __device__ void scan(const LayerRun<W>& l, std::uint32_t row) {
     const int r = lane_id() >> 2;
     const int q = lane_id() & 3;
-    const int items = (l.unit_end - l.unit_begin) * NS;
 #pragma unroll 1
-    for (int item = warp_id(); item < items; item += kWarps) {
-      const int unit = l.unit_begin + item / NS;
-      const int s = item % NS;
+    for (int unit = l.unit_begin + warp_id(); unit < l.unit_end; unit += kWarps) {
+      const ScanAhead now = ahead_of_scan;
       const float* p = l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats;
-      const float* A = p + r * np + q * 4;
-      const float* tail = p + 8 * np + 8 * l.r4 + 16 + 8 * K + r;  // conv bias, dt bias, D
-      const float* low = dbc + s * dbc_stride;
-      float* h = h_of(l, unit, s) + r * np + q * 4;
-
-      const float* w = p + 8 * np + r * l.r4;
-      float dt = tail[8];
-      for (int j = 0; j < l.r4; j += 4)
-        dt += dot4(*reinterpret_cast<const float4*>(w + j),
-                   *reinterpret_cast<const float4*>(low + j));
-      const float delta = softplus(dt);
-      const int own = s * own_stride + (unit - l.unit_begin) * 8 + r;
-      const float uc = uf[own];
-      const float du = delta * uc;
-      const float* B = low + l.rp + q * 4;
-      const float* C = B + np;
-      float sum = 0.0F;
-      for (int n = 0; n < np; n += 16) {
-        const float4 a = *reinterpret_cast<const float4*>(A + n);
-        const float4 b = *reinterpret_cast<const float4*>(B + n);
-        const float4 c = *reinterpret_cast<const float4*>(C + n);
-        float4 v = *reinterpret_cast<const float4*>(h + n);
-        v.x = fmaf(exp2_fast(delta * a.x), v.x, du * b.x);
-        v.y = fmaf(exp2_fast(delta * a.y), v.y, du * b.y);
-        v.z = fmaf(exp2_fast(delta * a.z), v.z, du * b.z);
-        v.w = fmaf(exp2_fast(delta * a.w), v.w, du * b.w);
-        *reinterpret_cast<float4*>(h + n) = v;
-        sum = fmaf(c.w, v.w, fmaf(c.z, v.z, fmaf(c.y, v.y, fmaf(c.x, v.x, sum))));
+      float4 next_h = now.h;
+#pragma unroll 1
+      for (int s = 0; s < NS; ++s) {
+        float4 v = next_h;
+        if (NS > 1 && s + 1 < NS) next_h = *reinterpret_cast<const float4*>(h_at(l, unit, s + 1));
+        const float* low = dbc + s * dbc_stride;
+        float dt = now.dt_bias;
+        dt += dot4(now.dt_w, *reinterpret_cast<const float4*>(low));
+        for (int j = 4; j < l.r4; j += 4)
+          dt += dot4(*reinterpret_cast<const float4*>(p + 8 * np + r * l.r4 + j),
+                     *reinterpret_cast<const float4*>(low + j));
+        const float delta = softplus(dt);
+        const int own = s * own_stride + (unit - l.unit_begin) * 8 + r;
+        const float uc = uf[own];
+        const float du = delta * uc;
+        const float* B = low + l.rp + q * 4;
+        const float* C = B + np;
+        float* h = h_at(l, unit, s);
+        float sum = 0.0F;
+        update(v, now.A, *reinterpret_cast<const float4*>(B), *reinterpret_cast<const float4*>(C),
+               delta, du, sum);
+        *reinterpret_cast<float4*>(h) = v;
+#pragma unroll 1
+        for (int n = 16; n < np; n += 16) {
+          v = *reinterpret_cast<const float4*>(h + n);
+          update(v, *reinterpret_cast<const float4*>(p + r * np + q * 4 + n),
+                 *reinterpret_cast<const float4*>(B + n), *reinterpret_cast<const float4*>(C + n),
+                 delta, du, sum);
+          *reinterpret_cast<float4*>(h + n) = v;
+        }
+        const float value = fmaf(now.D, uc, quad_sum(sum)) * zf[own];
+        if constexpr (NS == 1) {
+          if (tap != nullptr && q == 0)
+            tap[l.tap_at + row * static_cast<std::uint32_t>(l.dp) + unit * 8 + r] = delta;
+          comm.put_unit(kY, y, unit, value);
+        } else if (q == 0) {
+          store_act(y + s * act_stride + unit * 8 + r, value);
+        }
       }
-      const float value = fmaf(tail[16], uc, quad_sum(sum)) * zf[own];
-      if constexpr (NS == 1) {
-        if (tap != nullptr && q == 0)
-          tap[l.tap_at + row * static_cast<std::uint32_t>(l.dp) + unit * 8 + r] = delta;
-        comm.put_unit(kY, y, unit, value);
-      } else if (q == 0) {
-        store_act(y + s * act_stride + unit * 8 + r, value);
-      }
+      fetch_scan(l, unit + kWarps);
     }
   }
 
   __device__ void out_proj(const LayerRun<W>& l) {
+    if constexpr (NS == 1 && Comm::kShared && sizeof(W) == 2) {
+      const int ways = split_of(l.row_end - l.row_begin, l.dp / 32);
+      if (ways > 1) {
+        float lo[1], hi[1];
+        const auto wait = [&](int tile) {
+          add_up(l, tile, lo, hi);
+          comm.wait(kY, y, static_cast<std::uint32_t>(l.dp * sizeof(W)));
+        };
+        int tile;
+        float c[4];
+        const bool done =
+            ways == 4 ? split_product<4>(l.out_proj, l.row_begin, l.row_end, l.dp,
+                                         typename ActVector<W>::type{y}, wait, tile, c)
+                      : split_product<2>(l.out_proj, l.row_begin, l.row_end, l.dp,
+                                         typename ActVector<W>::type{y}, wait, tile, c);
+        if (done) {
+          c[0] += lo[0];
+          c[2] += hi[0];
+          put_rows_of<kX>(x, x_stride, tile, c);
+        }
+        pending = Pending::x;
+        return;
+      }
+    }
     const int pairs = l.dp / 32;
     const int size = l.dp * 16;
     int tile = l.row_begin + warp_id();
@@ -300,7 +461,7 @@ struct Worker {
         c[i] += lo[i];
         c[2 + i] += hi[i];
       }
-      put_rows_of(x, x_stride, tile, c, kX);
+      put_rows_of<kX>(x, x_stride, tile, c);
       if (tile + kWarps < l.row_end) add_up(l, tile + kWarps, lo, hi);
     }
     pending = Pending::x;
@@ -324,6 +485,25 @@ struct Worker {
                           Put put) {
     int begin, end;
     share(tiles, comm.members, comm.me, begin, end);
+    if constexpr (NS == 1 && Comm::kShared && sizeof(W) == 2) {
+      if (split_of(end - begin, cols / 32) == 4) {
+        float lo = 0.0F;
+        float hi = 0.0F;
+        const auto wait = [&](int tile) {
+          if (tile >= end) return;
+          lo = bias[tile * 16 + (lane_id() >> 2)];
+          hi = bias[tile * 16 + 8 + (lane_id() >> 2)];
+        };
+        int tile;
+        float c[4];
+        if (split_product<4>(matrix, begin, end, cols, FloatVector<false>{from(0)}, wait, tile, c)) {
+          c[0] += lo;
+          c[2] += hi;
+          put(tile, c);
+        }
+        return;
+      }
+    }
     const int size = cols * 16;
 #pragma unroll 1
     for (int tile = begin + warp_id(); tile < end; tile += kWarps) {
@@ -369,7 +549,7 @@ struct Worker {
         c[i] = fmaf(c[i], factor[i], lo);
         c[2 + i] = fmaf(c[2 + i], factor[i], hi);
       }
-      put_rows_of(logits, vp, tile, c, kL);
+      put_rows_of<kL>(logits, vp, tile, c);
       if (tile + kWarps >= end) break;
       lo = bias[(tile + kWarps) * 16 + (lane_id() >> 2)];
       hi = bias[(tile + kWarps) * 16 + 8 + (lane_id() >> 2)];
