@@ -48,6 +48,7 @@ struct Kit {
         log_prob(kMaxSteps),
         entropy(kMaxSteps),
         jobs(net.layers().size()),
+        device_jobs(net.layers().size()),
         results(net.layers().size()),
         rows(row_floats),
         logits(static_cast<std::size_t>(kMaxSteps) * static_cast<std::size_t>(net.view().vocab)),
@@ -62,6 +63,7 @@ struct Kit {
   DeviceBuffer<std::uint8_t> device_forced;  // read a code at a time: too far away in the host
   PinnedBuffer<float> log_prob, entropy;
   PinnedBuffer<TapJob> jobs;
+  DeviceBuffer<TapJob> device_jobs;
   PinnedBuffer<TapResult> results;
   PinnedBuffer<float> rows;    // of the chosen layer
   PinnedBuffer<float> logits;  // [kMaxSteps][V]
@@ -119,10 +121,10 @@ class CudaEngine final : public Engine {
       }
     }
     for (std::size_t i = 0; i < net_.layers().size(); ++i) {
-      const std::size_t stride = static_cast<std::size_t>(strides_[static_cast<std::size_t>(
-          net_.layers()[i].tier)]);
-      row_floats_ = std::max(row_floats_,
-                             (kMaxSteps / stride + 1) * static_cast<std::size_t>(d_inner_[i]));
+      const std::size_t stride =
+          static_cast<std::size_t>(strides_[static_cast<std::size_t>(net_.layers()[i].tier)]);
+      row_floats_ =
+          std::max(row_floats_, (kMaxSteps / stride + 1) * static_cast<std::size_t>(d_inner_[i]));
     }
   }
 
@@ -274,8 +276,8 @@ class CudaEngine final : public Engine {
     // Rows of the open group that are still to come hold anything; outside they read as zero.
     for (std::size_t i = 0; i < state_plan_.pools.size(); ++i) {
       const StateLayout::Pool& p = layout().pools[i];
-      const std::uint64_t phase = s.at / static_cast<std::uint64_t>(strides_[i]) %
-                                  static_cast<std::uint64_t>(p.pool);
+      const std::uint64_t phase =
+          s.at / static_cast<std::uint64_t>(strides_[i]) % static_cast<std::uint64_t>(p.pool);
       const auto begin = out.begin() + static_cast<std::ptrdiff_t>(p.group);
       std::fill(begin + static_cast<std::ptrdiff_t>(phase) * p.width,
                 begin + static_cast<std::ptrdiff_t>(p.pool) * p.width, 0.0F);
@@ -341,9 +343,8 @@ class CudaEngine final : public Engine {
     for (std::size_t s = 0; s < strides_.size(); ++s) {
       const std::uint64_t tier_step = position / stride(s);
       const int pool = net_.tiers()[s].pool;
-      l.tiers[s].phase = pool > 0 ? static_cast<std::uint32_t>(
-                                        tier_step % static_cast<std::uint64_t>(pool))
-                                  : 0;
+      l.tiers[s].phase =
+          pool > 0 ? static_cast<std::uint32_t>(tier_step % static_cast<std::uint64_t>(pool)) : 0;
       l.tiers[s].slot =
           static_cast<std::uint32_t>(tier_step % static_cast<std::uint64_t>(state_plan_.K));
     }
@@ -398,8 +399,9 @@ class CudaEngine final : public Engine {
       kit.jobs[i] = {l.tap_at, l.dp, d_inner_[i],
                      tier_steps(static_cast<std::size_t>(l.tier), s.at, steps)};
     }
-    summarise_tap(kit.tap.data(), kit.jobs.data(), n, tap.layer < n ? tap.layer : -1,
-                  kit.results.data(), kit.rows.data(), kit.stream.get());
+    summarise_tap(kit.tap.data(), kit.jobs.data(), kit.device_jobs.data(), n,
+                  tap.layer < n ? tap.layer : -1, kit.results.data(), kit.rows.data(),
+                  kit.stream.get());
   }
   void add_tap(const CudaState& s, const Kit& kit, int, DeltaTap& tap) const {
     for (std::size_t i = 0; i < tap.layers.size() && i < net_.layers().size(); ++i) {
@@ -526,7 +528,7 @@ class CudaEngine final : public Engine {
   mutable std::unique_ptr<Batch> batch_;
 };
 
-constexpr int kLeastMajor = 7;
+constexpr int kLeastMajor = 7;  // Turing: the tensor cores' product of halves
 constexpr int kLeastMinor = 5;
 
 }  // namespace
@@ -585,9 +587,8 @@ std::vector<ComputeDevice> cuda_devices() {
     }
     devices.push_back(d);
   }
-  std::stable_sort(devices.begin(), devices.end(), [](const auto& a, const auto& b) {
-    return a.usable && !b.usable;
-  });
+  std::stable_sort(devices.begin(), devices.end(),
+                   [](const auto& a, const auto& b) { return a.usable && !b.usable; });
   return devices;
 }
 

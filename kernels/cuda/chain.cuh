@@ -25,7 +25,7 @@ __device__ inline std::uint32_t bar_at(const unsigned char* smem, int i) {
 // Every CTA of a cluster, before anything is sent.
 __device__ inline void init_bars(const unsigned char* smem) {
   if (threadIdx.x < kBars) bar_init(bar_at(smem, static_cast<int>(threadIdx.x)));
-  #if __CUDA_ARCH__ >= 900
+#if __CUDA_ARCH__ >= 900
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 #endif
 }
@@ -39,7 +39,7 @@ struct Link {
   int rank;
   std::uint32_t phase_x = 0, phase_code = 0;
   std::uint32_t phase, slot;  // of tier 0
-  int groups = 0;  // begun in this launch, the open one not counted
+  int groups = 0;             // begun in this launch, the open one not counted
   bool first, last, joins;
   int inner_members;
 

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 
+#include "kernels/cuda/launch.h"
 #include "kernels/cuda/tile.cuh"
 
 namespace mambo::cuda {
@@ -55,7 +56,7 @@ __device__ inline void bar_wait(std::uint32_t bar, std::uint32_t parity) {
       "{\n"
       ".reg .pred p;\n"
       "again:\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
+      "mbarrier.test_wait.parity.shared::cta.b64 p, [%0], %1;\n"
       "@p bra done;\n"
       "bra again;\n"
       "done:\n"
@@ -179,7 +180,10 @@ struct Grid {
   static constexpr int kWarps = kSharedWarps;
   static constexpr int kAhead = 8;
   int members, me;
-  uint4* mail;                // global memory
+  // Every letter is written kMailCopies times, and each CTA reads its own copy: a line that a
+  // hundred CTAs poll keeps its writer waiting.
+  uint4* mail;  // global memory: kMailCopies times `words`
+  std::uint32_t words;
   std::uint32_t at[kKinds];   // where each kind's words begin
   std::uint32_t seq[kKinds];  // tells this use of a kind from those before
 
@@ -188,28 +192,34 @@ struct Grid {
                  "r"(b), "r"(seq)
                  : "memory");
   }
+  // kWords words from `first` on: word i of copy c is lane c * kWords + i, and so on.
+  template <int kWords>
+  __device__ void post(Kind kind, int first, std::uint32_t a, std::uint32_t b) const {
+#pragma unroll
+    for (int i = 0; i < kMailCopies * kWords; i += 32) {
+      const int copy = (i + lane_id()) / kWords;
+      if (copy >= kMailCopies) break;
+      write(mail + static_cast<std::size_t>(copy) * words + at[kind] + first + lane_id() % kWords,
+            a, b, seq[kind]);
+    }
+  }
   __device__ void put_unit(Kind kind, __half*, int unit, float v) const {
     const uint4 w = gather_unit(v);
-    uint4* to = mail + at[kind] + unit * 2;
-    if (lane_id() == 0) write(to, w.x, w.y, seq[kind]);
-    if (lane_id() == 1) write(to + 1, w.z, w.w, seq[kind]);
+    const bool second = (lane_id() & 1) != 0;
+    post<2>(kind, unit * 2, second ? w.z : w.x, second ? w.w : w.y);
   }
   __device__ void put_unit(Kind kind, float*, int unit, float v) const {
-    const uint4 w = gather_unit_floats(v, lane_id() >> 1);
-    if (lane_id() >= 4) return;
+    const uint4 w = gather_unit_floats(v, lane_id() >> 1 & 1);
     const bool second = (lane_id() & 1) != 0;
-    write(mail + at[kind] + unit * 4 + lane_id(), second ? w.z : w.x, second ? w.w : w.y,
-          seq[kind]);
+    post<4>(kind, unit * 4, second ? w.z : w.x, second ? w.w : w.y);
   }
   __device__ void put_rows(Kind kind, float*, int tile, float lo, float hi) const {
-    const uint4 w = gather_rows(lo, hi, lane_id() >> 1);
-    if (lane_id() >= 8) return;
+    const uint4 w = gather_rows(lo, hi, lane_id() >> 1 & 3);
     const bool second = (lane_id() & 1) != 0;
-    write(mail + at[kind] + tile * 8 + lane_id(), second ? w.z : w.x, second ? w.w : w.y,
-          seq[kind]);
+    post<8>(kind, tile * 8, second ? w.z : w.x, second ? w.w : w.y);
   }
   __device__ void wait(Kind kind, void* to, std::uint32_t bytes) {
-    const uint4* from = mail + at[kind];
+    const uint4* from = mail + static_cast<std::size_t>(me % kMailCopies) * words + at[kind];
     for (std::uint32_t i = threadIdx.x; i < bytes / 8; i += 32 * kWarps) {
       std::uint32_t a, f, b, g;
       do {

@@ -8,6 +8,7 @@
 namespace mambo::cuda {
 
 constexpr std::uint32_t kNowhere = 0xFFFFFFFFU;
+constexpr int kMailCopies = 8;
 constexpr int kMailKinds = 7;  // as many as exchange.cuh has kinds
 
 // One stream's share of a launch.
@@ -32,8 +33,9 @@ struct TierStart {
 
 // Where a CTA keeps things in its shared memory: bytes from its start.
 struct Layout {
-  std::uint32_t bars, layers, tiers, cursors, states;  // mbarriers; tables; pointers to the streams' states
-  std::uint32_t args;                         // of the CTA's streams: host memory is far away
+  std::uint32_t bars, layers, tiers, cursors,
+      states;          // mbarriers; tables; pointers to the streams' states
+  std::uint32_t args;  // of the CTA's streams: host memory is far away
   std::uint32_t x, xq, u, y, dbc, uf, zf, part, logits, codes;
   std::uint32_t group[kMaxTiers], up[kMaxTiers];  // copies of the state's; kNowhere: used in place
   std::uint32_t inbox;                            // a chain's inner group: [2][pool][wp] of tier 0
@@ -71,6 +73,7 @@ struct Launch {
   TierStart tiers[kMaxTiers];
   // Grid only.
   uint4* mail;
+  std::uint32_t mail_words;  // of one copy
   std::uint32_t mail_at[kMailKinds];
   std::uint32_t seq;
 };

@@ -1,9 +1,10 @@
 // A link of a chain (chain.cuh) for the shape that tier 0 of an audio model usually has, with
 // everything known when it is compiled: width 64, d_inner 128, 16 states, a window of 4, dt_rank up
 // to 4, half storage. The sums are those of worker.cuh, bit for bit; what differs is where things
-// are kept: the layers' weights in shared memory, each lane's share of A, h and the convolution's
-// window in registers for the whole launch (a warp owns the same 8 channels in every layer), and x
-// also as halves and with its sums of squares, so that no warp has to convert it again.
+// are kept: the layers' matrices in shared memory, each lane's share of A, h, the convolution's
+// window and all that belongs to a channel in registers for the whole launch (a warp owns the same
+// 8 channels in every layer), and x also as halves and with its sums of squares, so that no warp
+// has to convert it again.
 //
 // One CTA of 8 warps; warp w owns units w and w + 8: the first two lanes of a row take the channel
 // of the one, the others that of the other. A layer is four phases with a barrier after each:
@@ -27,9 +28,7 @@ struct Narrow {
   static constexpr int kIn = 0;
   static constexpr int kX = kIn + 2 * kInner * kWidth * 2;
   static constexpr int kOut = kX + kRows * kInner * 2;
-  // A channel: bias of u, of z, of conv, of dt; D, 0, 0, 0; conv [4]; dt_proj [4].
-  static constexpr int kChannel = kOut + kWidth * kInner * 2;
-  static constexpr int kOutBias = kChannel + kInner * 16 * 4;
+  static constexpr int kOutBias = kOut + kWidth * kInner * 2;
   static constexpr int kLayerBytes = kOutBias + kWidth * 4;
 
   // x as it travels from link to link.
@@ -175,17 +174,10 @@ class NarrowLink {
     const int ordinal = role.begin + i;
     return a.net.layers[ordinal < t.down_end ? ordinal : ordinal - t.down_end + t.up_begin];
   }
-  __device__ float* up_place(int buffer) const {
-    return up + buffer * pool * Narrow::kWidth;
-  }
+  __device__ float* up_place(int buffer) const { return up + buffer * pool * Narrow::kWidth; }
   __device__ const uint4* tiles(int i, int where, int tile, int pairs) const {
     return reinterpret_cast<const uint4*>(layers + i * Narrow::kLayerBytes + where) +
            tile * pairs * 64 + lane_id();
-  }
-  // The channel's record, in fours (Narrow::kChannel).
-  __device__ float4 record(int i, int four) const {
-    return reinterpret_cast<const float4*>(layers + i * Narrow::kLayerBytes +
-                                           Narrow::kChannel)[channel * 4 + four];
   }
   __device__ std::uint32_t slot(int step) const {
     return (a.tiers[0].slot + static_cast<std::uint32_t>(step)) % Narrow::kWindow;
@@ -195,25 +187,20 @@ class NarrowLink {
     const LayerDev& d = dev(i);
     unsigned char* to = layers + i * Narrow::kLayerBytes;
     const auto copy = [&](int where, const void* from, int bytes) {
-      for (int j = static_cast<int>(threadIdx.x); j < bytes / 16; j += kSharedThreads)
-        reinterpret_cast<uint4*>(to + where)[j] = static_cast<const uint4*>(from)[j];
+      copy_far(to + where, from, bytes, kSharedThreads);
     };
     copy(Narrow::kIn, d.in_proj, 2 * Narrow::kInner * Narrow::kWidth * 2);
     copy(Narrow::kX, d.x_proj, Narrow::kRows * Narrow::kInner * 2);
     copy(Narrow::kOut, d.out_proj, Narrow::kWidth * Narrow::kInner * 2);
     copy(Narrow::kOutBias, d.out_bias, Narrow::kWidth * 4);
     const int N = Narrow::kStates;
-    for (int c = static_cast<int>(threadIdx.x); c < Narrow::kInner; c += kSharedThreads) {
-      const float* p = d.unit + c / 8 * d.unit_floats;
-      const int e = c % 8;
-      const float* dt = p + 8 * N + e * Narrow::kRank;
-      const float* rest = p + 8 * N + 8 * Narrow::kRank + e;  // in bias, conv, conv bias, ...
-      float4* out = reinterpret_cast<float4*>(to + Narrow::kChannel) + c * 4;
-      out[0] = make_float4(rest[0], rest[8], rest[16 + 32], rest[16 + 32 + 8]);
-      out[1] = make_float4(rest[16 + 32 + 16], 0.0F, 0.0F, 0.0F);
-      out[2] = make_float4(rest[16], rest[24], rest[32], rest[40]);
-      out[3] = make_float4(dt[0], dt[1], dt[2], dt[3]);
-    }
+    const float* record = d.unit + channel / 8 * d.unit_floats + 8 * N;  // network.h
+    const float* rest = record + 8 * Narrow::kRank + r8;
+    dt_ws[i] = *reinterpret_cast<const float4*>(record + r8 * Narrow::kRank);
+    convs[i] = make_float4(rest[16], rest[24], rest[32], rest[40]);
+    // Biases of u, of z, of conv, of dt.
+    biases[i] = make_float4(rest[0], rest[8], rest[48], rest[56]);
+    Ds[i] = rest[64];
     const float* p = d.unit + channel / 8 * d.unit_floats + r8 * N + odd * 8;
     const float* state = args->state + d.h_at + channel * N + odd * 8;
     const float* ring = args->state + d.conv_at + channel;
@@ -330,8 +317,8 @@ class NarrowLink {
       float both[Narrow::kUnits][4];
 #pragma unroll
       for (int j = 0; j < Narrow::kUnits; ++j) product64(in[j], s->x.half, both[j]);
-      const float4 bias = record(i, 0);
-      const float4 conv = record(i, 2);
+      const float4& bias = biases[i];
+      const float4& conv = convs[i];
       const float factor = rms_factor();
       if (rows) {
         const uint4* w = tiles(i, Narrow::kX, warp_id(), 4);
@@ -363,12 +350,9 @@ class NarrowLink {
         s->dbc[warp_id() * 16 + 8 + r8] = c[2];
       }
     }
-    const float D = record(i, 1).x;
-    const float4 dt_w = record(i, 3);
-    const float dt_bias = record(i, 0).w;
     __syncthreads();
     {  // delta, scan, gate
-      const float dt = dt_bias + dot4(dt_w, *reinterpret_cast<const float4*>(s->dbc));
+      const float dt = biases[i].w + dot4(dt_ws[i], *reinterpret_cast<const float4*>(s->dbc));
       const float4* B = reinterpret_cast<const float4*>(s->dbc + 16 + odd * 8);
       const float4* C = reinterpret_cast<const float4*>(s->dbc + 32 + odd * 8);
       const float delta = softplus(dt);
@@ -390,7 +374,7 @@ class NarrowLink {
       // As quad_sum of four lanes of four states each.
       float all = sums[0] + sums[1];
       all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
-      const float value = fmaf(D, u, all) * gate;
+      const float value = fmaf(Ds[i], u, all) * gate;
       if (odd == 0) {
         store_act(&s->y[channel], value);
         if (tap != nullptr)
@@ -452,10 +436,9 @@ class NarrowLink {
     __syncthreads();  // every row is read before x changes
     if (sends) {
       const int buffer = groups & 1;
-      const std::uint32_t to =
-          inbox + static_cast<std::uint32_t>(buffer * pool * Narrow::kWidth + at_row +
-                                             i % kChunks * 4) *
-                      4U;
+      const std::uint32_t to = inbox + static_cast<std::uint32_t>(buffer * pool * Narrow::kWidth +
+                                                                  at_row + i % kChunks * 4) *
+                                           4U;
       const int peer = links + i / kChunks;
       store_async(of_rank(to, peer), row, of_rank(bar(kInRows + buffer), peer));
     }
@@ -488,7 +471,8 @@ class NarrowLink {
       if (threadIdx.x == 0) send(args->forced[step]);
       return;
     }
-    const bool told = args->log_prob != nullptr || args->entropy != nullptr || args->logits != nullptr;
+    const bool told =
+        args->log_prob != nullptr || args->entropy != nullptr || args->logits != nullptr;
     if (plain_draw(args->temperature, args->top_k, args->top_p, kMaxVocab)) {
       if (draw_by_all(s->logits, args->temperature, u_next, s->scratch))
         keep_code(static_cast<int>(threadIdx.x), step);
@@ -529,9 +513,11 @@ class NarrowLink {
   float *tap, *up, *state_row;
   std::uint32_t codes_at, code_there, inbox;
   int links;
-  float u_next = 0.0F;  // the next random number
+  float u_next = 0.0F;                                        // the next random number
   float4 A[Narrow::kMaxLayers][2], h[Narrow::kMaxLayers][2];  // 8 states of a channel
   float window[Narrow::kMaxLayers][3];
+  float4 biases[Narrow::kMaxLayers], convs[Narrow::kMaxLayers], dt_ws[Narrow::kMaxLayers];
+  float Ds[Narrow::kMaxLayers];
   uint4 in[Narrow::kUnits][4];
   uint4 keep[2][4];
 };

@@ -328,7 +328,8 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       b.buffers(inner_begin, inner_end);
       b.group_copies(1);
       b.role.layout.inbox = b.take(2 * b.group_bytes(0));
-      if (b.used > limit || b.role.members * outer.wp / 4 > kSharedThreads) return std::vector<Builder>{};
+      if (b.used > limit || b.role.members * outer.wp / 4 > kSharedThreads)
+        return std::vector<Builder>{};
       b.residents(inner_begin, inner_end, false, false, 0);
       chain.push_back(std::move(b));
       return chain;
@@ -436,6 +437,7 @@ void StepPlan::fill(Launch& launch) const {
   launch.roles = roles_.data();
   launch.n_roles = n_roles_;
   launch.links = links_;
+  launch.mail_words = static_cast<std::uint32_t>(mail_words_);
   std::copy(std::begin(mail_at_), std::end(mail_at_), launch.mail_at);
 }
 

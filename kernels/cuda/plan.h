@@ -61,7 +61,7 @@ class StepPlan {
 
  public:
   // What a stream that is played by a grid needs of its own: zeroed once.
-  std::size_t mail_words() const { return mail_words_; }
+  std::size_t mail_words() const { return mail_words_ * kMailCopies; }
   // By how much Launch::seq must grow for a launch of so many steps.
   std::uint32_t exchanges(int steps) const {
     return exchanges_a_step_ * static_cast<std::uint32_t>(steps + 1);

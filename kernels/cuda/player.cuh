@@ -12,6 +12,21 @@
 
 namespace mambo::cuda {
 
+// From global into shared memory by all `threads` of a CTA, with many loads on their way at once.
+// Whole 16 bytes; somebody waits later.
+__device__ inline void copy_far(void* to, const void* from, std::size_t bytes, int threads) {
+  const auto n = static_cast<int>(bytes / 16);
+  int i = static_cast<int>(threadIdx.x);
+  for (; i + 7 * threads < n; i += 8 * threads) {
+    uint4 v[8];
+#pragma unroll
+    for (int j = 0; j < 8; ++j) v[j] = static_cast<const uint4*>(from)[i + j * threads];
+#pragma unroll
+    for (int j = 0; j < 8; ++j) static_cast<uint4*>(to)[i + j * threads] = v[j];
+  }
+  for (; i < n; i += threads) static_cast<uint4*>(to)[i] = static_cast<const uint4*>(from)[i];
+}
+
 struct Cursor {  // of a tier, as the launch goes on
   std::uint32_t phase, slot, row;
 };
@@ -92,8 +107,7 @@ struct Player {
 
   // ---- Setting up and putting back ------------------------------------------------------------
   __device__ static void copy16(void* to, const void* from, std::size_t bytes) {
-    for (std::size_t i = threadIdx.x; i < bytes / 16; i += kThreads)
-      static_cast<uint4*>(to)[i] = static_cast<const uint4*>(from)[i];
+    copy_far(to, from, bytes, kThreads);
   }
 
   // Elements [begin, end) of an array of `size` elements each: into shared memory if it has a place
@@ -295,7 +309,9 @@ struct Player {
         k.product(
             outer.down_pool, outer.down_bias, t.wp / 16, outer.pool * outer.wp,
             [&](int stream) { return group != nullptr ? group : group_of(outer, stream); },
-            [&](int tile, const float(&v)[4]) { k.template put_rows_of<kQ>(k.xq, k.x_stride, tile, v); });
+            [&](int tile, const float(&v)[4]) {
+              k.template put_rows_of<kQ>(k.xq, k.x_stride, tile, v);
+            });
         k.comm.wait(kQ, k.xq, static_cast<std::uint32_t>(t.wp) * 4U);
         if (Comm::kShared) __syncthreads();  // nobody of this CTA reads the old x any more
         for (int i = static_cast<int>(threadIdx.x); i < NS * t.wp; i += kThreads)

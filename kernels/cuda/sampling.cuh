@@ -152,8 +152,8 @@ __device__ inline bool draw_by_all(const float* logits, float temperature, float
   __syncthreads();
   const float4 t0 = reinterpret_cast<const float4*>(scratch)[0];
   const float4 t1 = reinterpret_cast<const float4*>(scratch)[1];
-  const float top =
-      fmaxf(fmaxf(fmaxf(t0.x, t0.y), fmaxf(t0.z, t0.w)), fmaxf(fmaxf(t1.x, t1.y), fmaxf(t1.z, t1.w)));
+  const float top = fmaxf(fmaxf(fmaxf(t0.x, t0.y), fmaxf(t0.z, t0.w)),
+                          fmaxf(fmaxf(t1.x, t1.y), fmaxf(t1.z, t1.w)));
   const std::uint32_t p =
       __float2uint_rn(exp2_fast((l - top) * (1.44269504F / temperature)) * 8388608.0F);
   std::uint32_t up_to = p;

@@ -21,7 +21,7 @@ struct StatePlan {
   struct Pool {         // of tier s
     std::size_t group;  // [pool][wp]: row r is the tier's output (before `up` is added) of step r
                         // of the present group; rows not filled yet hold anything
-    std::size_t up;  // [pool][wp]: what up_pool gave for the present group
+    std::size_t up;     // [pool][wp]: what up_pool gave for the present group
     int pool, width, wp;
   };
   std::vector<Layer> layers;

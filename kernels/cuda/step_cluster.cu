@@ -41,7 +41,9 @@ __device__ void play_group(const Launch& launch, unsigned char* smem, int rank) 
 }
 
 template <class W, ClusterKind kKind>
-__global__ void __launch_bounds__(kSharedThreads, 1) play_cluster(const __grid_constant__ Launch launch) {
+__global__ void __launch_bounds__(kSharedThreads, 1)
+    play_cluster(const __grid_constant__ Launch launch) {
+#if __CUDA_ARCH__ >= 900  // elsewhere it is never launched, and not worth compiling
   extern __shared__ __align__(128) unsigned char smem[];
   const int rank = static_cast<int>(blockIdx.x);
   init_bars(smem);
@@ -58,6 +60,7 @@ __global__ void __launch_bounds__(kSharedThreads, 1) play_cluster(const __grid_c
     play_group<W, kKind != ClusterKind::group>(launch, smem, rank);
   }
   cluster_sync();  // nobody leaves while others may still write here
+#endif
 }
 
 using Kernel = void (*)(const Launch);
@@ -106,8 +109,8 @@ int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size
   return clusters;
 }
 
-void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launch, int ctas, std::size_t shared_bytes,
-                    cudaStream_t stream) {
+void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launch, int ctas,
+                    std::size_t shared_bytes, cudaStream_t stream) {
   cudaLaunchAttribute attribute;
   const cudaLaunchConfig_t c = config(ctas, shared_bytes, stream, &attribute);
   MAMBO_CUDA(cudaLaunchKernelEx(&c, kernel_for(storage, kind), launch));

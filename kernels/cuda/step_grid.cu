@@ -16,6 +16,7 @@ __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__
   comm.members = static_cast<int>(gridDim.x);
   comm.me = static_cast<int>(blockIdx.x);
   comm.mail = launch.mail;
+  comm.words = launch.mail_words;
   for (int i = 0; i < kKinds; ++i) {
     comm.at[i] = launch.mail_at[i];
     comm.seq[i] = launch.seq;

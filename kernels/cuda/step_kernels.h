@@ -19,8 +19,8 @@ enum class ClusterKind : std::uint8_t { group, chain, narrow_chain };
 
 // One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.
 int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size_t shared_bytes);
-void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launch, int ctas, std::size_t shared_bytes,
-                    cudaStream_t stream);
+void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launch, int ctas,
+                    std::size_t shared_bytes, cudaStream_t stream);
 
 // `ctas` that run at the same time, anywhere. prepare returns how many can.
 int prepare_grid(WeightStorage storage, std::size_t shared_bytes);

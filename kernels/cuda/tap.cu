@@ -5,25 +5,35 @@
 namespace mambo::cuda {
 namespace {
 
-constexpr int kTapThreads = 256;
+constexpr int kTapThreads = 1024;
+constexpr int kAtOnce = 8;  // loads on their way
 
-// One CTA a layer; sums in a fixed order.
-__global__ void summarise(const float* tap, const TapJob* jobs, int chosen, TapResult* results,
-                          float* rows) {
+// One CTA a layer; sums in a fixed order. A thread takes every 1024th element of the padded rows;
+// padding is left out.
+__global__ void __launch_bounds__(kTapThreads)
+    summarise(const float* tap, const TapJob* jobs, TapResult* results) {
   __shared__ float sums[kTapThreads], lows[kTapThreads], highs[kTapThreads];
   const TapJob job = jobs[blockIdx.x];
-  const bool keep = static_cast<int>(blockIdx.x) == chosen;
-  const int n = job.steps * job.d_inner;
+  const float* from = tap + job.at;
+  const int n = job.steps * job.dp;
   float sum = 0.0F;
   float low = 3e38F;
   float high = -3e38F;
-  for (int i = static_cast<int>(threadIdx.x); i < n; i += kTapThreads) {
-    const float x = tap[job.at + static_cast<std::uint32_t>(i / job.d_inner * job.dp) +
-                        static_cast<std::uint32_t>(i % job.d_inner)];
-    sum += x;
-    low = fminf(low, x);
-    high = fmaxf(high, x);
-    if (keep) rows[i] = x;
+  for (int i = static_cast<int>(threadIdx.x); i < n; i += kAtOnce * kTapThreads) {
+    float x[kAtOnce];
+#pragma unroll
+    for (int j = 0; j < kAtOnce; ++j) {
+      const int at = i + j * kTapThreads;
+      x[j] = at < n ? from[at] : 0.0F;
+    }
+#pragma unroll
+    for (int j = 0; j < kAtOnce; ++j) {
+      const int at = i + j * kTapThreads;
+      if (at >= n || at % job.dp >= job.d_inner) continue;
+      sum += x[j];
+      low = fminf(low, x[j]);
+      high = fmaxf(high, x[j]);
+    }
   }
   sums[threadIdx.x] = sum;
   lows[threadIdx.x] = low;
@@ -40,11 +50,18 @@ __global__ void summarise(const float* tap, const TapJob* jobs, int chosen, TapR
 
 }  // namespace
 
-void summarise_tap(const float* tap, const TapJob* jobs, int n_layers, int chosen,
-                   TapResult* results, float* rows, cudaStream_t stream) {
-  summarise<<<static_cast<unsigned>(n_layers), kTapThreads, 0, stream>>>(tap, jobs, chosen, results,
-                                                                          rows);
+void summarise_tap(const float* tap, const TapJob* host_jobs, TapJob* jobs, int n_layers,
+                   int chosen, TapResult* results, float* rows, cudaStream_t stream) {
+  MAMBO_CUDA(cudaMemcpyAsync(jobs, host_jobs, static_cast<std::size_t>(n_layers) * sizeof(TapJob),
+                             cudaMemcpyHostToDevice, stream));
+  summarise<<<static_cast<unsigned>(n_layers), kTapThreads, 0, stream>>>(tap, jobs, results);
   MAMBO_CUDA(cudaGetLastError());
+  if (chosen < 0 || host_jobs[chosen].steps == 0) return;
+  const TapJob& job = host_jobs[chosen];
+  const auto floats = [](int n) { return static_cast<std::size_t>(n) * sizeof(float); };
+  MAMBO_CUDA(cudaMemcpy2DAsync(rows, floats(job.d_inner), tap + job.at, floats(job.dp),
+                               floats(job.d_inner), static_cast<std::size_t>(job.steps),
+                               cudaMemcpyDeviceToHost, stream));
 }
 
 }  // namespace mambo::cuda

@@ -18,8 +18,9 @@ struct TapResult {
 };
 
 // From a launch's tap buffer: a result a layer, and all rows of layer `chosen` (-1: none) without
-// padding, [steps][d_inner]. jobs, results and rows are pinned memory. Deterministic.
-void summarise_tap(const float* tap, const TapJob* jobs, int n_layers, int chosen,
-                   TapResult* results, float* rows, cudaStream_t stream);
+// padding, [steps][d_inner]. host_jobs, results and rows are pinned memory; jobs is a place on the
+// device for as many. Deterministic; a few microseconds.
+void summarise_tap(const float* tap, const TapJob* host_jobs, TapJob* jobs, int n_layers,
+                   int chosen, TapResult* results, float* rows, cudaStream_t stream);
 
 }  // namespace mambo::cuda

