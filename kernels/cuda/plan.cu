@@ -265,7 +265,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
   const auto group_estimate = [&](const Builder& b, double exchange) {
     double us = 2.0 + 2 * exchange;
     for (const LayerDev& l : net.layers())
-      us += b.rate_of(l.tier) * ((b.role.split_dbc != 0 ? 4 : 3) * exchange + 0.6);
+      us += b.rate_of(l.tier) * ((b.role.split_dbc != 0 ? 4 : 3) * exchange + 1.8);
     return us + static_cast<double>(b.streamed) / 80e3;
   };
 
@@ -278,7 +278,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     too_big(b);
     b.residents(0, n_layers, true, true, 0);
     estimate_us_ = 2.0 + static_cast<double>(b.streamed) / 80e3;
-    for (const LayerDev& l : net.layers()) estimate_us_ += b.rate_of(l.tier) * 1.2;
+    for (const LayerDev& l : net.layers()) estimate_us_ += b.rate_of(l.tier) * 3.2;
     built.push_back(std::move(b));
   } else if (shape == Shape::cluster) {
     if (device.major < 9)
@@ -364,13 +364,13 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     }
     if (built.empty()) throw DeviceError("a cluster of SMs cannot play this model: " + why);
     if (links_ == 0) {
-      estimate_us_ = group_estimate(built.front(), 0.5);
+      estimate_us_ = group_estimate(built.front(), 0.75);
     } else {
-      estimate_us_ = 1.5 + 0.5 * links_ + (narrow ? 0.8 : 1.5) * outer_layers;
+      estimate_us_ = 1.5 + 0.5 * links_ + (narrow ? 1.0 : 3.2) * outer_layers;
       if (pools) {
         double inner = 2.0 + static_cast<double>(built.back().streamed) * outer.pool / 80e3;
         for (int i = inner_begin; i < inner_end; ++i)
-          inner += net.layers()[static_cast<std::size_t>(i)].tier == 1 ? 2.1 : 0.0;
+          inner += net.layers()[static_cast<std::size_t>(i)].tier == 1 ? 3.4 : 0.0;
         estimate_us_ += std::max(0.0, inner - estimate_us_) / outer.pool;
       }
     }
@@ -385,7 +385,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       built.clear();
       built.push_back(group_of(ctas_));
     }
-    estimate_us_ = group_estimate(built.front(), 1.0);
+    estimate_us_ = group_estimate(built.front(), 1.2);
     // A place for each kind of exchange, of words that carry 8 bytes each.
     const Layout& o = built.front().role.layout;
     std::size_t up = 0;
