@@ -47,6 +47,7 @@ struct Narrow {
     float head_bias[kMaxVocab];
     std::uint32_t scratch[16];  // of a draw
     int drawn;
+    std::uint32_t tap_at[kMaxLayers];
   };
 };
 
@@ -185,6 +186,7 @@ class NarrowLink {
 
   __device__ void bring_layer(int i) {
     const LayerDev& d = dev(i);
+    if (threadIdx.x == 0) s->tap_at[i] = d.tap_at;
     unsigned char* to = layers + i * Narrow::kLayerBytes;
     const auto copy = [&](int where, const void* from, int bytes) {
       copy_far(to + where, from, bytes, kSharedThreads);
@@ -378,7 +380,7 @@ class NarrowLink {
       if (odd == 0) {
         store_act(&s->y[channel], value);
         if (tap != nullptr)
-          tap[dev(i).tap_at + static_cast<std::uint32_t>(step * Narrow::kInner + channel)] = delta;
+          tap[s->tap_at[i] + static_cast<std::uint32_t>(step * Narrow::kInner + channel)] = delta;
       }
     }
     const bool out = warp_id() < Narrow::kWidth / 16;

@@ -419,7 +419,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     roles[r].resident = resident_.data() + r * static_cast<std::size_t>(n_layers);
   roles_ = DeviceBuffer<Role>(roles);
   n_roles_ = static_cast<int>(roles.size());
-  if (shape == Shape::alone) prepare_alone(storage_, together_, shared_bytes_);
+  if (shape == Shape::alone) prepare_alone(storage_, together_);
   if (shape == Shape::cluster) (void)prepare_cluster(storage_, kind_, ctas_, shared_bytes_);
   if (shape == Shape::grid) (void)prepare_grid(storage_, shared_bytes_);
 }

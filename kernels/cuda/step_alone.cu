@@ -31,10 +31,8 @@ Kernel kernel_for(WeightStorage storage, int together) {
 
 }  // namespace
 
-void prepare_alone(WeightStorage storage, int together, std::size_t shared_bytes) {
-  MAMBO_CUDA(cudaFuncSetAttribute(kernel_for(storage, together),
-                                  cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shared_bytes)));
+void prepare_alone(WeightStorage storage, int together) {
+  allow_shared_memory(reinterpret_cast<const void*>(kernel_for(storage, together)));
 }
 
 void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,

@@ -94,8 +94,7 @@ cudaLaunchConfig_t config(int ctas, std::size_t shared_bytes, cudaStream_t strea
 
 int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size_t shared_bytes) {
   const Kernel kernel = kernel_for(storage, kind);
-  MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shared_bytes)));
+  allow_shared_memory(reinterpret_cast<const void*>(kernel));
   if (ctas > 8) {  // more than every device with clusters must offer
     MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
   }

@@ -44,8 +44,7 @@ int prepare_grid(WeightStorage storage, std::size_t shared_bytes) {
   MAMBO_CUDA(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, device));
   MAMBO_CUDA(cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device));
   if (cooperative == 0) return 0;
-  MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  static_cast<int>(shared_bytes)));
+  allow_shared_memory(reinterpret_cast<const void*>(kernel));
   int per_sm = 0;
   MAMBO_CUDA(
       cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_sm, kernel, kThreads, shared_bytes));

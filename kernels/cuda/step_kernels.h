@@ -10,8 +10,18 @@
 
 namespace mambo::cuda {
 
+// The limit belongs to the kernel, not to the engine that raises it: so every engine raises it to
+// what the device has, lest a smaller engine lower it for a bigger one.
+inline void allow_shared_memory(const void* kernel) {
+  int device = 0;
+  int most = 0;
+  MAMBO_CUDA(cudaGetDevice(&device));
+  MAMBO_CUDA(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
+}
+
 // One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32).
-void prepare_alone(WeightStorage storage, int together, std::size_t shared_bytes);
+void prepare_alone(WeightStorage storage, int together);
 void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,
                   std::size_t shared_bytes, cudaStream_t stream);
 

@@ -30,7 +30,7 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
   for (std::size_t at = 0; at < d.codes.size();) {  // in chunks of odd lengths
     const std::size_t n = std::min<std::size_t>(d.codes.size() - at, 1 + at % 300);
     GenerateRequest q;
-    q.sampling = {1.0F, 0, 0.98F};
+    q.sampling = at % 2 == 0 ? SamplingParams{1.0F, 0, 0.98F} : SamplingParams{};
     q.rng_seed = 3;
     q.rng_index = at;
     q.codes = std::span(d.codes).subspan(at, n);
@@ -90,6 +90,23 @@ TEST(Cuda, ChoosesAPlanForEveryNamedShape_cuda) {
     std::printf("  %s: %s\n", name.c_str(), engine->description().c_str());
     const Drawn d = draw(*engine, "", random_codes(10));
     for (const float x : d.log_prob) ASSERT_TRUE(x <= 1e-4F && x > -50.0F) << x;
+  }
+}
+
+// A kernel's limits are the device's, not an engine's: a small model must not lower them for a big
+// one.
+TEST(Cuda, ASmallEngineLeavesABigOneAlone_cuda) {
+  const RandomNetwork big(named_shape("piano")), small(shapes()[2]);
+  const auto heard = random_codes(10);
+  for (const char* plan : {"single", "cluster", "grid"}) {
+    std::string why_not;
+    const auto first = engine_or_skip(big.view(), {"cuda", WeightStorage::half, plan}, &why_not);
+    if (first == nullptr) GTEST_SKIP() << why_not;
+    const Drawn alone = draw(*first, plan, heard);
+    const auto second = engine_or_skip(small.view(), {"cuda", WeightStorage::half, plan}, &why_not);
+    if (second == nullptr) GTEST_SKIP() << why_not;
+    draw(*second, plan, heard);
+    EXPECT_EQ(draw(*first, plan, heard).codes, alone.codes) << plan;
   }
 }
 
