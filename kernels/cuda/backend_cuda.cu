@@ -528,87 +528,12 @@ class CudaEngine final : public Engine {
   mutable std::unique_ptr<Batch> batch_;
 };
 
-constexpr int kLeastMajor = 7;  // Turing: the tensor cores' product of halves
-constexpr int kLeastMinor = 5;
-
 }  // namespace
 
-std::vector<ComputeDevice> cuda_devices() {
-  std::vector<ComputeDevice> devices;
-  // name: empty where there is no device at all, which is nothing to talk about unasked.
-  const auto none = [&devices](const std::string& reason, const char* name = "") {
-    ComputeDevice d;
-    d.backend = "cuda";
-    d.name = name;
-    d.usable = false;
-    d.reason = reason;
-    devices.push_back(d);
-  };
-  int count = 0;
-  const cudaError_t e = cudaGetDeviceCount(&count);
-  (void)cudaGetLastError();
-  if (e == cudaErrorInsufficientDriver) {
-    int driver = 0;
-    int runtime = 0;
-    (void)cudaDriverGetVersion(&driver);
-    (void)cudaRuntimeGetVersion(&runtime);
-    const auto version = [](int v) {
-      return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10);
-    };
-    none(driver == 0 ? "no NVIDIA driver is installed"
-                     : "the NVIDIA driver is too old: expected one for CUDA " + version(runtime) +
-                           ", found CUDA " + version(driver),
-         driver == 0 ? "" : "the GPU");
-    return devices;
-  }
-  if (e != cudaSuccess || count == 0) {
-    if (e == cudaSuccess || e == cudaErrorNoDevice)
-      none("no CUDA device was found");
-    else
-      none(cudaGetErrorString(e), "the GPU");
-    return devices;
-  }
-  for (int i = 0; i < count; ++i) {
-    cudaDeviceProp p{};
-    if (cudaGetDeviceProperties(&p, i) != cudaSuccess) {
-      none(cudaGetErrorString(cudaGetLastError()), "the GPU");
-      continue;
-    }
-    ComputeDevice d;
-    d.backend = "cuda";
-    d.name = p.name;
-    d.capabilities = "sm_" + std::to_string(p.major) + std::to_string(p.minor) + ", " +
-                     std::to_string(p.multiProcessorCount) + " SMs";
-    d.memory_bytes = p.totalGlobalMem;
-    if (p.major < kLeastMajor || (p.major == kLeastMajor && p.minor < kLeastMinor)) {
-      d.usable = false;
-      d.reason = "expected compute capability 7.5 or later, found " + std::to_string(p.major) +
-                 "." + std::to_string(p.minor);
-    }
-    devices.push_back(d);
-  }
-  std::stable_sort(devices.begin(), devices.end(),
-                   [](const auto& a, const auto& b) { return a.usable && !b.usable; });
-  return devices;
-}
-
 std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOptions& options) {
-  int count = 0;
-  int best = -1;
-  int most = 0;
-  if (cudaGetDeviceCount(&count) != cudaSuccess) {
-    (void)cudaGetLastError();
-    throw DeviceError(cuda_devices().front().reason);
-  }
-  for (int i = 0; i < count; ++i) {
-    const DeviceFacts f = device_facts(i);
-    if (f.major * 10 + f.minor < kLeastMajor * 10 + kLeastMinor || f.sms <= most) continue;
-    best = i;
-    most = f.sms;
-  }
-  if (best < 0) throw DeviceError("no usable CUDA device was found");
-  MAMBO_CUDA(cudaSetDevice(best));
-  return std::make_unique<CudaEngine>(net, options, device_facts(best));
+  const DeviceFacts device = best_device();
+  MAMBO_CUDA(cudaSetDevice(device.index));
+  return std::make_unique<CudaEngine>(net, options, device);
 }
 
 }  // namespace mambo::cuda

@@ -17,19 +17,6 @@ constexpr std::uint32_t kAlign = 128;
 
 }  // namespace
 
-DeviceFacts device_facts(int index) {
-  cudaDeviceProp p{};
-  MAMBO_CUDA(cudaGetDeviceProperties(&p, index));
-  DeviceFacts f;
-  f.index = index;
-  f.sms = p.multiProcessorCount;
-  f.major = p.major;
-  f.minor = p.minor;
-  f.shared_bytes = p.sharedMemPerBlockOptin;
-  f.name = p.name;
-  return f;
-}
-
 // Lays out the shared memory of one kind of CTA.
 struct StepPlan::Builder {
   const DeviceNetwork& net;

@@ -21,6 +21,8 @@ struct DeviceFacts {
   std::string name;
 };
 DeviceFacts device_facts(int index);
+// The usable one with the most SMs. Throws DeviceError with the reason when there is none.
+DeviceFacts best_device();
 
 enum class Shape : std::uint8_t { alone, cluster, grid };
 
