@@ -55,6 +55,10 @@ TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
       {"render", "--count", "0"},
       {"render", "--count", "2.5"},
       {"render", "--rng-seed", "-1"},
+      {"render", "--rng-seed", "1e3"},
+      {"render", "--rng-seed", "18446744073709551616"},
+      {"render", "--model", ""},
+      {"render", "--seed-clip", ""},
       {"render", "--temperature", "-0.1"},
       {"render", "--temperature", "inf"},
       {"render", "--top-k", "1000"},
@@ -83,6 +87,9 @@ TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
       {"bench", "step", "--samples", "0"},
       {"gui", "--after", "-1"},
       {"play", "--bogus"},
+      {"play", "--latency", "5"},
+      {"play", "--model-rate", "3"},
+      {"gui", "--encoding", "alaw"},
       {"info", "--encoding", "alaw"},
       {"devices", "--loud"},
   };
@@ -120,11 +127,13 @@ TEST(CommandLine, WhatCannotBeDoneIsFailureInOneLine) {
       {{"eval", "-m", small_model(), "-a", clip, text}, "expected a sound file"},
       {{"probe", "-m", small_model(), "-a", text, "-o", out}, "expected a sound file"},
       {{"probe", "-m", small_model(), "-a", clip, "-o", "/proc/p"}, "/proc/p"},
+      {{"play", "-m", small_model(), "--device", "tuba"}, "audio device"},
   };
   for (const auto& c : cases) {
     const Outcome o = mambo(c.words);
     EXPECT_EQ(o.code, 1) << o.err;
     EXPECT_NE(o.err.find(c.says), std::string::npos) << o.err;
+    EXPECT_EQ(o.err.find("running silently"), std::string::npos) << "but it ended: " << o.err;
     expect_one_line(o.err);
   }
   EXPECT_EQ(folder.names(), (std::vector<std::string>{"text.txt", "tone.wav"}));
@@ -162,6 +171,19 @@ TEST(CommandLine, InfoReadsAnEcosystemFolder) {
       mambo({"info", "-m", testing::golden("hf-flat"), "--model-rate", "8000", "--json"}).json();
   EXPECT_EQ(j.at("sample_rate_hz"), 8000);
   EXPECT_EQ(j.at("stride_samples"), 1);
+}
+
+// A folder does not say how it sounds: whoever plays it can.
+TEST(CommandLine, PlayTakesRateAndEncodingOfAnEcosystemFolder) {
+  const auto j = mambo({"play", "-m", testing::golden("hf-flat"), "--model-rate", "8000",
+                        "--encoding", "linear8", "--from-silence", "--seconds", "0.3", "--json"})
+                     .json();
+  EXPECT_GT(j.at("samples"), 0);
+  if (j.at("silent").get<bool>()) {
+    EXPECT_EQ(j.at("device_rate_hz"), 8000);  // the timer goes at the model's rate
+  }
+  const auto all = mambo({"play", "--help"}).out + mambo({"gui", "--help"}).out;
+  EXPECT_NE(all.find("--model-rate"), all.rfind("--model-rate")) << "one of them does not take it";
 }
 
 TEST(CommandLine, DevicesListsAtLeastTheProcessor) {
