@@ -66,6 +66,45 @@ Times summarise(std::vector<double> us) {
   return t;
 }
 
+// What it costs to be watched, in percent of a step: chunks with the tap that the window opens
+// (summaries of all layers, every step of one, likelihoods) and without it take turns, and the
+// medians are compared, so that neither the machine's moods nor the music decide.
+double tap_percent(Generator& generator, const Engine& engine, const NetworkView& net) {
+  constexpr std::size_t chunk = 128;
+  constexpr int turns = 400;
+  std::vector<std::uint8_t> codes(chunk);
+  std::vector<float> log_prob(chunk), entropy(chunk);
+  std::vector<DeltaTap::Summary> layers(net.layers.size());
+  DeltaTap tap;
+  tap.layers = layers;
+  tap.layer = 0;  // of the outermost tier: a row a sample
+  const std::size_t width = static_cast<std::size_t>(engine.layout().layers.front().d_inner);
+  std::vector<float> delta((chunk + 1) * width);
+  tap.delta = delta;
+  Snapshot start = generator.snapshot();
+  std::vector<double> ratios;
+  for (int i = 0; i < turns; ++i) {
+    generator.save_into(start);
+    double us[2] = {};
+    for (int turn = 0; turn < 2; ++turn) {
+      const bool watched = (turn == 1) == (i % 2 == 0);
+      generator.restore(start);  // the same samples twice: the same tiers step
+      const Clock::time_point begin = Clock::now();
+      if (watched) {
+        generator.generate(codes, log_prob, entropy, &tap);
+      } else {
+        generator.generate(codes);
+      }
+      us[watched ? 1 : 0] = since(begin);
+    }
+    ratios.push_back(us[1] / us[0]);
+    check_interrupt();
+  }
+  const auto middle = ratios.begin() + static_cast<std::ptrdiff_t>(ratios.size() / 2);
+  std::nth_element(ratios.begin(), middle, ratios.end());
+  return 100 * (*middle - 1);
+}
+
 // Generation with sampling on one thread: a call a sample for the distribution, then chunks of 128,
 // which is how the stream plays.
 Json bench_step(const BenchOptions& o, const Model& model, const Engine& engine) {
@@ -97,6 +136,7 @@ Json bench_step(const BenchOptions& o, const Model& model, const Engine& engine)
           {"us_per_sample_p99", times.p99},
           {"us_per_sample_max", times.most},
           {"us_per_sample_in_chunks_of_128", chunked},
+          {"tap_cost_percent", tap_percent(generator, engine, model.network())},
           {"real_time_factor", 1e6 / (times.mean * rate)}};
 }
 
