@@ -55,14 +55,16 @@ class Line {
 
   // ---- Any thread ----
   // Waits until a started device has filled its own buffer, which it does with silence in one go
-  // and faster than any generator.
+  // and faster than any generator. A pause alone is no sign of that: on a busy machine the device's
+  // thread may be made to wait in the middle of it.
   void settle() const {
     const std::int64_t start = now_ns();
     const auto patience = static_cast<std::int64_t>(1e9 * (0.05 + 2 * latency_s));
+    const auto nearly_full = static_cast<std::int64_t>(0.8 * latency_s * rate);
     while (now_ns() - start < patience) {
-      const std::int64_t calls_before = calls_;
+      const std::int64_t before = frames_;
       std::this_thread::sleep_for(3ms);
-      if (calls_before > 0 && calls_ == calls_before) return;
+      if (before > 0 && before >= nearly_full && frames_ == before) return;
     }
   }
   void connect(AudioSource& source) { source_ = &source; }
@@ -95,7 +97,7 @@ class Line {
     }
     me.rendering_ = false;
     me.last_call_ns_.store(now_ns(), std::memory_order_relaxed);
-    me.calls_.fetch_add(1, std::memory_order_relaxed);
+    me.frames_.fetch_add(static_cast<std::int64_t>(frames), std::memory_order_relaxed);
     return paContinue;
   }
 
@@ -103,7 +105,7 @@ class Line {
   PaStream* stream_ = nullptr;
   std::atomic<AudioSource*> source_{nullptr};
   std::atomic<bool> rendering_{false};
-  std::atomic<std::int64_t> last_call_ns_{0}, calls_{0};
+  std::atomic<std::int64_t> last_call_ns_{0}, frames_{0};
   std::atomic<std::uint64_t> underflows_{0};
 };
 

@@ -21,6 +21,9 @@ struct AudioDeviceInfo {
 // Output devices. Empty where there is no sound card: not an error.
 std::vector<AudioDeviceInfo> list_audio_devices();
 
+// Throws Error unless `device` (not empty) means exactly one of them, as open_audio understands it.
+void expect_audio_device(const std::string& device);
+
 // What the device calls for sound. Audio thread: must not allocate, lock, wait, log or throw.
 // out: interleaved [frames][channels].
 class AudioSource {

@@ -119,4 +119,11 @@ std::vector<AudioDeviceInfo> list_audio_devices() {
   return all;
 }
 
+void expect_audio_device(const std::string& device) {
+  portaudio::ask(5s, [device] {
+    const portaudio::Library library;
+    portaudio::choose(portaudio::outputs(), device);
+  });
+}
+
 }  // namespace mambo

@@ -13,6 +13,7 @@ namespace {
 int open_window(const mambo::GuiCommand& asked) {
   mambo::GuiOptions options;
   options.model = asked.model.string();
+  options.load = asked.load;
   options.seed_clip = asked.seed_clip.string();
   options.device = asked.device;
   options.backend = asked.backend;

@@ -24,7 +24,11 @@ namespace {
 
 // What the owner asked for and the worker has not begun yet. The latest request of a kind wins.
 struct Requests {
-  std::optional<Path> model;
+  struct ToLoad {
+    Path path;
+    LoadOptions options;
+  };
+  std::optional<ToLoad> model;
   std::optional<Path> clip;  // an empty path: no clip
   std::optional<std::string> device;
   bool reopen = false;  // the latency changed
@@ -129,14 +133,14 @@ struct Session::Impl {
     return !cancelled;
   }
 
-  void open_model(const Path& path, const Path& clip) {
+  void open_model(const Requests::ToLoad& wanted, const Path& clip) {
     report(Activity::loading_model, 0);
-    auto loaded = Model::load(path);
+    auto loaded = Model::load(wanted.path, wanted.options);
     report(Activity::loading_model, 0.3F);
     std::string notice;
     std::shared_ptr<const Engine> uploaded = upload(*loaded, options.backend, &notice);
     if (cancelled) throw Cancelled();
-    say("Loaded " + path.filename().string() + ".");
+    say("Loaded " + loaded->config().name + ".");
     try {
       prepare_somewhere(loaded, uploaded, clip);
     } catch (const Cancelled&) {
@@ -408,10 +412,10 @@ struct Session::Impl {
 Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 Session::~Session() = default;
 
-void Session::open_model(const Path& path) {
+void Session::open_model(const Path& path, const LoadOptions& load) {
   impl_->request([&](Requests& r) {
     impl_->cancelled = true;  // what is under way gives way
-    r.model = path;
+    r.model = Requests::ToLoad{path, load};
   });
 }
 void Session::open_clip(const Path& path) {

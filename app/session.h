@@ -92,7 +92,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // Asynchronous: results and errors come through status(). A later call replaces an earlier one.
-  void open_model(const std::filesystem::path& path);
+  // load: what the file does not say itself.
+  void open_model(const std::filesystem::path& path, const LoadOptions& load = {});
   void open_clip(
       const std::filesystem::path& path);    // mono at the model's rate; prefilled when ready
   void clear_clip();                         // generation starts from silence

@@ -35,11 +35,14 @@ std::string folder_name(const fs::path& folder) {
   return whole.filename().string();
 }
 
-void check_folder(const fs::path& folder) {
+void check_configuration(const fs::path& folder) {
   if (!is_there(folder / config_file)) {
     throw Error(folder.string() +
                 ": expected a folder with config.json and model.safetensors, found no config.json");
   }
+}
+
+void check_weights(const fs::path& folder) {
   if (is_there(folder / weights_file)) return;
   if (is_there(folder / "model.safetensors.index.json")) {
     throw Error(folder.string() +
@@ -107,10 +110,12 @@ std::shared_ptr<const Model> Model::load(const fs::path& path, const LoadOptions
     }
   }
   if (ecosystem) {
-    check_folder(folder);
+    check_configuration(folder);
     const fs::path config = folder / config_file;
     const EcosystemConfig parsed =
         parse_ecosystem_config(read_text(config), config.string(), folder_name(folder));
+    check_weights(
+        folder);  // of the right architecture: only now is it worth naming what is missing
     model->file_ = TensorFile::open(folder / weights_file);
     model->config_ = parsed.config;
     model->network_ = build_ecosystem(model->file_, parsed);

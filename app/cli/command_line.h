@@ -6,12 +6,14 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "model/model.h"
 
 namespace mambo {
 
 // What `mambo gui` was asked for; empty paths mean the last session's or the shipped ones.
 struct GuiCommand {
   std::filesystem::path model, seed_clip;
+  LoadOptions load;  // what the model does not say itself
   std::string device, backend = "auto";
   EngineOptions engine;
   double latency_s = 0;              // 0: the last session's, then the program's default

@@ -123,6 +123,7 @@ void add_eval(CLI::App& app, Run& run) {
   add_model_options(*sub, o->model);
   sub->add_option("--audio,-a", o->audio, "recordings, any format, rate and channels")
       ->type_name("FILE...")
+      ->check(a_name())
       ->required();
   sub->add_option("--from", o->from_s, "begin here")->check(between(0, 86400, "s"));
   sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));

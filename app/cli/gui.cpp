@@ -13,26 +13,32 @@ namespace {
 
 struct GuiOptions {
   GuiCommand command;
+  ModelOptions model;
   ComputeOptions compute;
   double latency_ms = 0;
 };
 
 void add_options(CLI::App& app, GuiOptions& o) {
-  app.add_option("--model,-m", o.command.model,
+  app.add_option("--model,-m", o.model.model,
                  "model to open (default: the last, or the shipped one)")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->check(a_name());
+  add_load_options(app, o.model);
   app.add_option("--seed-clip,-s", o.command.seed_clip,
                  "sound to continue, any format, rate and channels")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_name());
   app.add_option("--device,-d", o.command.device,
                  "audio device, or a part of its name (mambo devices)")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(a_name());
   app.add_option("--latency", o.latency_ms, "from drawing a sample to hearing it; 0: as last time")
       ->check(between(0, 2000, "ms"));
   add_compute_options(app, o.compute);
   app.add_option("--screenshot", o.command.screenshot,
                  "save what the window shows as PNG, then leave")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_name());
   app.add_option("--after", o.command.after_s, "when to take it")
       ->check(between(0, 3600, "s"))
       ->capture_default_str();
@@ -54,6 +60,8 @@ int open_window(GuiOptions& o, const GuiRunner& gui) {
   constexpr const char* advice = "mambo play needs only a sound card, mambo render nothing at all";
   if (!gui) throw Error(fmt::format("this build has no window; {}", advice));
   if (!has_display()) throw Error(fmt::format("there is no display for a window; {}", advice));
+  o.command.model = o.model.model;
+  o.command.load = load_options(o.model);
   o.command.engine = engine_options(o.compute);
   o.command.backend = o.compute.backend;
   o.command.latency_s = o.latency_ms / 1000;

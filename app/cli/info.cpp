@@ -109,7 +109,8 @@ void print_info(const Model& model, const std::string& engine) {
              grouped(stats.macs_per_sample_worst));
   fmt::print("              {:.2f} G multiply-adds a second of sound\n",
              stats.macs_per_sample_mean * c.sample_rate / 1e9);
-  fmt::print("  stride      the innermost tier steps every {} samples ({})\n", stats.stride,
+  fmt::print("  stride      the innermost tier steps every {} ({})\n",
+             stats.stride == 1 ? "sample" : fmt::format("{} samples", stats.stride),
              time_text(static_cast<double>(stats.stride) / c.sample_rate));
   fmt::print("  engine      {}\n", engine);
   fmt::print("  states      N = {} a channel, convolution over {} steps\n\n", net.d_state,
@@ -132,7 +133,9 @@ void print_info(const Model& model, const std::string& engine) {
     fmt::print("  {:<12} {:<14} {:<11} {}\n", layer.name, time_text(q.p05), time_text(q.p50),
                time_text(q.p95));
   }
-  if (!c.about.empty()) {
+  if (c.about.empty()) {
+    fmt::print("\n  about: the file does not say how it was made\n");
+  } else {
     const Json about = Json::parse(c.about, nullptr, false);
     fmt::print("\n  about\n");
     if (about.is_object()) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 
 #include "app/audio_file.h"
@@ -11,12 +12,33 @@
 #include "app/paths.h"
 
 namespace mambo {
+namespace {
+
+// A double cannot tell the last of these from the first too large one.
+CLI::Validator whole_64_bits() {
+  return CLI::Validator(
+      [](std::string& text) {
+        std::uint64_t value = 0;
+        const char* end = text.data() + text.size();
+        const auto [stop, error] = std::from_chars(text.data(), end, value);
+        if (error == std::errc() && stop == end) return std::string();
+        return fmt::format("expected a whole number from 0 to 2^64 - 1, found {}", text);
+      },
+      "0 or more", "range");
+}
+
+}  // namespace
 
 void add_model_options(CLI::App& app, ModelOptions& o) {
   app.add_option("--model,-m", o.model,
                  "a .safetensors file, or a folder of transformers' MambaForCausalLM\n"
                  "(default: the shipped model)")
-      ->type_name("PATH");
+      ->type_name("PATH")
+      ->check(a_name());
+  add_load_options(app, o);
+}
+
+void add_load_options(CLI::App& app, ModelOptions& o) {
   app.add_option("--model-rate", o.model_rate, "sampling rate of a model that does not say its own")
       ->check(between(100, 768000, "Hz"));
   app.add_option("--encoding", o.encoding, "encoding of a model that does not say its own")
@@ -38,7 +60,7 @@ void add_compute_options(CLI::App& app, ComputeOptions& o) {
 void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t& rng_seed) {
   app.add_option("--rng-seed", rng_seed, "where the random numbers start: the same, the same sound")
       ->type_name("INTEGER")
-      ->check(between(0, 0x1p64, "", "0 or more"))
+      ->check(whole_64_bits())
       ->capture_default_str();
   app.add_option("--temperature", sampling.temperature,
                  "0: the likeliest code; 1: as the model says")
@@ -52,11 +74,15 @@ void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t
       ->capture_default_str();
 }
 
-std::shared_ptr<const Model> open_model(const ModelOptions& o) {
+LoadOptions load_options(const ModelOptions& o) {
   LoadOptions load;
   if (o.model_rate != 0) load.sample_rate = o.model_rate;
   if (!o.encoding.empty()) load.encoding = parse_encoding(o.encoding);
-  return Model::load(o.model.empty() ? default_model() : o.model, load);
+  return load;
+}
+
+std::shared_ptr<const Model> open_model(const ModelOptions& o) {
+  return Model::load(o.model.empty() ? default_model() : o.model, load_options(o));
 }
 
 EngineOptions engine_options(const ComputeOptions& o) {
@@ -89,10 +115,9 @@ std::string backend_name(const Engine& engine) {
   return name;
 }
 
-CLI::Validator between(double lo, double hi, const std::string& unit, const std::string& words) {
+CLI::Validator between(double lo, double hi, const std::string& unit) {
   const std::string space = unit.empty() ? "" : " " + unit;
-  const std::string range =
-      !words.empty() ? words : fmt::format("{:.15g} to {:.15g}{}", lo, hi, space);
+  const std::string range = fmt::format("{:.15g} to {:.15g}{}", lo, hi, space);
   return CLI::Validator(
       [=](std::string& text) {
         double value = 0;
@@ -102,6 +127,14 @@ CLI::Validator between(double lo, double hi, const std::string& unit, const std:
         return fmt::format("expected {}, found {}", range, text);
       },
       range, "range");
+}
+
+CLI::Validator a_name() {
+  return CLI::Validator(
+      [](std::string& text) {
+        return std::string(text.empty() ? "expected a name, found an empty one" : "");
+      },
+      "", "name");
 }
 
 std::filesystem::path shipped_seed_clip() {

@@ -24,9 +24,11 @@ struct ComputeOptions {
 };
 
 void add_model_options(CLI::App& app, ModelOptions& o);
+void add_load_options(CLI::App& app, ModelOptions& o);  // of these, all but the model itself
 void add_compute_options(CLI::App& app, ComputeOptions& o);
 void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t& rng_seed);
 
+LoadOptions load_options(const ModelOptions& o);
 std::shared_ptr<const Model> open_model(const ModelOptions& o);
 EngineOptions engine_options(const ComputeOptions& o);
 // Says in one line on stderr when a better device refused (--backend auto).
@@ -38,9 +40,10 @@ void tell_notice(const std::string& notice);  // that line; nothing when empty
 std::string backend_name(const Engine& engine);
 
 // A number from lo to hi; anything else, NaN included, is bad usage. unit: "s", "Hz" or "".
-// words: how to say the range, when numbers say it badly.
-CLI::Validator between(double lo, double hi, const std::string& unit = "",
-                       const std::string& words = "");
+CLI::Validator between(double lo, double hi, const std::string& unit = "");
+// A file or folder may have any name but none: "" is what a shell makes of a variable not set, and
+// would mean the default.
+CLI::Validator a_name();
 
 // The shipped seed clip; throws Error when there is none.
 std::filesystem::path shipped_seed_clip();

@@ -109,6 +109,7 @@ void summarise(const PlayOptions& o, const SessionStatus& s, double played) {
 
 int run_play(const PlayOptions& o) {
   catch_interrupts();
+  if (!o.device.empty()) expect_audio_device(o.device);
   SessionOptions options;
   options.backend = o.backend;
   options.engine = o.engine;
@@ -119,7 +120,7 @@ int run_play(const PlayOptions& o) {
   session.set_sampling(o.sampling);
   session.set_level_db(o.level_db);
   if (!o.from_silence) session.open_clip(o.seed_clip.empty() ? default_seed_clip() : o.seed_clip);
-  session.open_model(o.model.empty() ? default_model() : o.model);
+  session.open_model(o.model.empty() ? default_model() : o.model, o.load);
   session.play();
 
   StatusLine line(o.json);
@@ -128,7 +129,6 @@ int run_play(const PlayOptions& o) {
   if (s.message_is_error) {
     // The clip did not load: playing something else instead is not what was asked for.
     if (!o.from_silence && session.clip_path().empty()) throw Error(s.message);
-    if (!o.device.empty()) throw Error(s.message);
     line.tell(s.message);
   }
   if (!s.engine_notice.empty()) line.tell(s.engine_notice);

@@ -6,11 +6,13 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "model/model.h"
 
 namespace mambo {
 
 struct PlayOptions {
   std::filesystem::path model;      // empty: the shipped one
+  LoadOptions load;                 // what it does not say itself
   std::filesystem::path seed_clip;  // empty: the shipped one
   bool from_silence = false;        // no seed clip at all
   std::string device;               // empty: the default

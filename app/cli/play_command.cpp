@@ -11,24 +11,24 @@ namespace {
 
 struct PlayCommand {
   PlayOptions play;
+  ModelOptions model;
   ComputeOptions compute;
   double latency_ms = 60;
 };
 
 void add_options(CLI::App& sub, PlayCommand& o) {
-  sub.add_option("--model,-m", o.play.model,
-                 "a .safetensors file, or a folder of transformers' MambaForCausalLM\n"
-                 "(default: the shipped model)")
-      ->type_name("PATH");
+  add_model_options(sub, o.model);
   sub.add_option("--seed-clip,-s", o.play.seed_clip,
                  "sound to continue, any format, rate and channels\n(default: the shipped one)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_name());
   sub.add_flag("--from-silence", o.play.from_silence, "continue nothing instead");
   sub.add_option("--device,-d", o.play.device,
                  "audio device, or a part of its name (mambo devices)")
-      ->type_name("NAME");
+      ->type_name("NAME")
+      ->check(a_name());
   sub.add_option("--latency", o.latency_ms, "from drawing a sample to hearing it")
-      ->check(between(5, 2000, "ms"))
+      ->check(between(10, 2000, "ms"))
       ->capture_default_str();
   sub.add_option("--level", o.play.level_db, "loudness; 0: as drawn")
       ->check(between(-60, 12, "dB"))
@@ -57,6 +57,8 @@ void add_play(CLI::App& app, Run& run) {
       throw UsageError("--from-silence and --seed-clip exclude each other");
     }
     run = [o] {
+      o->play.model = o->model.model;
+      o->play.load = load_options(o->model);
       o->play.engine = engine_options(o->compute);
       o->play.backend = o->compute.backend;
       o->play.latency_s = o->latency_ms / 1000;

@@ -31,7 +31,7 @@ struct ProbeOptions {
   fs::path audio, output, png;
   std::vector<std::string> layers;
   double from_s = 0, to_s = 0;
-  bool no_logits = false, quiet = false;
+  bool no_logits = false, quiet = false, json = false;
 };
 
 // Where the tensors of a layer stand in the file.
@@ -186,13 +186,30 @@ int run_probe(const ProbeOptions& o) {
     engine->prefill(*state, codes, &sink);
   }
   writer.finish();
-  fmt::print("{}  {} tensors, {:.2f} s, {:.1f} MB\n", o.output.string(), tensors.size(),
-             static_cast<double>(codes.size()) / rate,
-             static_cast<double>(fs::file_size(o.output)) / 1e6);
+  std::vector<std::string> pictures;
   for (const auto& [index, map] : maps) {
-    map.save(o.png / fmt::format("{}.delta.png", watched.at(index).layer->name));
+    const fs::path picture = o.png / fmt::format("{}.delta.png", watched.at(index).layer->name);
+    map.save(picture);
+    pictures.push_back(picture.string());
   }
-  if (!maps.empty()) fmt::print("{}  {} pictures of delta\n", o.png.string(), maps.size());
+  const double seconds = static_cast<double>(codes.size()) / rate;
+  const std::uintmax_t bytes = fs::file_size(o.output);
+  if (o.json) {
+    nlohmann::ordered_json j;
+    j["file"] = o.output.string();
+    j["file_bytes"] = bytes;
+    j["tensors"] = tensors.size();
+    j["samples"] = codes.size();
+    j["sample_rate_hz"] = rate;
+    j["seconds_of_audio"] = seconds;
+    j["pictures"] = pictures;
+    j["engine"] = engine->description();
+    fmt::print("{}\n", j.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    return 0;
+  }
+  fmt::print("{}  {} tensors, {:.2f} s, {:.1f} MB\n", o.output.string(), tensors.size(), seconds,
+             static_cast<double>(bytes) / 1e6);
+  if (!pictures.empty()) fmt::print("{}  {} pictures of delta\n", o.png.string(), pictures.size());
   return 0;
 }
 
@@ -205,8 +222,12 @@ void add_probe(CLI::App& app, Run& run) {
   add_model_options(*sub, o->model);
   sub->add_option("--audio,-a", o->audio, "what it listens to, any format, rate and channels")
       ->type_name("FILE")
+      ->check(a_name())
       ->required();
-  sub->add_option("-o,--output", o->output, "a .safetensors file")->type_name("FILE")->required();
+  sub->add_option("-o,--output", o->output, "a .safetensors file")
+      ->type_name("FILE")
+      ->check(a_name())
+      ->required();
   sub->add_option("--layers", o->layers, "some layers, as in down.0.1,center.2 (default: all)")
       ->delimiter(',')
       ->type_name("NAMES");
@@ -214,9 +235,12 @@ void add_probe(CLI::App& app, Run& run) {
       ->check(between(0, 86400, "s"));
   sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));
   sub->add_flag("--no-logits", o->no_logits, "leave out the logits, 1 kB a sample");
-  sub->add_option("--png", o->png, "a folder for pictures of delta, one a layer")->type_name("DIR");
+  sub->add_option("--png", o->png, "a folder for pictures of delta, one a layer")
+      ->type_name("DIR")
+      ->check(a_name());
   add_compute_options(*sub, o->compute);
   sub->add_flag("--quiet,-q", o->quiet, "no progress");
+  sub->add_flag("--json", o->json, "one line of JSON about the file");
   sub->footer(
       "\nThe file: tokens [T] and logits [T,V] (row t: after codes 0 ... t); for each layer L, a "
       "row a\n"

@@ -220,7 +220,8 @@ int run_recipe(RenderOptions& o) {
 void add_sound_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--seed-clip,-s", o.seed_clip,
                  "sound to continue, any format, rate and channels\n(default: the shipped one)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_name());
   sub.add_flag("--from-silence", o.from_silence, "continue nothing instead");
   sub.add_option("--from", o.from_s, "use the clip from here")->check(between(0, 86400, "s"));
   sub.add_option("--to", o.to_s, "use the clip up to here; 0: its end")
@@ -238,7 +239,8 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option(
          "-o,--output", o.output.path,
          "a file (.wav .flac .ogg) or a folder; --count adds -000, -001, ...\n(default: out/)")
-      ->type_name("FILE|DIR");
+      ->type_name("FILE|DIR")
+      ->check(a_name());
   sub.add_option("--format", o.format, "of files in a folder (default: wav)")
       ->check(CLI::IsMember({"wav", "flac", "ogg"}));
   sub.add_option("--rate", o.rate, "sampling rate of the file (default: the model's, bit for bit)")
@@ -247,7 +249,8 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
   sub.add_flag("--stems", o.output.stems, "seed, continuation and both joined, a file each");
   sub.add_option("--recipe", o.recipe,
                  "make the file of this recipe again (a .json beside a rendered file)")
-      ->type_name("FILE");
+      ->type_name("FILE")
+      ->check(a_name());
   sub.add_option("--parallel", o.parallel,
                  "voices drawn at the same time; 0: as many as keep the device busy")
       ->check(between(0, 65536, "voices"))

@@ -24,10 +24,11 @@ bool looks_like_model(const fs::path& path) {
   return path.extension() == ".safetensors" || fs::is_directory(path, error);
 }
 
-void open_model(Session& session, Settings& settings, const fs::path& path) {
+void open_model(Session& session, Settings& settings, const fs::path& path,
+                const LoadOptions& load) {
   settings.model = full(path);
   remember(settings.recent_models, settings.model);
-  session.open_model(path);
+  session.open_model(path, load);
 }
 
 void open_clip(Session& session, Settings& settings, const fs::path& path) {

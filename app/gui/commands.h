@@ -14,7 +14,8 @@ namespace mambo::gui {
 bool looks_like_model(const std::filesystem::path& path);
 
 // Open and remember.
-void open_model(Session& session, Settings& settings, const std::filesystem::path& path);
+void open_model(Session& session, Settings& settings, const std::filesystem::path& path,
+                const LoadOptions& load = {});
 void open_clip(Session& session, Settings& settings,
                const std::filesystem::path& path);  // empty: from silence
 // Files dropped onto the window: the first model and the first clip among them.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -120,7 +121,7 @@ class Pyramid {
   Extent& node_at(std::size_t k, std::uint64_t i) { return levels_[k][i % levels_[k].size()]; }
 
   std::vector<Leaf> leaves_;
-  std::vector<Extent> levels_[depth];
+  std::array<std::vector<Extent>, depth> levels_;
   std::uint64_t begin_ = 0, end_ = 0;
 };
 

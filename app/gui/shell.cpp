@@ -48,7 +48,7 @@ void Shell::open_first(const GuiOptions& options) {
   fs::path model = options.model;
   if (model.empty())
     model = is_there(settings_.model) ? fs::path(settings_.model) : default_model();
-  open_model(session_, settings_, model);
+  open_model(session_, settings_, model, options.load);
   if (settings_.layer < 0) settings_.layer = favourite_of(model);
   session_.set_tap_layer(settings_.layer);  // in time for what the seed does to it
   if (!options.seed_clip.empty()) {

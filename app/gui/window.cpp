@@ -64,8 +64,10 @@ struct DestroyWindow {
 };
 using WindowPtr = std::unique_ptr<GLFWwindow, DestroyWindow>;
 
-// What the desktop asks for; where it asks for nothing, what the monitor's size suggests, in
-// quarters.
+float in_quarters(float scale) { return std::clamp(std::floor(scale * 4 + 0.5F) / 4, 1.0F, 3.0F); }
+
+// What the desktop asks for; where it asks for nothing, what the monitor's size suggests; and where
+// that is not known, its pixels.
 float monitor_scale() {
   GLFWmonitor* monitor = glfwGetPrimaryMonitor();
   if (monitor == nullptr) return 1;
@@ -77,10 +79,16 @@ float monitor_scale() {
   int height_mm = 0;
   glfwGetMonitorPhysicalSize(monitor, &width_mm, &height_mm);
   const GLFWvidmode* mode = glfwGetVideoMode(monitor);
-  if (mode == nullptr || width_mm < 150 || height_mm < 80)
-    return 1;  // unknown, or a projector's lie
+  if (mode == nullptr) return 1;
+  const auto made_up = [](int pixels) {  // what GLFW says when it does not know
+    return static_cast<int>(static_cast<float>(pixels) * 25.4F / 96.0F);
+  };
+  const bool unknown = width_mm == made_up(mode->width) && height_mm == made_up(mode->height);
+  if (unknown || width_mm < 150 || height_mm < 80) {  // or a projector's lie
+    return in_quarters(static_cast<float>(mode->width) / 1920);
+  }
   const float dpi = 25.4F * static_cast<float>(mode->width) / static_cast<float>(width_mm);
-  return std::clamp(std::floor(dpi / 96 * 4 + 0.5F) / 4, 1.0F, 3.0F);
+  return in_quarters(dpi / 96);
 }
 
 WindowPtr create_window(int width, int height) {

@@ -5,11 +5,13 @@
 #include <string>
 
 #include "kernels/backend.h"
+#include "model/model.h"
 
 namespace mambo {
 
 struct GuiOptions {
   std::string model;      // empty: the last session's, then the shipped one
+  LoadOptions load;       // what that model does not say itself
   std::string seed_clip;  // likewise
   std::string device;     // empty: the last session's, then the default
   std::string backend = "auto";

@@ -151,6 +151,21 @@ TEST(Probe, ChoosesLayersAndDrawsThem) {
   }
 }
 
+TEST(Probe, SaysWhatItWroteAsJson) {
+  const Folder folder;
+  const auto clip = tone_clip(folder, 0.2);
+  const auto out = folder / "p.safetensors";
+  const auto j = mambo({"probe", "-m", small_model(), "-a", clip, "-o", out, "--layers", "center.0",
+                        "--png", folder / "png", "--json"})
+                     .json();
+  EXPECT_EQ(j.at("file"), out.string());
+  EXPECT_EQ(j.at("file_bytes"), std::filesystem::file_size(out));
+  EXPECT_EQ(j.at("tensors"), 6);
+  EXPECT_NEAR(j.at("seconds_of_audio").get<double>(), 0.2, 1e-3);
+  ASSERT_EQ(j.at("pictures").size(), 1U);
+  EXPECT_TRUE(std::filesystem::exists(j.at("pictures")[0].get<std::string>()));
+}
+
 TEST(Probe, ShorterThanAGroupGivesEmptyInnerTiers) {
   const Folder folder;
   const auto clip = tone_clip(folder, 0.2);

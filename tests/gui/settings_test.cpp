@@ -16,11 +16,11 @@ namespace fs = std::filesystem;
 
 class SettingsTest : public ::testing::Test {
  protected:
-  SettingsTest() {
+  void SetUp() override {
     fs::remove_all(folder_);
     fs::create_directories(folder_);
   }
-  ~SettingsTest() override { fs::remove_all(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
   void write(const std::string& text) const { std::ofstream(file_) << text; }
 
   fs::path folder_ = fs::temp_directory_path() / ("mambo-settings-" + std::to_string(getpid()));

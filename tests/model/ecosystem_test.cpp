@@ -127,6 +127,9 @@ TEST_F(Folder, AnotherArchitecture) {
   expect_says("config.json: model_type: expected mamba (MambaForCausalLM), found llama");
   keys.erase("model_type");
   expect_says("found none");
+  // Said even where the weights have another name as well.
+  std::filesystem::remove(folder / "model.safetensors");
+  EXPECT_NE(error_of([&] { Model::load(folder.path()); }).find("model_type"), std::string::npos);
 }
 
 TEST_F(Folder, WhatCannotBeRun) {

@@ -148,6 +148,17 @@ TEST_F(SessionTest, ControlsTakeEffectWithinAChunk) {
   EXPECT_LE(changed, then + 2 * 128);
 }
 
+TEST_F(SessionTest, AModelIsOpenedWithTheRateAndEncodingThatItDoesNotSay) {
+  LoadOptions load;
+  load.sample_rate = 8000;
+  load.encoding = Encoding::linear8;
+  session->open_model(model_path(), load);
+  ASSERT_TRUE(within(20, [&] { return session->status().activity == Activity::ready; }));
+  ASSERT_NE(session->model(), nullptr);
+  EXPECT_EQ(session->model()->config().sample_rate, 8000);
+  EXPECT_EQ(session->model()->config().encoding, Encoding::linear8);
+}
+
 TEST_F(SessionTest, ABadModelIsSaidAndTheSessionGoesOn) {
   session->open_model("/nowhere/none.safetensors");
   ASSERT_TRUE(wait_for_message("none.safetensors"));
