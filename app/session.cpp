@@ -140,7 +140,8 @@ struct Session::Impl {
     std::string notice;
     std::shared_ptr<const Engine> uploaded = upload(*loaded, options.backend, &notice);
     if (cancelled) throw Cancelled();
-    say("Loaded " + loaded->config().name + ".");
+    const std::string& name = loaded->config().name;  // may be empty
+    say("Loaded " + (name.empty() ? wanted.path.filename().string() : name) + ".");
     try {
       prepare_somewhere(loaded, uploaded, clip);
     } catch (const Cancelled&) {
