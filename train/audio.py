@@ -1,0 +1,85 @@
+"""Audio files to codes and back. Any file that libsndfile reads, if python3-soundfile is installed; WAV without."""
+from __future__ import annotations
+
+import math
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from .config import UserError
+
+try:
+    import soundfile
+except (ImportError, OSError):
+    soundfile = None
+try:
+    from scipy.signal import resample_poly
+except ImportError:
+    resample_poly = None
+
+SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".caf", ".w64", ".au", ".snd"}
+
+
+def find(folder: Path) -> list[Path]:
+    """All audio files below a folder, in a stable order; hidden ones are left out."""
+    return sorted(p for p in folder.rglob("*")
+                  if p.suffix.lower() in SUFFIXES and p.is_file() and not any(q.startswith(".") for q in p.parts))
+
+
+def _read_wave(path: Path) -> tuple[np.ndarray, int]:
+    with wave.open(str(path), "rb") as f:
+        width, channels, rate = f.getsampwidth(), f.getnchannels(), f.getframerate()
+        raw = f.readframes(f.getnframes())
+    if width == 1:
+        x = (np.frombuffer(raw, np.uint8).astype(np.float32) - 128) / 128
+    elif width == 2:
+        x = np.frombuffer(raw, "<i2").astype(np.float32) / 32768
+    elif width == 3:
+        b = np.frombuffer(raw, np.uint8).reshape(-1, 3).astype(np.int32)
+        x = ((b[:, 0] << 8 | b[:, 1] << 16 | b[:, 2] << 24) >> 8).astype(np.float32) / 8388608
+    else:
+        x = np.frombuffer(raw, "<i4").astype(np.float32) / 2147483648
+    return x.reshape(-1, channels), rate
+
+
+def read(path: Path, rate: int) -> np.ndarray:
+    """Mono float32 at `rate`. Raises ValueError with a reason if it cannot be read."""
+    try:
+        if soundfile is not None:
+            x, found = soundfile.read(str(path), dtype="float32", always_2d=True)
+        elif path.suffix.lower() == ".wav":
+            x, found = _read_wave(path)
+        else:
+            raise ValueError("only WAV can be read without python3-soundfile")
+    except (RuntimeError, wave.Error, EOFError, OSError) as e:
+        raise ValueError(str(e) or type(e).__name__) from None
+    x = x.mean(1, dtype=np.float32)
+    if not np.isfinite(x).all():
+        raise ValueError("it holds samples that are no numbers")
+    return resample(x, found, rate)
+
+
+def resample(x: np.ndarray, found: int, rate: int) -> np.ndarray:
+    if found == rate:
+        return x
+    if resample_poly is None:
+        raise UserError(f"a file is at {found} Hz and the model at {rate} Hz: resampling needs SciPy, "
+                        "which is not installed (Debian: python3-scipy)")
+    shared = math.gcd(found, rate)
+    return resample_poly(x, rate // shared, found // shared).astype(np.float32)
+
+
+def encode(x: np.ndarray, encoding: str) -> np.ndarray:
+    """float [-1, 1] -> codes 0..255; louder is clipped. Silence is 128."""
+    x = np.clip(np.asarray(x, np.float64), -1, 1)
+    if encoding == "mulaw8":
+        x = np.sign(x) * np.log1p(255 * np.abs(x)) / math.log(256)
+    return np.floor((x + 1) / 2 * 255 + 0.5).astype(np.uint8)
+
+
+def decode(codes: np.ndarray, encoding: str) -> np.ndarray:
+    y = 2 * np.asarray(codes, np.float64) / 255 - 1
+    if encoding == "mulaw8":
+        y = np.sign(y) * (np.power(256.0, np.abs(y)) - 1) / 255
+    return y.astype(np.float32)

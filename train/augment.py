@@ -1,0 +1,51 @@
+"""Louder, softer, higher, lower: variants of crops, made where the network runs."""
+from __future__ import annotations
+
+import math
+
+import torch
+
+
+def expand(codes, encoding: str):
+    y = codes.float() * (2 / 255) - 1
+    if encoding == "mulaw8":
+        y = torch.sign(y) * (torch.pow(256.0, y.abs()) - 1) / 255
+    return y
+
+
+def compress(x, encoding: str):
+    x = x.clamp(-1, 1)
+    if encoding == "mulaw8":
+        x = torch.sign(x) * torch.log1p(255 * x.abs()) / math.log(256)
+    return torch.floor((x + 1) / 2 * 255 + 0.5).to(torch.uint8)
+
+
+def longer(length: int, semitones: float) -> int:
+    """Codes to crop so that `length` remain after the greatest change of pitch."""
+    return length if semitones == 0 else math.ceil(length * 2 ** (semitones / 12)) + 3
+
+
+def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, generator):
+    """codes uint8 [B, longer(length)] -> [B, length]. Each crop has its own gain, uniform in dB, and its own pitch,
+    uniform in semitones, by cubic interpolation. A gain that would clip is lowered."""
+    if gain_db == 0 and semitones == 0:
+        return codes[:, :length]
+    x = expand(codes, encoding)
+    batch, have = x.shape
+
+    def draw(most):
+        return (torch.rand(batch, 1, generator=generator) * 2 - 1).to(x.device) * most
+
+    if semitones:
+        speed = torch.exp2(draw(semitones) / 12)
+        at = 1 + torch.arange(length, device=x.device) * speed
+        i = at.floor().long().clamp(1, have - 3)
+        f = at - i
+        a, b, c, d = (x.gather(1, i + k) for k in (-1, 0, 1, 2))
+        x = b + f / 2 * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+    else:
+        x = x[:, :length]
+    if gain_db:
+        gain = torch.pow(10.0, draw(gain_db) / 20)
+        x = x * torch.minimum(gain, 1 / x.abs().amax(1, keepdim=True).clamp(min=1e-6))
+    return compress(x, encoding)

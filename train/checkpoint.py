@@ -1,0 +1,34 @@
+"""Checkpoints: written aside and renamed, so that a crash leaves the one before; all that an exact resume needs."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+
+from .config import UserError
+
+FORMAT = "mambo-train-1"
+
+
+def save(path: Path, **state) -> None:
+    """Blocking; seconds at most. The file is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".part")
+    torch.save({"format": FORMAT, **state}, aside)
+    os.replace(aside, path)
+
+
+def load(path: Path) -> dict:
+    try:
+        # Before 2.0, weights_only does not know plain numbers.
+        safe = {} if torch.__version__.startswith("1.") else {"weights_only": True}
+        data = torch.load(path, map_location="cpu", **safe)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint") from None
+    except Exception as e:  # torch.load raises many kinds
+        raise UserError(f"{path}: expected a checkpoint of train.fit, found a file that PyTorch cannot read "
+                        f"({str(e).splitlines()[0] if str(e) else type(e).__name__})") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise UserError(f"{path}: expected a checkpoint of train.fit ({FORMAT}), found something else")
+    return data

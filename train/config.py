@@ -1,0 +1,163 @@
+"""What a model is (the native file's mambo.config) and how it is trained, read from one JSON file.
+
+{"model": {...}, "train": {...}, "defaults": {...}, "about": {...}}; docs/models.md explains the keys. Unknown
+keys are refused by name: a misspelt one would otherwise train for an hour with the default.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class UserError(Exception):
+    """What the user can put right: shown as one sentence, without a traceback."""
+
+
+@dataclass
+class ModelConfig:
+    name: str = "model"
+    sample_rate: int = 16000
+    encoding: str = "mulaw8"
+    d_model: int = 64
+    pool: list[int] = field(default_factory=lambda: [16, 16])
+    layers: list[int] = field(default_factory=lambda: [3, 3, 3])
+    widen: int = 2
+    expand: int = 2
+    d_state: int = 16
+    d_conv: int = 4
+    mixer: list[str] = field(default_factory=list)  # one of s6, s4d a tier; empty: all s6
+    norm_eps: float = 1e-5
+    vocab_size: int = 256
+
+    def check(self, where: str) -> None:
+        if len(self.layers) != len(self.pool) + 1:
+            raise UserError(f"{where}: model.layers: expected {len(self.pool) + 1} numbers, one more than pool has, "
+                            f"found {len(self.layers)}")
+        if not self.mixer:
+            self.mixer = ["s6"] * len(self.layers)
+        if len(self.mixer) != len(self.layers):
+            raise UserError(f"{where}: model.mixer: expected {len(self.layers)} names, one a tier, "
+                            f"found {len(self.mixer)}")
+        for name in self.mixer:
+            if name not in ("s6", "s4d"):
+                raise UserError(f"{where}: model.mixer: expected s6 or s4d, found {name}")
+        if self.encoding not in ("mulaw8", "linear8"):
+            raise UserError(f"{where}: model.encoding: expected mulaw8 or linear8, found {self.encoding}")
+        if self.vocab_size != 256:
+            raise UserError(f"{where}: model.vocab_size: expected 256, found {self.vocab_size}")
+        for key in ("sample_rate", "d_model", "widen", "expand", "d_state", "d_conv"):
+            if getattr(self, key) < 1:
+                raise UserError(f"{where}: model.{key}: expected 1 or more, found {getattr(self, key)}")
+        if min(self.pool, default=2) < 2 or min(self.layers) < 0:
+            raise UserError(f"{where}: expected pools of 2 or more and layers of 0 or more, "
+                            f"found {self.pool} and {self.layers}")
+
+    def width(self, tier: int) -> int:
+        return self.d_model * self.widen ** tier
+
+    @property
+    def stride(self) -> int:
+        """Samples for each step of the innermost tier: crops are a multiple of it."""
+        product = 1
+        for p in self.pool:
+            product *= p
+        return product
+
+    def native(self) -> dict:
+        """mambo.config without `about`."""
+        out = dict(format="mambo-1", name=self.name, sample_rate=self.sample_rate, encoding=self.encoding,
+                   vocab_size=self.vocab_size, d_model=self.d_model, pool=self.pool, layers=self.layers,
+                   widen=self.widen, expand=self.expand, d_state=self.d_state, d_conv=self.d_conv,
+                   norm_eps=self.norm_eps)
+        if any(m != "s6" for m in self.mixer):
+            out["mixer"] = self.mixer
+        return out
+
+
+@dataclass
+class TrainConfig:
+    crop: int = 16384          # samples a crop
+    batch: int = 32            # crops a step, in all (over every GPU and every accumulated part)
+    accumulate: int = 1        # parts of the batch that go through the network one after the other
+    steps: int = 20000         # updates; `--minutes` replaces them by time
+    lr: float = 2e-3
+    warmup: int = 500          # updates of linear warm-up; then a cosine to lr_end * lr
+    lr_end: float = 0.02
+    weight_decay: float = 0.1  # of matrices; never of norms, biases, A, D
+    beta2: float = 0.98
+    clip: float = 1.0          # greatest norm of the gradient
+    ema: float = 0.999         # of the weights; what is evaluated and exported
+    gain_db: float = 0.0       # augmentation: each crop louder or softer by up to so much
+    pitch_semitones: float = 0.0  # augmentation: each crop resampled by up to so much
+    held_out: float = 0.05     # share of the files, where the folder has no train/ and held-out/
+    eval_every: int = 1000     # updates between looks at held-out audio
+    eval_crops: int = 32       # crops of held-out audio, the same each time
+    save_every: float = 120.0  # seconds between checkpoints
+    seed: int = 1
+
+    def check(self, where: str, model: ModelConfig) -> None:
+        if self.crop < 1 or self.crop % model.stride:
+            raise UserError(f"{where}: train.crop: expected a multiple of {model.stride}, the product of pool, "
+                            f"found {self.crop}")
+        if self.batch % self.accumulate:
+            raise UserError(f"{where}: train.batch: expected a multiple of accumulate ({self.accumulate}), "
+                            f"found {self.batch}")
+        if not 0 <= self.held_out < 1:
+            raise UserError(f"{where}: train.held_out: expected 0 to 1, found {self.held_out}")
+
+
+@dataclass
+class Config:
+    model: ModelConfig
+    train: TrainConfig
+    defaults: dict = field(default_factory=dict)  # sampling settings that sound best: about.defaults
+    about: dict = field(default_factory=dict)     # provenance, copied into the native file
+
+    def as_json(self) -> dict:
+        return dataclasses.asdict(self)
+
+
+def _fill(cls, values, where: str):
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected an object, found {type(values).__name__}")
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    for key, value in values.items():
+        if key not in known:
+            raise UserError(f"{where}: unknown key {key}; expected one of {', '.join(sorted(known))}")
+        default = getattr(cls(), key)
+        good = isinstance(value, (int, float)) and not isinstance(value, bool) if isinstance(default, float) \
+            else isinstance(value, type(default)) and not isinstance(value, bool)
+        if not good:
+            raise UserError(f"{where}.{key}: expected {type(default).__name__}, found {value!r}")
+    return cls(**values)
+
+
+def parse(data, where: str) -> Config:
+    if not isinstance(data, dict):
+        raise UserError(f"{where}: expected a JSON object, found {type(data).__name__}")
+    for key in data:
+        if key not in ("model", "train", "defaults", "about"):
+            raise UserError(f"{where}: unknown key {key}; expected model, train, defaults, about")
+    config = Config(_fill(ModelConfig, data.get("model", {}), f"{where}: model"),
+                    _fill(TrainConfig, data.get("train", {}), f"{where}: train"),
+                    data.get("defaults", {}), data.get("about", {}))
+    config.model.check(where)
+    config.train.check(where, config.model)
+    return config
+
+
+def load(path: str) -> Config:
+    """A file, or the name of one beside this module: configs/piano.json."""
+    file = Path(path)
+    if not file.exists():
+        file = Path(__file__).parent / path
+    if not file.exists():
+        there = sorted(f"configs/{p.name}" for p in (Path(__file__).parent / "configs").glob("*.json"))
+        raise UserError(f"{path}: no such file; expected a JSON file, or one of {', '.join(there)}")
+    try:
+        data = json.loads(file.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as e:
+        raise UserError(f"{file}: expected JSON, found an error: {e}") from None
+    return parse(data, str(path))

@@ -1,0 +1,97 @@
+"""Bits a sample of a run or a model file on held-out audio: python -m train.evaluate RUN --audio DIR
+
+The same crops for every model, each from the zero state, so that models that were trained on other crops compare.
+(`mambo eval` judges whole recordings with the engine; on one crop the two agree to 1e-3.)
+"""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from . import checkpoint, config as configs, data, tensors
+from .config import UserError
+from .export import find
+from .fit import Machines
+from .model import Network
+
+
+def open_network(path: str, last: bool = False) -> Network:
+    """The averaged weights of a run or a checkpoint, or a native model file; float32, on the CPU."""
+    if path.endswith(".safetensors"):
+        try:
+            weights, metadata = tensors.read(Path(path))
+        except (ValueError, OSError) as e:
+            raise UserError(str(e)) from None
+        native = json.loads(metadata["mambo.config"])
+        for key in ("format", "about"):
+            native.pop(key, None)
+        net = Network(configs.parse({"model": native}, path).model)
+        has_bias = "head.bias" in weights
+        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=has_bias)
+        return net
+    file = find(Path(path), last)
+    saved = checkpoint.load(file)
+    net = Network(configs.parse(saved["config"], str(file)).model)
+    net.load_state_dict(saved["ema"])
+    return net
+
+
+@torch.no_grad()
+def bits(net: Network, crops, device, bf16: bool, skip: int = 0) -> list[float]:
+    """Mean bits of each crop [L+1], the first `skip` codes of each not counted."""
+    net = net.to(device)
+    out = []
+    for codes in crops:
+        codes = torch.as_tensor(codes)[None].to(device)
+        with torch.autocast("cuda", torch.bfloat16) if bf16 else contextlib.nullcontext():
+            logits = net(codes[:, :-1])[0, skip:]
+        out.append(float(F.cross_entropy(logits.float(), codes[0, 1 + skip:].long())) / math.log(2))
+    return out
+
+
+def main(argv=None) -> int:
+    p = argparse.ArgumentParser(prog="python -m train.evaluate", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("models", nargs="+", metavar="RUN", help="runs, checkpoints or .safetensors files")
+    p.add_argument("--audio", action="append", required=True, metavar="DIR")
+    p.add_argument("--cache", required=True, metavar="DIR", help="where the encoded audio is kept")
+    p.add_argument("--crop", type=int, default=65536, metavar="N", help="samples of each crop (default: 65536)")
+    p.add_argument("--crops", type=int, default=64, metavar="N", help="how many (default: 64)")
+    p.add_argument("--skip", type=int, default=0, metavar="N", help="samples at the start of each that do not count")
+    p.add_argument("--held-out", type=float, default=0.05, metavar="SHARE", help="as in train.held_out")
+    p.add_argument("--last", action="store_true", help="the last weights of a run, not the best")
+    p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    p.add_argument("--float32", action="store_true")
+    p.add_argument("--json", action="store_true")
+    args = p.parse_args(argv)
+    try:
+        device = Machines(args.device).device
+        results = {}
+        for path in args.models:
+            net = open_network(path, args.last)
+            crop = args.crop // net.config.stride * net.config.stride
+            corpus = data.load(args.audio, net.config, Path(args.cache), args.held_out, crop)
+            batch = data.Crops(corpus, True, crop + 1, 0).batch(0, 0, args.crops)
+            each = bits(net, batch, device, device.type == "cuda" and not args.float32, args.skip)
+            mean = sum(each) / len(each)
+            error = (sum((b - mean) ** 2 for b in each) / max(1, len(each) - 1) / len(each)) ** 0.5
+            results[path] = dict(bits=mean, standard_error=error, crops=len(each), crop=crop)
+            if not args.json:
+                print(f"{path}: {mean:.4f} +- {error:.4f} bits a sample over {len(each)} crops of {crop} samples")
+        if args.json:
+            print(json.dumps(results))
+    except UserError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

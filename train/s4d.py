@@ -1,0 +1,77 @@
+"""The time-invariant mixer: a diagonal, complex SSM (S4D), trained as a convolution cut into chunks.
+
+Gu et al., "On the Parameterization and Initialization of Diagonal State Space Models", arXiv 2206.11893.
+With dt = exp(log_dt), A = -exp(A_log) + i A_im and zero-order hold:
+    h[t] = exp(dt A) h[t-1] + u[t],    y[t] = 2 Re(sum_m C_m (exp(dt A_m) - 1)/A_m h_m[t]) + D u[t].
+
+Nothing depends on the input, so within a chunk the whole thing is one matrix product a channel, and only the
+chunks' end states follow one another. An FFT of the whole crop moves the same data ten times.
+
+Shapes: u [B, L, D]; log_dt, D [D]; A_log, A_im [D, M]; C [D, M, 2] (real, imaginary); y [B, L, D].
+"""
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+CHUNK = 128  # steps in one matrix product
+
+
+def discretise(log_dt, A_log, A_im, C):
+    """(dt A, c): complex [D, M]; the decay a step is exp(dt A), and y = Re(sum c h) + D u."""
+    A = torch.complex(-torch.exp(A_log), A_im)
+    dtA = torch.exp(log_dt)[:, None] * A
+    return dtA, 2 * torch.view_as_complex(C.contiguous()) * (torch.exp(dtA) - 1) / A
+
+
+def s4d_literal(u, log_dt, A_log, A_im, C, D):
+    """One step after the other, as the equations stand: the oracle of the tests."""
+    dtA, c = discretise(log_dt, A_log, A_im, C)
+    decay = torch.exp(dtA)
+    h = torch.zeros(u.shape[0], *decay.shape, dtype=decay.dtype)
+    out = []
+    for t in range(u.shape[1]):
+        h = decay * h + u[:, t, :, None]
+        out.append((c * h).sum(-1).real + D * u[:, t])
+    return torch.stack(out, 1)
+
+
+def s4d_scan(u, log_dt, A_log, A_im, C, D, chunk: int = CHUNK):
+    """The same for training: float32 (float64 if u is), in u's dtype out."""
+    wide = torch.promote_types(u.dtype, torch.float32)
+    x = u.to(wide)
+    log_dt, A_log, A_im, C, D = (p.to(wide) for p in (log_dt, A_log, A_im, C, D))
+    batch, length, channels = x.shape
+    states = A_log.shape[1]
+    T = min(chunk, length)
+    chunks = -(-length // T)
+    x = F.pad(x, (0, 0, 0, chunks * T - length))
+    x = x.reshape(batch, chunks, T, channels).permute(3, 2, 0, 1).reshape(channels, T, batch * chunks)
+
+    dtA, c = discretise(log_dt, A_log, A_im, C)
+    steps = torch.arange(T + 1, device=u.device, dtype=wide)
+    powers = torch.exp(dtA[..., None] * steps)  # [D, M, T+1]: decay over 0..T steps
+
+    # What a chunk leaves behind if it began with nothing, then what each one begins with: h[g] =
+    # decay^T h[g-1] + end[g-1], by doubling.
+    into = powers[..., :T].flip(-1)
+    end = torch.bmm(torch.cat([into.real, into.imag], 1), x)
+    h = torch.complex(end[:, :states], end[:, states:]).reshape(channels, states, batch, chunks)
+    h = F.pad(torch.view_as_real(h), (0, 0, 1, 0))[..., :chunks, :]
+    h = torch.view_as_complex(h.contiguous())
+    reach = 1
+    while reach < chunks:
+        moved = torch.view_as_complex(F.pad(torch.view_as_real(h), (0, 0, reach, 0))[..., :chunks, :].contiguous())
+        h = h + torch.exp(dtA * (T * reach))[..., None, None] * moved
+        reach *= 2
+
+    # y = (the kernel as a lower triangle) u + (what the state before contributes).
+    kernel = torch.einsum("dm,dmt->dt", c, powers[..., :T]).real
+    ahead = torch.arange(T, device=u.device)
+    triangle = F.pad(kernel, (T, 0))[:, T + ahead[:, None] - ahead[None, :]]
+    out = c[..., None] * powers[..., 1:]  # [D, M, T]
+    from_state = torch.cat([out.real, -out.imag], 1).transpose(1, 2)
+    h = torch.cat([h.real, h.imag], 1).reshape(channels, 2 * states, batch * chunks)
+    y = torch.bmm(triangle, x) + torch.bmm(from_state, h) + D[:, None, None] * x
+    y = y.reshape(channels, T, batch, chunks).permute(2, 3, 1, 0).reshape(batch, chunks * T, channels)
+    return y[:, :length].to(u.dtype)
