@@ -184,7 +184,7 @@ def describe(done: list[dict], scores: list[piano_score.Score], bank: piano_bank
         "level_dbfs": {"quietest": round(level[0], 1), "median": round(level[len(level) // 2], 1),
                        "loudest": round(level[-1], 1),
                        "peak_before_limiter": round(20 * np.log10(max(d["peak_before"] for d in done) + 1e-9), 2),
-                       "part_limited": sum(d["shaped"] for d in done) / max(sum(d["samples"] for d in done), 1)},
+                       "part_limited": sum(d["limited"] for d in done) / max(sum(d["samples"] for d in done), 1)},
         "left_out": [{"file": name, "why": why} for name, why in left_out],
         "credits": [{"piece": s.name, "side": "held-out" if held_out(s, args.held_out) else "train", "composer":
                      s.composer, "title": s.title, "source": s.source, "licence": s.licence}

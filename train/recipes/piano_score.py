@@ -172,7 +172,7 @@ def check(score: Score) -> None:
     if score.seconds > 1500:
         raise NotAPiece(f"too long: {score.seconds:.0f} s")
     _, struck = np.unique(notes[:, 0], return_counts=True)
-    if (struck > 10).mean() > 0.02 or struck.max() > 16:
+    if (struck > 7).mean() > 0.03 or struck.max() > 12:
         raise NotAPiece(f"more than two hands: {struck.max()} notes struck at once")
     times = np.concatenate([notes[:, 0], notes[:, 0] + notes[:, 1]])
     change = np.repeat([1, -1], len(notes))
