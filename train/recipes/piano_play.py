@@ -72,7 +72,7 @@ class Phrases:
             at += [bars[i, 0] - change * 0.98, bars[i, 0]]  # a crescendo arrives on the bar line
             level += [level[-1], new]
             i += int(chance.choice([4, 8, 8, 12, 16]))
-        self.at, self.level = np.array(at), np.clip(np.array(level), -24, 26)
+        self.at, self.level = np.array(at), np.clip(np.array(level), -19, 26)
 
     def arch(self, where: np.ndarray) -> np.ndarray:
         """0 at a phrase's ends, up to about 1 at its height"""
@@ -128,7 +128,7 @@ def touches(score: Score, start: np.ndarray, length: np.ndarray, pitch: np.ndarr
     written = score.notes[:, 3].astype(float)
     middle = float(np.median(written))
     marked = len(np.unique(written)) >= 5 and written.std() > 3  # the score has dynamics of its own
-    velocity = np.full(len(start), float(np.clip(chance.normal(66, 7), 48, 84)))
+    velocity = np.full(len(start), float(np.clip(chance.normal(67, 7), 54, 84)))
     velocity += 0.85 * (written - middle) + 0.5 * np.clip(middle - WRITTEN, -30, 20)
     velocity += phrase.section(start) * (0.4 if marked else 1.0)
     velocity += chance.uniform(7, 13) * (phrase.arch(start) - 0.55)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .piano_bank import Instrument
 
-GAIN_DB = 8.0  # of the whole set, from the bank's LEVEL; docs/piano-data.md says how it was chosen
+GAIN_DB = 5.5  # of the whole set, from the bank's LEVEL; docs/piano-data.md says how it was chosen
 CEILING = 10 ** (-1.3 / 20)  # what no sample passes, so that the wave between them stays under -1 dBFS
 UNDAMPED = 89  # from this key up a piano has no dampers
 SLOPE = 38.0  # dB a decade of velocity
