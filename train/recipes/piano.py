@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -136,7 +137,8 @@ def render_all(tasks: list, scores: list, instrument: piano_bank.Instrument, arg
     if jobs == 1:
         results, pool = map(render, tasks), None
     else:
-        pool = multiprocessing.get_context("fork").Pool(jobs)
+        # The processes leave Ctrl-C to this one, which then ends them.
+        pool = multiprocessing.get_context("fork").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN))
         results = pool.imap_unordered(render, tasks)
     try:
         for result in results:
@@ -237,4 +239,5 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, the other processes too
     sys.exit(main())
