@@ -129,6 +129,12 @@ def render(task: tuple[int, int, str]) -> dict:
     return {"piece": score.name, "take": take, "side": side, **measured}
 
 
+def leave_signals_to_the_first() -> None:
+    """Ctrl-C reaches every process; the first one alone answers it, and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def render_all(tasks: list, scores: list, instrument: piano_bank.Instrument, args: argparse.Namespace) -> list[dict]:
     WORKER.update(scores=scores, instrument=instrument, rate=args.rate, seed=args.seed, gain=args.gain, out=args.out)
     tasks = sorted(tasks, key=lambda t: -scores[t[0]].seconds)  # the longest first, lest one be waited for
@@ -137,8 +143,7 @@ def render_all(tasks: list, scores: list, instrument: piano_bank.Instrument, arg
     if jobs == 1:
         results, pool = map(render, tasks), None
     else:
-        # The processes leave Ctrl-C to this one, which then ends them.
-        pool = multiprocessing.get_context("fork").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+        pool = multiprocessing.get_context("fork").Pool(jobs, leave_signals_to_the_first)
         results = pool.imap_unordered(render, tasks)
     try:
         for result in results:
