@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import os
 import platform
+import signal
 import sys
 import time
 from pathlib import Path
@@ -128,6 +129,12 @@ def render(task: tuple[int, int, str]) -> dict:
     return {"piece": score.name, "take": take, "side": side, **measured}
 
 
+def leave_signals_to_the_first() -> None:
+    """Ctrl-C reaches every process; the first one alone answers it, and ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def render_all(tasks: list, scores: list, instrument: piano_bank.Instrument, args: argparse.Namespace) -> list[dict]:
     WORKER.update(scores=scores, instrument=instrument, rate=args.rate, seed=args.seed, gain=args.gain, out=args.out)
     tasks = sorted(tasks, key=lambda t: -scores[t[0]].seconds)  # the longest first, lest one be waited for
@@ -136,7 +143,7 @@ def render_all(tasks: list, scores: list, instrument: piano_bank.Instrument, arg
     if jobs == 1:
         results, pool = map(render, tasks), None
     else:
-        pool = multiprocessing.get_context("fork").Pool(jobs)
+        pool = multiprocessing.get_context("fork").Pool(jobs, leave_signals_to_the_first)
         results = pool.imap_unordered(render, tasks)
     try:
         for result in results:
@@ -184,7 +191,7 @@ def describe(done: list[dict], scores: list[piano_score.Score], bank: piano_bank
         "level_dbfs": {"quietest": round(level[0], 1), "median": round(level[len(level) // 2], 1),
                        "loudest": round(level[-1], 1),
                        "peak_before_limiter": round(20 * np.log10(max(d["peak_before"] for d in done) + 1e-9), 2),
-                       "part_limited": sum(d["shaped"] for d in done) / max(sum(d["samples"] for d in done), 1)},
+                       "part_limited": sum(d["limited"] for d in done) / max(sum(d["samples"] for d in done), 1)},
         "left_out": [{"file": name, "why": why} for name, why in left_out],
         "credits": [{"piece": s.name, "side": "held-out" if held_out(s, args.held_out) else "train", "composer":
                      s.composer, "title": s.title, "source": s.source, "licence": s.licence}
@@ -237,4 +244,5 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, the other processes too
     sys.exit(main())

@@ -72,7 +72,7 @@ class Phrases:
             at += [bars[i, 0] - change * 0.98, bars[i, 0]]  # a crescendo arrives on the bar line
             level += [level[-1], new]
             i += int(chance.choice([4, 8, 8, 12, 16]))
-        self.at, self.level = np.array(at), np.clip(np.array(level), -24, 26)
+        self.at, self.level = np.array(at), np.clip(np.array(level), -19, 26)
 
     def arch(self, where: np.ndarray) -> np.ndarray:
         """0 at a phrase's ends, up to about 1 at its height"""
@@ -125,11 +125,10 @@ def touches(score: Score, start: np.ndarray, length: np.ndarray, pitch: np.ndarr
             bass: np.ndarray, bars: np.ndarray, phrase: Phrases, clock: Clock,
             chance: np.random.Generator) -> np.ndarray:
     """-> velocities, as fractions"""
-    written = score.notes[:, 3].astype(float)
-    middle = float(np.median(written))
-    marked = len(np.unique(written)) >= 5 and written.std() > 3  # the score has dynamics of its own
-    velocity = np.full(len(start), float(np.clip(chance.normal(66, 7), 48, 84)))
-    velocity += 0.85 * (written - middle) + 0.5 * np.clip(middle - WRITTEN, -30, 20)
+    level, accent, marked = reading.dynamics(score, start, bars, WRITTEN)
+    middle = float(np.median(level))
+    velocity = np.full(len(start), float(np.clip(chance.normal(67, 7), 54, 84)))
+    velocity += 0.85 * (level - middle) + 0.5 * np.clip(middle - WRITTEN, -30, 20) + accent
     velocity += phrase.section(start) * (0.4 if marked else 1.0)
     velocity += chance.uniform(7, 13) * (phrase.arch(start) - 0.55)
     velocity += chance.uniform(4, 8) * reading.stresses(bars, start)
@@ -188,7 +187,7 @@ def foot(score: Score, start: np.ndarray, length: np.ndarray, pitch: np.ndarray,
     down_after, up_after = chance.uniform(0.03, 0.09), chance.uniform(0.0, 0.03)
     way = chance.choice(["none", "half bars", "harmony"],
                         p=[0.6, 0.1, 0.3] if score.old_style else [0.12, 0.28, 0.6])
-    patience = int(chance.choice([0, 1] if score.old_style else [1, 2, 3]))
+    patience = int(chance.choice([0, 1] if score.old_style else [2, 3, 4]))
     spans: list[tuple[float, float]] = []
     if len(score.pedals) >= 8 and chance.random() < 0.9:  # the score says it
         down = None

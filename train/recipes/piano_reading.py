@@ -75,6 +75,28 @@ def stresses(bars: np.ndarray, start: np.ndarray) -> np.ndarray:
     return out
 
 
+def dynamics(score: Score, start: np.ndarray, bars: np.ndarray, unmarked: int) -> tuple[np.ndarray, np.ndarray, bool]:
+    """-> loudness written for each note's moment, its own accent, whether the score has dynamics.
+
+    LilyPond applies a dynamic sign to the voice it stands at and leaves the others at `unmarked`, so
+    that an inner voice may shout over a soft melody. A sign is meant for the whole piano: here the
+    notes that have one speak for those around them."""
+    written = score.notes[:, 3].astype(float)
+    moments = np.unique(start)
+    has_sign = written != unmarked
+    level = np.full(len(moments), float(unmarked))
+    reach = float(bars[0, 1]) / 2
+    first = np.searchsorted(start, moments - reach)
+    last = np.searchsorted(start, moments + reach, side="right")
+    for i, (a, b) in enumerate(zip(first, last)):
+        with_sign = written[a:b][has_sign[a:b]]
+        if len(with_sign) >= 0.25 * (b - a):
+            level[i] = np.median(with_sign)
+    at = np.searchsorted(moments, start)
+    accent = np.where(has_sign, np.clip(written - level[at], -4, 10), 0)
+    return level[at], 0.7 * accent, bool(level.std() > 3 and len(np.unique(level)) >= 3)
+
+
 def voices(start: np.ndarray, length: np.ndarray, pitch: np.ndarray, beat: float) -> tuple[np.ndarray, np.ndarray]:
     """-> how much each note is melody (0..1), whether it is the bass.
 
@@ -96,7 +118,7 @@ def voices(start: np.ndarray, length: np.ndarray, pitch: np.ndarray, beat: float
         top, low = max(pitches), min(pitches)
         reference = max(top, highest[before[i]:after[i]].max())
         here = pitch[a:b]
-        melody[a:b] = (here == top) * np.clip(1 - (reference - here) / 8, 0, 1)
+        melody[a:b] = (here == top) * np.clip(1 - (reference - here) / 12, 0, 1)
         bass[a:b] = (here == low) & (low < top)
     return melody, bass
 

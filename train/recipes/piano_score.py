@@ -93,7 +93,7 @@ def parse(name: str, data: bytes, table: dict[str, tuple[str, str, str, str]] | 
 
     try:
         midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
-    except (EOFError, ValueError, OSError, KeyError, IndexError) as error:
+    except Exception as error:  # mido lets through whatever a broken file makes it meet
         raise NotAPiece(f"unreadable: {type(error).__name__} {error}") from error
     if midi.type == 2 or midi.ticks_per_beat <= 0:
         raise NotAPiece("unreadable: a MIDI file of independent sequences or without beats")
@@ -172,7 +172,7 @@ def check(score: Score) -> None:
     if score.seconds > 1500:
         raise NotAPiece(f"too long: {score.seconds:.0f} s")
     _, struck = np.unique(notes[:, 0], return_counts=True)
-    if (struck > 10).mean() > 0.02 or struck.max() > 16:
+    if (struck > 7).mean() > 0.03 or struck.max() > 12:
         raise NotAPiece(f"more than two hands: {struck.max()} notes struck at once")
     times = np.concatenate([notes[:, 0], notes[:, 0] + notes[:, 1]])
     change = np.repeat([1, -1], len(notes))
