@@ -56,3 +56,15 @@ ensure_packages() {
     --no-install-recommends "${missing[@]}" >/dev/null ||
     die "apt-get could not install: ${missing[*]}"
 }
+
+# The python3 that has PyTorch: the first on PATH, or the system's, where Debian's package is.
+find_torch() {
+  local python
+  for python in "$(command -v python3)" /usr/bin/python3; do
+    if [ -x "$python" ] && "$python" -c 'import torch, numpy' 2>/dev/null; then
+      echo "$python"
+      return 0
+    fi
+  done
+  return 1
+}

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from . import checkpoint, config as configs, data, tensors
 from .config import UserError
 from .export import find
-from .fit import Machines
+from .machines import Machines
 from .model import Network
 
 

@@ -6,14 +6,9 @@ command again goes on from the run's last checkpoint. Ctrl-C stops after the pre
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import math
-import os
-import queue
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -22,10 +17,14 @@ import torch.distributed as dist
 
 from . import augment, checkpoint, config as configs, data
 from .config import UserError
-from .model import Network, parameter_count
+from .feeder import Feeder
+from .machines import Machines, Stop
+from .model import parameter_count
 from .report import Report, clock, rate
+from .trainer import Trainer
 
 LN2 = math.log(2)
+BEGUN = time.monotonic()  # --stop-after counts the reading of data too
 
 
 def parse_arguments(argv=None):
@@ -47,6 +46,8 @@ def parse_arguments(argv=None):
     p.add_argument("--cache", metavar="DIR", help="where the encoded audio is kept (default: RUN/data)")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     p.add_argument("--float32", action="store_true", help="no bfloat16 autocast on the GPU")
+    p.add_argument("--no-graph", action="store_true",
+                   help="launch every kernel anew instead of replaying a CUDA graph of the whole pass (one GPU only)")
     p.add_argument("--quiet", action="store_true", help="no progress line")
     return p.parse_args(argv)
 
@@ -69,189 +70,14 @@ def load_config(args) -> configs.Config:
     return configs.parse(tree, args.config)
 
 
-class Machines:
-    """One process, or one of those that torchrun started."""
-
-    def __init__(self, wanted: str):
-        self.count = int(os.environ.get("WORLD_SIZE", "1"))
-        self.rank = int(os.environ.get("RANK", "0"))
-        if wanted == "cuda" and not torch.cuda.is_available():
-            raise UserError("--device cuda: no GPU that PyTorch can use was found")
-        cuda = torch.cuda.is_available() and wanted != "cpu"
-        if cuda:
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        self.device = torch.device("cuda" if cuda else "cpu")
-        if self.count > 1:
-            dist.init_process_group("nccl" if cuda else "gloo")
-
-    @property
-    def first(self) -> bool:
-        return self.rank == 0
-
-    def mean(self, *values: float) -> list[float]:
-        if self.count == 1:
-            return list(values)
-        t = torch.tensor(values, device=self.device, dtype=torch.float64)
-        dist.all_reduce(t)
-        return (t / self.count).tolist()
-
-    def any(self, flag: bool) -> bool:
-        return self.mean(float(flag))[0] > 0
-
-    def wait(self) -> None:
-        if self.count > 1:
-            dist.barrier()
-
-
-def parameter_groups(model: Network, decay: float):
-    """Weight decay on matrices alone: norms, biases, D and what shapes the decays are left as they are."""
-    plain = ("norm.weight", "norm_f.weight", "bias", "A_log", "A_im", "log_dt", ".D", "conv1d.weight", ".C")
-    groups = {decay: [], 0.0: []}
-    for name, p in model.named_parameters():
-        groups[0.0 if name.endswith(plain) else decay].append(p)
-    return [dict(params=ps, weight_decay=wd) for wd, ps in groups.items() if ps]
-
-
-def learning_rate(t: configs.TrainConfig, step: int, progress: float) -> float:
-    warm = min(1.0, (step + 1) / max(1, t.warmup))
-    return t.lr * warm * (t.lr_end + (1 - t.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
-
-
-class Feeder:
-    """Reads the next batches from disk while the GPU works on the present one. A thread of its own; batches are
-    numbered, so what arrives does not depend on when."""
-
-    def __init__(self, crops: data.Crops, first: int, accumulate: int, rank: int, count: int, pinned: bool, ahead=4):
-        self.queue: queue.Queue = queue.Queue(ahead)
-        self.stopped = threading.Event()
-
-        def work():
-            step = first
-            while not self.stopped.is_set():
-                for i in range(accumulate):
-                    t = torch.from_numpy(crops.batch(step, rank * accumulate + i, count))
-                    t = t.pin_memory() if pinned else t
-                    while not self.stopped.is_set():
-                        try:
-                            self.queue.put(t, timeout=0.2)
-                            break
-                        except queue.Full:
-                            pass
-                step += 1
-
-        self.thread = threading.Thread(target=work, daemon=True)
-        self.thread.start()
-
-    def next(self):
-        return self.queue.get(timeout=600)
-
-    def stop(self):
-        self.stopped.set()
-        self.thread.join()
-
-
-class Trainer:
-    """Model, optimiser, EMA and what a checkpoint holds of them."""
-
-    def __init__(self, config: configs.Config, machines: Machines, float32: bool):
-        t = config.train
-        torch.manual_seed(t.seed)  # the same start on every rank
-        self.config, self.machines = config, machines
-        self.model = Network(config.model).to(machines.device)
-        self.ema = Network(config.model).to(machines.device)
-        self.ema.load_state_dict(self.model.state_dict())
-        self.ema.requires_grad_(False)
-        extra = dict(fused=True) if machines.device.type == "cuda" else {}
-        self.optimiser = torch.optim.AdamW(parameter_groups(self.model, t.weight_decay), lr=t.lr,
-                                           betas=(0.9, t.beta2), **extra)
-        self.bf16 = machines.device.type == "cuda" and not float32
-        self.step, self.seconds, self.samples, self.best = 0, 0.0, 0, math.inf
-        # Averages need no synchronised start: the first updates are followed closely, then ever more slowly.
-        self.net = self.model
-        if machines.count > 1:
-            ids = [machines.device.index or torch.cuda.current_device()] if self.bf16 or machines.device.type == "cuda" else None
-            self.net = torch.nn.parallel.DistributedDataParallel(_Loss(self.model), device_ids=ids)
-        else:
-            self.net = _Loss(self.model)
-
-    def autocast(self):
-        return torch.autocast("cuda", torch.bfloat16) if self.bf16 else contextlib.nullcontext()
-
-    def update(self, parts: list[torch.Tensor], progress: float):
-        """One update from crops [count, L+1] a part. Gives (nats a code, norm of the gradient), on the device."""
-        t = self.config.train
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(t, self.step, progress)
-        loss = torch.zeros((), device=self.machines.device)
-        for i, codes in enumerate(parts):
-            last = i == len(parts) - 1
-            quiet = self.net.no_sync() if not last and hasattr(self.net, "no_sync") else contextlib.nullcontext()
-            with quiet:
-                with self.autocast():
-                    nats = self.net(codes)
-                (nats / len(parts)).backward()
-            loss += nats.detach() / len(parts)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), t.clip)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-        keep = min(t.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            ours, theirs = list(self.ema.parameters()), list(self.model.parameters())
-            torch._foreach_mul_(ours, keep)
-            torch._foreach_add_(ours, theirs, alpha=1 - keep)
-        self.step += 1
-        self.samples += self.machines.count * sum(p.shape[0] * (p.shape[1] - 1) for p in parts)
-        return loss, norm
-
-    @torch.no_grad()
-    def held_out_bits(self, batches: list[torch.Tensor]) -> float:
-        """Bits a sample of the averaged weights on the same held-out crops each time; ranks share them."""
-        total = 0.0
-        with self.autocast():
-            for codes in batches:
-                total += float(self.ema.loss(codes.to(self.machines.device)))
-        return self.machines.mean(total / max(1, len(batches)) / LN2)[0]
-
-    def state(self, args) -> dict:
-        return dict(config=self.config.as_json(), model=self.model.state_dict(), ema=self.ema.state_dict(),
-                    optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
-                    samples=self.samples, best=self.best, audio=[str(a) for a in args.audio],
-                    torch=torch.__version__)
-
-    def resume(self, saved: dict, path: Path) -> None:
-        if saved["config"]["model"] != self.config.as_json()["model"]:
-            changed = [k for k, v in self.config.as_json()["model"].items() if saved["config"]["model"].get(k) != v]
-            raise UserError(f"{path}: its model is another: {', '.join(changed)} differ from the config; "
-                            "give another -o, or --fresh to overwrite it")
-        self.model.load_state_dict(saved["model"])
-        self.ema.load_state_dict(saved["ema"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.step, self.seconds, self.samples, self.best = (saved[k] for k in ("step", "seconds", "samples", "best"))
-
-
-class _Loss(torch.nn.Module):
-    """What DDP wraps: codes in, one number out."""
-
-    def __init__(self, model: Network):
-        super().__init__()
-        self.model = model
-
-    def forward(self, codes):
-        return self.model.loss(codes)
-
-
-class Stop:
-    """Ctrl-C and SIGTERM ask; a second Ctrl-C insists."""
-
-    def __init__(self):
-        self.asked = False
-        signal.signal(signal.SIGINT, self._ask)
-        signal.signal(signal.SIGTERM, self._ask)
-
-    def _ask(self, number, frame):
-        if self.asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = True
+def held_out_batches(corpus, t: configs.TrainConfig, machines: Machines, per_part: int) -> list[torch.Tensor]:
+    """The same crops each time, shared among the ranks."""
+    if not corpus.side(True):
+        return []
+    crops = data.Crops(corpus, True, t.crop + 1, 0)
+    each = max(1, min(per_part, t.eval_crops))
+    return [torch.from_numpy(crops.batch(i, machines.rank, each))
+            for i in range(max(1, t.eval_crops // (each * machines.count)))]
 
 
 def train(args) -> int:
@@ -259,25 +85,24 @@ def train(args) -> int:
     m, t = config.model, config.train
     run = Path(args.run)
     machines = Machines(args.device)
+    share = t.accumulate * machines.count
+    if t.batch % share:
+        raise UserError(f"train.batch: expected a multiple of {share} (accumulate x GPUs), found {t.batch}")
+    per_part = t.batch // share
     say = print if machines.first else (lambda *a, **k: None)
-    per_part = t.batch // (t.accumulate * machines.count)
-    if per_part * t.accumulate * machines.count != t.batch:
-        raise UserError(f"train.batch: expected a multiple of {t.accumulate * machines.count} "
-                        f"(accumulate x GPUs), found {t.batch}")
     if machines.device.type == "cpu" and args.device == "auto":
         say("no GPU that PyTorch can use: training on the CPU, which is slow", file=sys.stderr)
     torch.backends.cuda.matmul.allow_tf32 = True
 
-    cache = Path(args.cache) if args.cache else run / "data"
     if not machines.first:
         machines.wait()  # the first rank encodes
-    corpus = data.load(args.audio, m, cache, t.held_out, t.crop, say)
+    corpus = data.load(args.audio, m, Path(args.cache) if args.cache else run / "data", t.held_out, t.crop, say)
     if machines.first:
         machines.wait()
-    have = augment.longer(t.crop + 1, t.pitch_semitones)
-    crops = data.Crops(corpus, False, min(have, max(p.length for p in corpus.side(False))), t.seed)
+    have = min(augment.longer(t.crop + 1, t.pitch_semitones), max(p.length for p in corpus.side(False)))
+    crops = data.Crops(corpus, False, have, t.seed)
 
-    trainer = Trainer(config, machines, args.float32)
+    trainer = Trainer(config, machines, args.float32, not args.no_graph)
     last = run / "last.pt"
     if last.exists() and not args.fresh:
         trainer.resume(checkpoint.load(last), last)
@@ -285,22 +110,18 @@ def train(args) -> int:
         trainer.model.load_state_dict(checkpoint.load(Path(args.init))["ema"])
         trainer.ema.load_state_dict(trainer.model.state_dict())
     report = Report(run, args.quiet) if machines.first else None
-    held = []
-    if corpus.side(True):
-        test = data.Crops(corpus, True, t.crop + 1, 0)
-        per = max(1, min(per_part, t.eval_crops))
-        held = [torch.from_numpy(test.batch(i, machines.rank, per))
-                for i in range(max(1, t.eval_crops // (per * machines.count)))]
     if report:
+        device = torch.cuda.get_device_name() if machines.device.type == "cuda" else "CPU"
         report.say(f"{m.name}: {parameter_count(trainer.model) / 1e6:.2f} M parameters, mixers {'/'.join(m.mixer)}; "
-                   f"{corpus.hours(False, m.sample_rate):.2f} h to learn from, {corpus.hours(True, m.sample_rate):.2f} h held out"
+                   f"{corpus.hours(False, m.sample_rate):.2f} h to learn from, "
+                   f"{corpus.hours(True, m.sample_rate):.2f} h held out"
                    + (f", {len(corpus.skipped)} files skipped" if corpus.skipped else "")
-                   + f"; {machines.count} x {torch.cuda.get_device_name() if machines.device.type == 'cuda' else 'CPU'}"
+                   + f"; {machines.count} x {device}"
                    + (f"; going on from update {trainer.step}" if trainer.step else ""))
     stop = Stop()
     feeder = Feeder(crops, trainer.step, t.accumulate, machines.rank, per_part, machines.device.type == "cuda")
     try:
-        return _loop(args, trainer, feeder, held, report, stop, last)
+        return Loop(args, trainer, feeder, held_out_batches(corpus, t, machines, per_part), report, stop, last).run()
     finally:
         feeder.stop()
         if report:
@@ -309,93 +130,120 @@ def train(args) -> int:
             dist.destroy_process_group()
 
 
-def _loop(args, trainer: Trainer, feeder: Feeder, held, report, stop: Stop, last: Path) -> int:
-    machines, t, m = trainer.machines, trainer.config.train, trainer.config.model
-    budget = args.minutes * 60 if args.minutes else None
-    begin, before = time.monotonic(), trainer.seconds
-    saved_at = window_at = begin
-    window_samples, window_loss, window_updates = trainer.samples, None, 0
-    varying = t.gain_db or t.pitch_semitones
+class Loop:
+    """Updates until the steps or the minutes are done, or somebody asks to stop; looks, saves and tells on the way.
 
-    def progress() -> float:
-        return trainer.seconds / budget if budget else trainer.step / t.steps
+    With several processes, what each decides by its clock is decided together every TOGETHER updates: one that
+    stopped alone would leave the others waiting."""
 
-    def keep() -> None:
-        if machines.first:
-            checkpoint.save(last, **trainer.state(args))
+    TOGETHER = 10
 
-    def look() -> None:
-        if not held:
-            return
-        bits = trainer.held_out_bits(held)
-        if report:
-            report.record(trainer.step, held_out_bits=bits, seconds=trainer.seconds)
-            report.say(f"update {trainer.step}: {bits:.4f} bits a sample on held-out audio"
-                       + (" (best so far)" if bits < trainer.best else ""))
-            if bits < trainer.best:
-                checkpoint.save(last.with_name("best.pt"), config=trainer.config.as_json(), ema=trainer.ema.state_dict(),
-                                step=trainer.step, seconds=trainer.seconds, samples=trainer.samples, best=bits,
-                                audio=[str(a) for a in args.audio], torch=torch.__version__)
-        trainer.best = min(trainer.best, bits)
+    def __init__(self, args, trainer: Trainer, feeder: Feeder, held, report, stop: Stop, last: Path):
+        self.args, self.trainer, self.feeder, self.held = args, trainer, feeder, held
+        self.report, self.stop, self.last = report, stop, last
+        self.machines, self.config = trainer.machines, trainer.config
+        self.budget = args.minutes * 60 if args.minutes else None
+        self.clock, self.before = time.monotonic(), trainer.seconds
+        self.saved_at = self.clock
+        self._window()
 
-    while progress() < 1:
-        parts = []
+    def _window(self) -> None:
+        """A progress line tells of what happened since the one before."""
+        self.window_at, self.window_samples = time.monotonic(), self.trainer.samples
+        self.window_loss, self.window_updates = None, 0
+
+    def progress(self) -> float:
+        """0 to 1, by time or by updates."""
+        t = self.trainer
+        return t.seconds / self.budget if self.budget else t.step / self.config.train.steps
+
+    def run(self) -> int:
+        trainer, t = self.trainer, self.config.train
+        while self.progress() < 1:
+            loss, norm = trainer.update(self._batch(), self.progress())
+            self.window_loss = loss if self.window_loss is None else self.window_loss + loss
+            self.window_updates += 1
+            trainer.seconds = self.before + time.monotonic() - self.clock
+            together = self.machines.count == 1 or trainer.step % self.TOGETHER == 0
+            if together and self.machines.count > 1:
+                trainer.seconds = self.machines.mean(trainer.seconds)[0]
+                self.before, self.clock = trainer.seconds, time.monotonic()
+            if trainer.step % self.TOGETHER == 0 and self._line_is_due():
+                self._tell(norm)
+            if trainer.step % t.eval_every == 0 and self.progress() < 1:
+                self._look()
+            if time.monotonic() - self.saved_at > t.save_every:
+                self._save()
+            if together and self._asked():
+                self._save()
+                if self.report:
+                    self.report.say(f"stopped after update {trainer.step}; saved to {self.last}; "
+                                    "the same command goes on from here")
+                return 130 if self.stop.asked else 0
+        self._look()
+        self._save()
+        if self.report:
+            best = f", {trainer.best:.4f} bits a sample on held-out audio" if math.isfinite(trainer.best) else ""
+            self.report.say(f"done: {trainer.step} updates, {clock(trainer.seconds)}, {trainer.samples / 1e9:.2f} G "
+                            f"samples{best}; python -m train.export {self.last.parent} -o MODEL.safetensors")
+        return 0
+
+    def _batch(self) -> list[torch.Tensor]:
+        t, parts = self.config.train, []
         for i in range(t.accumulate):
-            codes = feeder.next().to(machines.device, non_blocking=True)
-            if varying:
-                draw = torch.Generator().manual_seed(((t.seed * 1000003 + trainer.step) * 64 + machines.rank) * 64 + i)
-                codes = augment.vary(codes, t.crop + 1, m.encoding, t.gain_db, t.pitch_semitones, draw)
-            parts.append(codes)
-        loss, norm = trainer.update(parts, progress())
-        window_loss = loss if window_loss is None else window_loss + loss
-        window_updates += 1
-        trainer.seconds = before + time.monotonic() - begin
-        if machines.count > 1:  # all ranks agree on the time, or one would stop and the others wait for it
-            if trainer.step % 10 == 0:
-                trainer.seconds = machines.mean(trainer.seconds)[0]
-                before, begin = trainer.seconds, time.monotonic()
-        now = time.monotonic()
-        check = machines.count == 1 or trainer.step % 10 == 0
-        if trainer.step % 10 == 0 and (now - window_at > (1 if report and report.terminal else 10) or trainer.step == 10):
-            bits = machines.mean(float(window_loss) / window_updates / LN2)[0] if machines.count == 1 \
-                else float(window_loss) / window_updates / LN2
-            speed = (trainer.samples - window_samples) / max(1e-9, time.monotonic() - window_at)
-            left = (budget - trainer.seconds) if budget else \
-                (t.steps - trainer.step) * (time.monotonic() - window_at) / window_updates
-            if report:
-                report.line(f"update {trainer.step}  {bits:.4f} bits a sample  {rate(speed)}  {clock(left)} left")
-                report.record(trainer.step, bits=bits, samples_per_second=speed, lr=trainer.optimiser.param_groups[0]["lr"],
-                              gradient_norm=float(norm), seconds=trainer.seconds)
-            if not math.isfinite(bits):
-                raise UserError(f"update {trainer.step}: the loss is no number any more; the last checkpoint is as it was; "
-                                "try a smaller train.lr")
-            window_at, window_samples, window_loss, window_updates = time.monotonic(), trainer.samples, None, 0
-        if trainer.step % t.eval_every == 0:
-            look()
-        if now - saved_at > t.save_every:
-            saved_at = now
-            keep()
-        over = stop.asked or (args.stop_after is not None and now - begin_of(args) > args.stop_after * 60)
-        if check and (machines.any(over) if machines.count > 1 else over):
-            keep()
-            if report:
-                report.say(f"stopped after update {trainer.step}; saved to {last}; the same command goes on from here")
-            return 130 if stop.asked else 0
-    look()
-    keep()
-    if report:
-        report.say(f"done: {trainer.step} updates, {clock(trainer.seconds)}, {trainer.samples / 1e9:.2f} G samples"
-                   + (f", {trainer.best:.4f} bits a sample on held-out audio" if math.isfinite(trainer.best) else "")
-                   + f"; python -m train.export {last.parent} -o MODEL.safetensors")
-    return 0
+            codes = self.feeder.next().to(self.machines.device, non_blocking=True)
+            # The variations, like the crops, depend on the update's number alone.
+            seed = ((t.seed * 1000003 + self.trainer.step) * 64 + self.machines.rank) * 64 + i
+            parts.append(augment.vary(codes, t.crop + 1, self.config.model.encoding, t.gain_db, t.pitch_semitones,
+                                      torch.Generator().manual_seed(seed)))
+        return parts
 
+    def _line_is_due(self) -> bool:
+        pause = 1 if self.report and self.report.terminal else 10
+        return time.monotonic() - self.window_at > pause or self.trainer.step == self.TOGETHER
 
-_begun = time.monotonic()
+    def _tell(self, norm) -> None:
+        trainer = self.trainer
+        bits = float(self.window_loss) / self.window_updates / LN2
+        seconds = time.monotonic() - self.window_at
+        speed = (trainer.samples - self.window_samples) / max(1e-9, seconds)
+        left = self.budget - trainer.seconds if self.budget else \
+            (self.config.train.steps - trainer.step) * seconds / self.window_updates
+        if self.report:
+            self.report.line(f"update {trainer.step}  {bits:.4f} bits a sample  {rate(speed)}  {clock(left)} left")
+            self.report.record(trainer.step, bits=bits, samples_per_second=speed, gradient_norm=float(norm),
+                               lr=trainer.optimiser.param_groups[0]["lr"], seconds=trainer.seconds)
+        if not math.isfinite(bits):
+            raise UserError(f"update {trainer.step}: the loss is no number any more; the last checkpoint is as it was; "
+                            "try a smaller train.lr")
+        self._window()
 
+    def _look(self) -> None:
+        """Held-out bits; the best weights so far are kept beside the last."""
+        if not self.held:
+            return
+        trainer = self.trainer
+        bits = trainer.held_out_bits(self.held)
+        best = bits < trainer.best
+        trainer.best = min(trainer.best, bits)
+        if self.report:
+            self.report.record(trainer.step, held_out_bits=bits, seconds=trainer.seconds)
+            self.report.say(f"update {trainer.step}: {bits:.4f} bits a sample on held-out audio"
+                            + (" (best so far)" if best else ""))
+            if best:
+                state = trainer.state(self.args.audio)
+                checkpoint.save(self.last.with_name("best.pt"),
+                                **{k: v for k, v in state.items() if k not in ("model", "optimiser")})
 
-def begin_of(args) -> float:
-    """When this part of the run began: --stop-after counts the reading of data too."""
-    return _begun
+    def _save(self) -> None:
+        self.saved_at = time.monotonic()
+        if self.machines.first:
+            checkpoint.save(self.last, **self.trainer.state(self.args.audio))
+
+    def _asked(self) -> bool:
+        after = self.args.stop_after
+        late = after is not None and time.monotonic() - BEGUN > after * 60
+        return self.machines.any(self.stop.asked or late)
 
 
 def main(argv=None) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from .scan import selective_scan  # noqa: F401  (one place to import a block's parts from)
+from .scan import selective_scan
+
+__all__ = ["conv_silu", "embed", "gate", "rms_norm", "selective_scan"]
 
 try:  # Triton comes with PyTorch's CUDA builds and is absent elsewhere.
     from . import triton_ops

@@ -16,10 +16,12 @@ import torch
 
 from . import config as configs
 from .config import UserError
-from .fit import Machines, Trainer, load_config
+from .fit import load_config
+from .machines import Machines
+from .trainer import Trainer
 
 KINDS = (  # first match wins
-    ("scan, backward", ("_back_walk", "_back_ends")), ("scan, forward", ("_walk_kernel", "_ends_kernel", "_delta_kernel")),
+    ("scan, backward", ("_back_walk", "_back_ends", "_back4")), ("scan, forward", ("_walk", "_ends", "_delta_kernel")),
     ("scan, carry", ("_carry",)), ("convolution", ("_conv",)), ("gate", ("_gate",)), ("norm", ("_norm",)),
     ("matrix products", ("gemm", "cutlass", "cublas", "nvjet", "xmma", "splitK")),
     ("loss", ("softmax", "nll_loss", "cross_entropy")), ("embedding", ("embedding", "Embedding", "radix", "DeviceScan")),
@@ -40,6 +42,7 @@ def main(argv=None) -> int:
     p.add_argument("--updates", type=int, default=20)
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     p.add_argument("--float32", action="store_true")
+    p.add_argument("--no-graph", action="store_true")
     p.add_argument("--json", action="store_true")
     args = p.parse_args(argv)
     try:
@@ -50,7 +53,7 @@ def main(argv=None) -> int:
         return 2
     torch.backends.cuda.matmul.allow_tf32 = True
     t = config.train
-    trainer = Trainer(config, machines, args.float32)
+    trainer = Trainer(config, machines, args.float32, not args.no_graph)
     parts = [torch.randint(0, 256, (t.batch // t.accumulate, t.crop + 1), dtype=torch.uint8, device=machines.device)
              for _ in range(t.accumulate)]
 

@@ -1,11 +1,12 @@
-"""The time-invariant mixer: a diagonal, complex SSM (S4D), trained as a convolution cut into chunks.
+"""The time-invariant mixer: a diagonal, complex SSM (S4D).
 
 Gu et al., "On the Parameterization and Initialization of Diagonal State Space Models", arXiv 2206.11893.
 With dt = exp(log_dt), A = -exp(A_log) + i A_im and zero-order hold:
     h[t] = exp(dt A) h[t-1] + u[t],    y[t] = 2 Re(sum_m C_m (exp(dt A_m) - 1)/A_m h_m[t]) + D u[t].
 
-Nothing depends on the input, so within a chunk the whole thing is one matrix product a channel, and only the
-chunks' end states follow one another. An FFT of the whole crop moves the same data ten times.
+s4d_literal is the equations; s4d_chunks serves any device: nothing depends on the input, so within a chunk the
+whole thing is one matrix product a channel, and only the chunks' end states follow one another; on a GPU a fused
+scan (train/triton_s4d.py) moves a tenth of the data.
 
 Shapes: u [B, L, D]; log_dt, D [D]; A_log, A_im [D, M]; C [D, M, 2] (real, imaginary); y [B, L, D].
 """
@@ -14,6 +15,11 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+try:  # Triton comes with PyTorch's CUDA builds and is absent elsewhere.
+    from . import triton_s4d
+except ImportError:
+    triton_s4d = None
+
 CHUNK = 128  # steps in one matrix product
 
 
@@ -21,7 +27,10 @@ def discretise(log_dt, A_log, A_im, C):
     """(dt A, c): complex [D, M]; the decay a step is exp(dt A), and y = Re(sum c h) + D u."""
     A = torch.complex(-torch.exp(A_log), A_im)
     dtA = torch.exp(log_dt)[:, None] * A
-    return dtA, 2 * torch.view_as_complex(C.contiguous()) * (torch.exp(dtA) - 1) / A
+    # exp(dt A) - 1 without the cancellation, which costs float32 three digits where dt is small.
+    x, y = dtA.real, dtA.imag
+    less_one = torch.complex(torch.expm1(x) * torch.cos(y) - 2 * torch.sin(y / 2) ** 2, torch.exp(x) * torch.sin(y))
+    return dtA, 2 * torch.view_as_complex(C.contiguous()) * less_one / A
 
 
 def s4d_literal(u, log_dt, A_log, A_im, C, D):
@@ -36,8 +45,8 @@ def s4d_literal(u, log_dt, A_log, A_im, C, D):
     return torch.stack(out, 1)
 
 
-def s4d_scan(u, log_dt, A_log, A_im, C, D, chunk: int = CHUNK):
-    """The same for training: float32 (float64 if u is), in u's dtype out."""
+def s4d_chunks(u, log_dt, A_log, A_im, C, D, chunk: int = CHUNK):
+    """The same in chunks: float32 (float64 if u is), in u's dtype out."""
     wide = torch.promote_types(u.dtype, torch.float32)
     x = u.to(wide)
     log_dt, A_log, A_im, C, D = (p.to(wide) for p in (log_dt, A_log, A_im, C, D))
@@ -75,3 +84,12 @@ def s4d_scan(u, log_dt, A_log, A_im, C, D, chunk: int = CHUNK):
     y = torch.bmm(triangle, x) + torch.bmm(from_state, h) + D[:, None, None] * x
     y = y.reshape(channels, T, batch, chunks).permute(2, 3, 1, 0).reshape(batch, chunks * T, channels)
     return y[:, :length].to(u.dtype)
+
+
+def s4d_scan(u, log_dt, A_log, A_im, C, D):
+    """What a block calls: the fused scan on a GPU, chunks elsewhere."""
+    if triton_s4d is None or not u.is_cuda:
+        return s4d_chunks(u, log_dt, A_log, A_im, C, D)
+    dtA, c = discretise(*(p.float() for p in (log_dt, A_log, A_im, C)))
+    a = torch.exp(dtA)
+    return triton_s4d.S4dScan.apply(u, a.real, a.imag, c.real, c.imag, D)

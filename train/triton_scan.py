@@ -224,12 +224,12 @@ def _back_walk_kernel(u, delta, A2, p, skip, begin, kept, dy, du, dp, dbc, dA, d
     tl.store(dchannel + (part * 2 + 1) * D + c, sum_bias, mask=cm)
 
 
-def _chunking(batch: int, length: int, channels: int) -> tuple[int, int]:
-    """Steps a chunk (a multiple of STRIDE) and how many chunks: as few as fill the GPU, since every chunk
-    more costs a carry, and none shorter than 64 steps."""
-    programs = batch * triton.cdiv(channels, CHANNELS)
-    chunks = max(1, min(triton.cdiv(FULL_GPU, programs), length // 64))
-    size = triton.cdiv(triton.cdiv(length, chunks), STRIDE) * STRIDE
+def chunking(batch: int, length: int, channels: int, block: int, stride: int, full: int) -> tuple[int, int]:
+    """Steps a chunk (a multiple of stride) and how many chunks: as few as give the GPU its `full` programs of
+    `block` channels, since every chunk more costs a carry, and none shorter than 64 steps."""
+    programs = batch * triton.cdiv(channels, block)
+    chunks = max(1, min(triton.cdiv(full, programs), length // 64))
+    size = triton.cdiv(triton.cdiv(length, chunks), stride) * stride
     return size, triton.cdiv(length, size)
 
 
@@ -248,7 +248,7 @@ class SelectiveScan(torch.autograd.Function):
         _delta_kernel[(triton.cdiv(B * L, 16), triton.cdiv(Dn, 128))](
             p, dt_bias, delta, B * L, Dn, P, BR=16, BD=128)
 
-        size, chunks = _chunking(B, L, Dn)
+        size, chunks = chunking(B, L, Dn, CHANNELS, STRIDE, FULL_GPU)
         groups = triton.cdiv(L, STRIDE)
         grid = (triton.cdiv(Dn, CHANNELS), chunks, B)
         shape = dict(N=N, NP=triton.next_power_of_2(N), BD=CHANNELS, num_warps=1)

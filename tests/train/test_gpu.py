@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from train import ops, scan  # noqa: E402
-from train.config import ModelConfig  # noqa: E402
+from train import ops, s4d, scan  # noqa: E402
+from train.config import Config, ModelConfig, TrainConfig  # noqa: E402
+from train.machines import Machines  # noqa: E402
 from train.model import Network  # noqa: E402
+from train.trainer import Trainer  # noqa: E402
 
 GPU = torch.cuda.is_available()
 
@@ -54,6 +56,16 @@ class Kernels(unittest.TestCase):
                         return scan.scan_chunks(u, F.softplus(dt + bias), -torch.exp(A_log), Bm, C, Dk).cpu()
 
                     self.compare(scan.selective_scan, plain, inputs, dtype, tolerance)
+
+    def test_s4d_scan(self):
+        for B, L, D, M in ((2, 1, 32, 16), (1, 3, 5, 4), (2, 64, 128, 16), (3, 200, 96, 8), (1, 777, 33, 5), (1, 5000, 64, 16)):
+            for dtype, tolerance in ((torch.float32, 5e-5), (torch.bfloat16, 1e-2)):
+                with self.subTest(B=B, L=L, D=D, M=M, dtype=dtype):
+                    torch.manual_seed(0)
+                    inputs = [("activation", torch.randn(B, L, D)), ("weight", torch.rand(D) * 3 - 5),
+                              ("weight", torch.randn(D, M) * 0.5 - 0.7), ("weight", torch.rand(D, M) * 40),
+                              ("weight", torch.randn(D, M, 2)), ("weight", torch.randn(D))]
+                    self.compare(s4d.s4d_scan, s4d.s4d_chunks, inputs, dtype, tolerance)
 
     def test_norm(self):
         for rows, D in ((1, 64), (1000, 64), (77, 96), (5, 256), (70000, 64)):
@@ -115,6 +127,21 @@ class Kernels(unittest.TestCase):
         different = [i for i, (x, y) in enumerate(zip(*grads)) if not torch.equal(x, y)]
         self.assertEqual(different, [])
         self.assertTrue(math.isfinite(float(grads[0][0])))
+
+    def test_a_graph_gives_the_same_bits(self):
+        """Updates by a replayed CUDA graph and by launches one at a time end in the same weights."""
+        ends = []
+        for graph in (True, False):
+            config = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=["s4d", "s6"]),
+                            TrainConfig(crop=512, batch=4, warmup=1))
+            machines = Machines("cuda")
+            trainer = Trainer(config, machines, float32=False, graph=graph)
+            draw = torch.Generator().manual_seed(2)
+            for _ in range(4):
+                codes = torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()
+                trainer.update([codes], 0.1)
+            ends.append([p.detach().clone() for p in trainer.model.parameters()])
+        self.assertTrue(all(torch.equal(a, b) for a, b in zip(*ends)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,366 @@
+"""The trainer on the CPU: gradients, data, a model that learns, resuming, export and the engine's agreement."""
+import io
+import json
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+import wave
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from train import augment, audio, checkpoint, config, data, evaluate, export, fit, machines, ops, s4d, scan, tensors, trainer  # noqa: E402
+from train.model import Network  # noqa: E402
+
+TINY = ["--set", "model.d_model=8", "--set", "model.layers=[1,1]", "--set", "model.pool=[4]", "--set", "model.d_state=4",
+        "--set", "train.crop=256", "--set", "train.batch=4", "--set", "train.warmup=5", "--set", "train.eval_crops=4",
+        "--set", "train.eval_every=1000", "--quiet", "--device", "cpu"]
+
+
+def write_wave(path, x, rate=16000):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as f:
+        f.setnchannels(1 if x.ndim == 1 else x.shape[1])
+        f.setsampwidth(2)
+        f.setframerate(rate)
+        f.writeframes(np.round(np.clip(x, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def tone(seconds, hz, rate=16000, level=0.4):
+    return level * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate)) / rate)
+
+
+def quiet(call, *args):
+    """(result, what it printed)."""
+    out = io.StringIO()
+    with redirect_stdout(out), redirect_stderr(out):
+        result = call(*args)
+    return result, out.getvalue()
+
+
+class InFolder(unittest.TestCase):
+    def setUp(self):
+        self.dir = Path(tempfile.mkdtemp(prefix="mambo-train-"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        torch.manual_seed(0)
+
+    def tones(self, count=4, seconds=0.5):
+        for i in range(count):
+            write_wave(self.dir / "audio" / f"tone{i}.wav", tone(seconds, 200 + 50 * i))
+        return self.dir / "audio"
+
+    def fit(self, *more, audio=None, run="run"):
+        return quiet(fit.main, ["--audio", str(audio or self.dir / "audio"), "--config", "configs/piano.json",
+                                "-o", str(self.dir / run), *TINY, *more])
+
+
+class Scans(unittest.TestCase):
+    def check(self, fast, slow, inputs):
+        """Equal outputs and equal gradients in float64."""
+        a = [x.clone().requires_grad_() for x in inputs]
+        b = [x.clone().requires_grad_() for x in inputs]
+        got, want = fast(*a), slow(*b)
+        torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
+        push = torch.randn_like(want)
+        got.backward(push)
+        want.backward(push)
+        for i, (x, y) in enumerate(zip(a, b)):
+            torch.testing.assert_close(x.grad, y.grad, rtol=1e-8, atol=1e-9, msg=f"gradient of input {i}")
+
+    def test_selective_scan(self):
+        for B, L, D, N in ((1, 1, 3, 2), (2, 7, 5, 4), (1, 64, 2, 16), (2, 130, 3, 5)):
+            with self.subTest(L=L):
+                torch.manual_seed(L)
+                u, delta = torch.randn(B, L, D).double(), torch.rand(B, L, D).double() * 2
+                A, skip = -torch.rand(D, N).double() * 8, torch.randn(D).double()
+                Bm, C = torch.randn(B, L, N).double(), torch.randn(B, L, N).double()
+                self.check(scan.scan_chunks, scan.scan_literal, (u, delta, A, Bm, C, skip))
+
+    def test_gradients_are_those_of_the_equations(self):
+        """Finite differences of the literal scan, through softplus and A = -exp(A_log)."""
+        torch.manual_seed(1)
+        inputs = [torch.randn(1, 9, 2), torch.randn(1, 9, 2 + 2 * 3), torch.randn(2), torch.randn(2, 3), torch.randn(2)]
+        self.assertTrue(torch.autograd.gradcheck(scan.selective_scan, [x.double().requires_grad_() for x in inputs]))
+
+    def test_strong_decays_do_not_overflow(self):
+        u = torch.randn(1, 400, 2).double()
+        out = scan.scan_chunks(u, torch.full_like(u, 50.0), torch.full((2, 3), -40.0).double(),
+                               torch.randn(1, 400, 3).double(), torch.randn(1, 400, 3).double(), torch.ones(2).double())
+        self.assertTrue(torch.isfinite(out).all())
+
+    def test_s4d(self):
+        for L, chunk in ((1, 128), (7, 4), (64, 16), (130, 128), (300, 32)):
+            with self.subTest(L=L, chunk=chunk):
+                torch.manual_seed(L)
+                D, M = 3, 4
+                inputs = (torch.randn(2, L, D).double(), torch.rand(D).double() * 3 - 5, torch.randn(D, M).double(),
+                          torch.rand(D, M).double() * 20, torch.randn(D, M, 2).double(), torch.randn(D).double())
+                self.check(lambda *x: s4d.s4d_chunks(*x, chunk=chunk), s4d.s4d_literal, inputs)
+
+    def test_convolution_is_causal_and_weights_the_present_last(self):
+        x = torch.zeros(1, 6, 1)
+        x[0, 2] = 1
+        weight = torch.tensor([[4.0, 3.0, 2.0, 1.0]])
+        out = ops.conv_silu(x, weight, torch.zeros(1))[0, :, 0]
+        torch.testing.assert_close(out, F.silu(torch.tensor([0.0, 0.0, 1.0, 2.0, 3.0, 4.0])))
+
+
+class Model(unittest.TestCase):
+    def test_independent_logits(self):
+        """The golden logits that the engines are held to, made by other code."""
+        for name in ("rand-unet-p4", "rand-flat"):
+            with self.subTest(name=name):
+                folder = ROOT / "tests" / "golden"
+                net = evaluate.open_network(str(folder / f"{name}.safetensors")).double()
+                golden, _ = tensors.read(folder / f"{name}.golden.safetensors")
+                codes = golden["tokens"].reshape(1, -1)
+                use = codes.shape[1] // net.config.stride * net.config.stride
+                with torch.no_grad():
+                    got = net(codes[:, :use])[0]
+                self.assertLess(float((got - golden["logits"][:use]).abs().max()), 1e-5)
+
+    def test_nothing_sees_its_future(self):
+        for mixer in (["s6", "s6", "s6"], ["s4d", "s6", "s4d"]):
+            c = config.ModelConfig(d_model=8, pool=[4, 2], layers=[1, 1, 1], mixer=mixer, d_state=4)
+            net = Network(c).double()
+            codes = torch.randint(0, 256, (1, 64))
+            other = codes.clone()
+            other[0, 37] = (other[0, 37] + 1) % 256
+            with torch.no_grad():
+                a, b = net(codes)[0], net(other)[0]
+            self.assertTrue(torch.equal(a[:37], b[:37]))
+            self.assertFalse(torch.equal(a[37], b[37]))
+
+
+class Data(InFolder):
+    def test_codes(self):
+        self.assertEqual(audio.encode([0.0, 1.0, -1.0, 2.0], "mulaw8").tolist(), [128, 255, 0, 255])
+        every = np.arange(256)
+        for encoding in ("mulaw8", "linear8"):
+            self.assertEqual(audio.encode(audio.decode(every, encoding), encoding).tolist(), every.tolist())
+            back = augment.compress(augment.expand(torch.arange(256), encoding), encoding)
+            self.assertEqual(back.tolist(), every.tolist())
+
+    def test_reads_mixes_and_resamples(self):
+        left = tone(0.5, 440, 44100)
+        write_wave(self.dir / "stereo.wav", np.stack([left, np.zeros_like(left)], 1), 44100)
+        x = audio.read(self.dir / "stereo.wav", 16000)
+        self.assertEqual(len(x), 8000)
+        want = tone(0.5, 440) / 2
+        self.assertLess(float(np.abs(x[100:-100] - want[100:-100]).max()), 2e-3)
+
+    def test_splits(self):
+        names = [f"p{i}~take{t}.wav" for i in range(200) for t in range(2)]
+        sides = data.split(names, 0.1)
+        self.assertTrue(all(sides[f"p{i}~take0.wav"] == sides[f"p{i}~take1.wav"] for i in range(200)))
+        self.assertTrue(20 <= sum(sides.values()) <= 64)
+        more = data.split(names + ["new.wav"], 0.1)
+        self.assertTrue(all(more[n] == sides[n] for n in names))
+        self.assertEqual(data.split(["train/a.wav", "held-out/b.wav", "c.wav"], 0.5), {"train/a.wav": False, "held-out/b.wav": True})
+        two = data.split(["a.wav", "b.wav"], 0.05)
+        self.assertEqual(sorted(two.values()), [False, True])
+
+    def test_cache_and_crops(self):
+        folder = self.tones()
+        (folder / "broken.wav").write_bytes(b"RIFF nonsense")
+        m = config.ModelConfig()
+        corpus, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 512))
+        self.assertIn("skipped broken.wav", said)
+        self.assertEqual(len(corpus.pieces), 4)
+        for p in corpus.pieces:
+            want = audio.encode(audio.read(folder / p.name, 16000), "mulaw8")
+            self.assertTrue(np.array_equal(corpus.codes[p.begin:p.begin + p.length], want))
+        before = (self.dir / "cache").stat().st_mtime_ns
+        again, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 512))
+        self.assertEqual((self.dir / "cache").stat().st_mtime_ns, before, "made twice")
+        crops = data.Crops(again, False, 513, 7)
+        a, b = crops.batch(5, 0, 6), data.Crops(corpus, False, 513, 7).batch(5, 0, 6)
+        self.assertTrue(np.array_equal(a, b))
+        self.assertFalse(np.array_equal(a, crops.batch(6, 0, 6)))
+        flat = bytes(np.concatenate([corpus.codes[p.begin:p.begin + p.length] for p in corpus.side(False)]))
+        self.assertTrue(all(bytes(row) in flat for row in a))
+
+    def test_augments(self):
+        x = torch.from_numpy(audio.encode(tone(0.3, 400), "mulaw8"))[None].repeat(3, 1)
+        draw = torch.Generator().manual_seed(1)
+        out = augment.vary(x[:, :augment.longer(4000, 2.0)], 4000, "mulaw8", 6.0, 2.0, draw)
+        self.assertEqual((out.shape, out.dtype), ((3, 4000), torch.uint8))
+        y = audio.decode(out.numpy(), "mulaw8")
+        hz = np.abs(np.fft.rfft(y * np.hanning(4000), axis=1)).argmax(1) * 16000 / 4000
+        self.assertTrue(all(400 * 2 ** (-2 / 12) - 8 <= h <= 400 * 2 ** (2 / 12) + 8 for h in hz), hz)
+        self.assertGreater(float(np.ptp(hz)), 4)
+        self.assertGreater(float(np.ptp(np.abs(y).max(1))), 0.02)
+
+    def test_errors_name_what_is_wrong(self):
+        cases = [
+            (["--audio", str(self.dir / "none")], "no such folder"),
+            (["--audio", str(self.dir)], "found none"),
+        ]
+        for more, expected in cases:
+            code, said = quiet(fit.main, [*more, "--config", "configs/piano.json", "-o", str(self.dir / "run"), *TINY])
+            self.assertEqual(code, 2)
+            self.assertIn(expected, said)
+            self.assertNotIn("Traceback", said)
+        folder = self.tones(2, 0.01)
+        code, said = self.fit()
+        self.assertEqual(code, 2)
+        self.assertIn("too little training audio", said)
+        (folder / "tone0.wav").write_bytes(b"x")
+        (folder / "tone1.wav").write_bytes(b"x")
+        code, said = self.fit()
+        self.assertIn("none of 2 audio files could be read", said)
+        for change, expected in (("train.lr=fast", "train.lr: expected float"), ("model.wings=2", "unknown key wings"),
+                                 ("train.crop=257", "multiple of 4"), ("model.mixer=[\"s6\",\"h3\"]", "expected s6 or s4d"),
+                                 ("nonsense", "expected model.KEY=VALUE")):
+            code, said = self.fit("--set", change)
+            self.assertEqual(code, 2, change)
+            self.assertIn(expected, said)
+        code, said = quiet(fit.main, ["--audio", "x", "--config", "nowhere.json", "-o", "y"])
+        self.assertIn("configs/piano.json", said)
+
+
+class Fit(InFolder):
+    def learn_a_tone(self, mixer):
+        """Trains a tiny model on a tone; gives its run."""
+        for name in ("a.wav", "b.wav"):
+            write_wave(self.dir / "audio" / name, tone(1.0, 250))
+        run = "run-" + mixer
+        code, said = self.fit("--set", "train.steps=120", "--set", "train.lr=0.01", "--set", "train.ema=0.9",
+                              "--set", f'model.mixer=["{mixer}","s6"]', run=run)
+        self.assertEqual(code, 0, said)
+        return self.dir / run
+
+    def test_overfits_a_sine(self):
+        """Far below the 8 bits of knowing nothing; and the exported file says where it comes from."""
+        for mixer in ("s6", "s4d"):
+            with self.subTest(mixer=mixer):
+                run = self.learn_a_tone(mixer)
+                lines = [json.loads(x) for x in (run / "metrics.jsonl").read_text().splitlines()]
+                best = min(x["held_out_bits"] for x in lines if "held_out_bits" in x)
+                self.assertLess(best, 3.5)
+                model = self.dir / "model.safetensors"
+                code, said = quiet(export.main, [str(run), "-o", str(model), "--about", "licence=CC0",
+                                                 "--defaults", '{"temperature": 0.9}'])
+                self.assertEqual(code, 0, said)
+                weights, metadata = tensors.read(model)
+                about = json.loads(metadata["mambo.config"])["about"]
+                self.assertEqual((about["licence"], about["defaults"], about["updates"]), ("CC0", {"temperature": 0.9}, 120))
+                self.assertAlmostEqual(about["held_out_bits"], best, 3)
+                self.assertEqual(weights["center.0.in_proj.weight"].dtype, torch.float16)
+                self.assertEqual(weights["center.0.A_log"].dtype, torch.float32)
+
+    @unittest.skipUnless(os.environ.get("MAMBO"), "MAMBO names no engine to compare with")
+    def test_the_engine_agrees(self):
+        """`mambo eval` of the exported file gives the bits a sample that PyTorch gives."""
+        clip = 0.3 * np.random.default_rng(1).standard_normal(2049) * np.linspace(0, 1, 2049)
+        write_wave(self.dir / "clip.wav", clip)
+        codes = audio.encode(audio.read(self.dir / "clip.wav", 16000), "mulaw8")
+        for mixer in ("s6", "s4d"):
+            with self.subTest(mixer=mixer):
+                model = self.dir / "model.safetensors"
+                code, said = quiet(export.main, [str(self.learn_a_tone(mixer)), "-o", str(model)])
+                self.assertEqual(code, 0, said)
+                mine = evaluate.bits(evaluate.open_network(str(model)), [codes], torch.device("cpu"), False)[0]
+                told = subprocess.run([os.environ["MAMBO"], "eval", "-m", str(model), "-a", str(self.dir / "clip.wav"),
+                                       "--weights", "f32", "--backend", "cpu", "--json", "--quiet"],
+                                      capture_output=True, text=True)
+                self.assertEqual(told.returncode, 0, told.stderr)
+                self.assertAlmostEqual(json.loads(told.stdout)["bits_per_sample"], mine, delta=1e-3)
+
+    def test_resumes_exactly(self):
+        """Stopped in the middle and resumed, a run ends with the weights of one that was not, bit for bit."""
+        self.tones()
+        more = ["--set", "train.steps=12", "--set", "train.gain_db=3", "--set", "train.pitch_semitones=1"]
+        self.assertEqual(self.fit(*more, run="whole")[0], 0)
+        count = 0
+        original = trainer.Trainer.update
+
+        def interrupted(self, *args):
+            nonlocal count
+            count += 1
+            if count == 5:
+                os.kill(os.getpid(), 2)  # Ctrl-C
+            return original(self, *args)
+
+        trainer.Trainer.update = interrupted
+        try:
+            code, said = self.fit(*more, run="parts")
+        finally:
+            trainer.Trainer.update = original
+        self.assertEqual(code, 130, said)
+        self.assertIn("stopped after update 5", said)
+        self.assertEqual(checkpoint.load(self.dir / "parts" / "last.pt")["step"], 5)
+        code, said = self.fit(*more, run="parts")
+        self.assertIn("going on from update 5", said)
+        a, b = (checkpoint.load(self.dir / r / "last.pt") for r in ("whole", "parts"))
+        for part in ("model", "ema"):
+            self.assertEqual([k for k in a[part] if not torch.equal(a[part][k], b[part][k])], [])
+        self.assertEqual((a["step"], a["samples"]), (b["step"], b["samples"]))
+        code, said = self.fit(*more, "--set", "model.d_state=8", run="parts")
+        self.assertEqual(code, 2)
+        self.assertIn("d_state", said)
+
+    def test_accumulation_is_one_large_batch(self):
+        self.tones()
+        ends = []
+        for parts in (1, 2):
+            t = config.TrainConfig(crop=256, batch=4, accumulate=parts, warmup=1)
+            made = trainer.Trainer(config.Config(config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"]), t),
+                                  machines.Machines("cpu"), True)
+            codes = torch.randint(0, 256, (4, 257), generator=torch.Generator().manual_seed(3), dtype=torch.uint8)
+            made.update(list(codes.split(4 // parts)), 0.5)
+            ends.append(torch.cat([p.detach().flatten() for p in made.model.parameters()]))
+        torch.testing.assert_close(ends[0], ends[1], rtol=0, atol=2e-5)
+
+    @unittest.skipUnless(torch.distributed.is_available() and torch.distributed.is_gloo_available()
+                         if hasattr(torch.distributed, "is_gloo_available") else torch.distributed.is_available(),
+                         "this PyTorch has no distributed training")
+    def test_two_processes(self):
+        """Two processes as torchrun starts them: both stop, one writes."""
+        self.tones()
+        arguments = ["--audio", str(self.dir / "audio"), "--config", "configs/piano.json", "-o", str(self.dir / "run"), *TINY,
+                     "--set", "train.steps=4"]
+        # What torchrun sets; Debian's torchrun does not start under Python 3.11.
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        started = [subprocess.Popen(
+            [sys.executable, "-m", "train.fit", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "RANK": str(rank), "LOCAL_RANK": str(rank),
+                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}) for rank in range(2)]
+        said = [process.communicate(timeout=100)[0] for process in started]
+        self.assertEqual([process.returncode for process in started], [0, 0], said)
+        saved = checkpoint.load(self.dir / "run" / "last.pt")
+        self.assertEqual((saved["step"], saved["samples"]), (4, 4 * 4 * 256))
+
+    def test_checkpoints_of_others_are_refused(self):
+        (self.dir / "run").mkdir()
+        (self.dir / "run" / "last.pt").write_bytes(b"not a checkpoint")
+        code, said = quiet(export.main, [str(self.dir / "run"), "-o", str(self.dir / "m.safetensors")])
+        self.assertEqual(code, 2)
+        self.assertIn("expected a checkpoint of train.fit", said)
+        code, said = quiet(export.main, [str(self.dir / "nothing"), "-o", str(self.dir / "m.safetensors")])
+        self.assertEqual(code, 2)
+        self.assertIn("no such checkpoint", said)
+        self.assertFalse((self.dir / "m.safetensors").exists())
+
+    def test_learning_rate(self):
+        t = config.TrainConfig(lr=1.0, warmup=10, lr_end=0.1)
+        self.assertAlmostEqual(trainer.learning_rate(t, 0, 0.0), 0.1)
+        self.assertAlmostEqual(trainer.learning_rate(t, 100, 0.5), 0.55)
+        self.assertAlmostEqual(trainer.learning_rate(t, 100, 1.0), 0.1)
+        self.assertTrue(math.isclose(trainer.learning_rate(t, 9, 0.0), 1.0))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,168 @@
+"""Model, optimiser and average of the weights; one update; what a checkpoint holds of them."""
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+
+import torch
+
+from . import config as configs
+from .config import UserError
+from .machines import Machines
+from .model import Network
+
+
+def parameter_groups(model: Network, decay: float):
+    """Weight decay on matrices alone: norms, biases, D and what shapes the decays are left as they are."""
+    plain = ("norm.weight", "norm_f.weight", "bias", "A_log", "A_im", "log_dt", ".D", "conv1d.weight", ".C")
+    groups = {decay: [], 0.0: []}
+    for name, p in model.named_parameters():
+        groups[0.0 if name.endswith(plain) else decay].append(p)
+    return [dict(params=ps, weight_decay=wd) for wd, ps in groups.items() if ps]
+
+
+def learning_rate(t: configs.TrainConfig, step: int, progress: float) -> float:
+    warm = min(1.0, (step + 1) / max(1, t.warmup))
+    return t.lr * warm * (t.lr_end + (1 - t.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+class GraphedPass:
+    """Forward and backward recorded once as a CUDA graph and replayed: a small model's thousand kernels take the CPU
+    longer to launch than the GPU to run. The graph's gradients are where .grad points, so after a replay they are as
+    if backward had run on cleared ones."""
+
+    def __init__(self, net, codes, autocast):
+        self.codes = codes.clone()
+        self.parameters = [p for p in net.parameters() if p.requires_grad]
+
+        def run():
+            with autocast():
+                loss = net(self.codes)
+            loss.backward()
+            return loss.detach()
+
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # compiles and warms up outside the record
+            for _ in range(2):
+                self.clear()
+                run()
+        torch.cuda.current_stream().wait_stream(stream)
+        self.clear()
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.loss = run()
+        self.gradients = [p.grad for p in self.parameters]
+
+    def clear(self):
+        for p in self.parameters:
+            p.grad = None
+
+    def __call__(self, codes):
+        """The loss, and .grad of every parameter. Both are the graph's own: overwritten by the next call."""
+        self.codes.copy_(codes)
+        self.graph.replay()
+        for p, g in zip(self.parameters, self.gradients):
+            p.grad = g
+        return self.loss
+
+
+class Trainer:
+    """Model, optimiser, EMA and what a checkpoint holds of them."""
+
+    def __init__(self, config: configs.Config, machines: Machines, float32: bool, graph: bool = True):
+        t = config.train
+        torch.manual_seed(t.seed)  # the same start on every rank
+        self.config, self.machines = config, machines
+        self.model = Network(config.model).to(machines.device)
+        self.ema = Network(config.model).to(machines.device)
+        self.ema.load_state_dict(self.model.state_dict())
+        self.ema.requires_grad_(False)
+        extra = dict(fused=True) if machines.device.type == "cuda" else {}
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.model, t.weight_decay), lr=t.lr,
+                                           betas=(0.9, t.beta2), **extra)
+        self.bf16 = machines.device.type == "cuda" and not float32
+        self.step, self.seconds, self.samples, self.best = 0, 0.0, 0, math.inf
+        self.net: torch.nn.Module = _Loss(self.model)
+        if machines.count > 1:
+            here = [torch.cuda.current_device()] if machines.device.type == "cuda" else None
+            self.net = torch.nn.parallel.DistributedDataParallel(self.net, device_ids=here)
+        # One part a batch: parts would need their gradients added up outside the graph.
+        self.graph = graph and machines.device.type == "cuda" and machines.count == 1 and t.accumulate == 1
+        self.graphed = None
+
+    def autocast(self):
+        return torch.autocast("cuda", torch.bfloat16) if self.bf16 else contextlib.nullcontext()
+
+    def _gradients(self, parts: list[torch.Tensor]):
+        """Mean nats a code over the parts; .grad holds its gradient."""
+        if self.graph:
+            if self.graphed is None:
+                self.graphed = GraphedPass(self.net, parts[0], self.autocast)
+            return self.graphed(parts[0]).clone()
+        loss = torch.zeros((), device=self.machines.device)
+        for i, codes in enumerate(parts):
+            last = i == len(parts) - 1
+            quiet = self.net.no_sync() if not last and hasattr(self.net, "no_sync") else contextlib.nullcontext()
+            with quiet:  # DDP adds up over the GPUs once, with the last part
+                with self.autocast():
+                    nats = self.net(codes)
+                (nats / len(parts)).backward()
+            loss += nats.detach() / len(parts)
+        return loss
+
+    def update(self, parts: list[torch.Tensor], progress: float):
+        """One update from crops [count, L+1] a part. Gives (nats a code, norm of the gradient), on the device."""
+        t = self.config.train
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(t, self.step, progress)
+        loss = self._gradients(parts)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), t.clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        # The first updates are followed closely, then ever more slowly: an average needs no start of its own.
+        keep = min(t.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            ours, theirs = list(self.ema.parameters()), list(self.model.parameters())
+            torch._foreach_mul_(ours, keep)
+            torch._foreach_add_(ours, theirs, alpha=1 - keep)
+        self.step += 1
+        self.samples += self.machines.count * sum(p.shape[0] * (p.shape[1] - 1) for p in parts)
+        return loss, norm
+
+    @torch.no_grad()
+    def held_out_bits(self, batches: list[torch.Tensor]) -> float:
+        """Bits a sample of the averaged weights on the same held-out crops each time; ranks share them."""
+        total = 0.0
+        with self.autocast():
+            for codes in batches:
+                total += float(self.ema.loss(codes.to(self.machines.device)))
+        return self.machines.mean(total / max(1, len(batches)) / math.log(2))[0]
+
+    def state(self, audio: list[str]) -> dict:
+        return dict(config=self.config.as_json(), model=self.model.state_dict(), ema=self.ema.state_dict(),
+                    optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
+                    samples=self.samples, best=self.best, audio=[str(a) for a in audio],
+                    torch=torch.__version__)
+
+    def resume(self, saved: dict, path: Path) -> None:
+        if saved["config"]["model"] != self.config.as_json()["model"]:
+            changed = [k for k, v in self.config.as_json()["model"].items() if saved["config"]["model"].get(k) != v]
+            raise UserError(f"{path}: its model is another: {', '.join(changed)} differ from the config; "
+                            "give another -o, or --fresh to overwrite it")
+        self.model.load_state_dict(saved["model"])
+        self.ema.load_state_dict(saved["ema"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.step, self.seconds, self.samples, self.best = (saved[k] for k in ("step", "seconds", "samples", "best"))
+
+
+class _Loss(torch.nn.Module):
+    """What DDP wraps: codes in, one number out."""
+
+    def __init__(self, model: Network):
+        super().__init__()
+        self.model = model
+
+    def forward(self, codes):
+        return self.model.loss(codes)
