@@ -79,6 +79,8 @@ class ModelConfig:
 @dataclass
 class TrainConfig:
     crop: int = 16384          # samples a crop
+    whole: bool = False        # crops are whole files from their first sample, after one code of silence; a shorter
+    #                            file is padded with silence, of a longer one the beginning is taken
     batch: int = 32            # crops a step, in all (over every GPU and every accumulated part)
     accumulate: int = 1        # parts of the batch that go through the network one after the other
     steps: int = 20000         # updates; `--minutes` replaces them by time
@@ -101,6 +103,8 @@ class TrainConfig:
         if self.crop < 1 or self.crop % model.stride:
             raise UserError(f"{where}: train.crop: expected a multiple of {model.stride}, the product of pool, "
                             f"found {self.crop}")
+        if self.whole and self.pitch_semitones:
+            raise UserError(f"{where}: train.pitch_semitones: expected 0 with train.whole, found {self.pitch_semitones}")
         if self.batch % self.accumulate:
             raise UserError(f"{where}: train.batch: expected a multiple of accumulate ({self.accumulate}), "
                             f"found {self.batch}")
@@ -127,8 +131,10 @@ def _fill(cls, values, where: str):
         if key not in known:
             raise UserError(f"{where}: unknown key {key}; expected one of {', '.join(sorted(known))}")
         default = getattr(cls(), key)
-        good = isinstance(value, (int, float)) and not isinstance(value, bool) if isinstance(default, float) \
-            else isinstance(value, type(default)) and not isinstance(value, bool)
+        if isinstance(default, float):
+            good = isinstance(value, (int, float)) and not isinstance(value, bool)
+        else:
+            good = type(value) is type(default)
         if not good:
             raise UserError(f"{where}.{key}: expected {type(default).__name__}, found {value!r}")
     return cls(**values)

@@ -23,6 +23,8 @@ import numpy as np
 from . import audio
 from .config import ModelConfig, UserError
 
+SILENCE = 128  # in both encodings; what generation from nothing begins with
+
 
 @dataclass
 class Piece:
@@ -74,8 +76,9 @@ def _encode_file(job):
         return str(e)
 
 
-def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, crop: int, say=print) -> Corpus:
-    """Reads or makes the cache. Errors say what was expected of the folder and what is there."""
+def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, least: int, say=print) -> Corpus:
+    """Reads or makes the cache. Errors say what was expected of the folder and what is there: on each side at least
+    one file of `least` samples."""
     files: list[tuple[str, Path]] = []
     for folder in folders:
         root = Path(folder)
@@ -101,11 +104,11 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, c
 
     for held in (False, True) if held_out > 0 else (False,):
         longest = max((p.length for p in corpus.side(held)), default=0)
-        if longest < crop + 1:
+        if longest < least:
             which = "held-out" if held else "training"
             raise UserError(
-                f"{', '.join(folders)}: too little {which} audio: expected at least one file of {crop + 1} samples "
-                f"({(crop + 1) / model.sample_rate:.1f} s, the crop), found {len(corpus.side(held))} files, the longest of "
+                f"{', '.join(folders)}: too little {which} audio: expected at least one file of {least} samples "
+                f"({least / model.sample_rate:.1f} s, the crop), found {len(corpus.side(held))} files, the longest of "
                 f"{longest} samples")
     return corpus
 
@@ -148,20 +151,25 @@ class Crops:
     """Random crops. Which ones depends on (seed, step, part) alone, so a resumed run sees what an unbroken one
     would have seen, and every part of a batch is drawn where it is used, on any number of machines."""
 
-    def __init__(self, corpus: Corpus, held_out: bool, length: int, seed: int):
-        self.codes, self.length, self.seed = corpus.codes, length, seed
-        pieces = [p for p in corpus.side(held_out) if p.length >= length]
+    def __init__(self, corpus: Corpus, held_out: bool, length: int, seed: int, whole: bool = False):
+        self.codes, self.length, self.seed, self.whole = corpus.codes, length, seed, whole
+        pieces = [p for p in corpus.side(held_out) if p.length >= (1 if whole else length)]
         self.begin = np.array([p.begin for p in pieces], np.int64)
-        self.room = np.array([p.length - length + 1 for p in pieces], np.int64)  # places a crop can begin
+        self.size = np.array([p.length for p in pieces], np.int64)
+        # Places a crop can begin: every place of every piece is equally likely, or every piece is.
+        self.room = np.ones_like(self.size) if whole else self.size - length + 1
         self.edges = np.cumsum(self.room)
 
     def batch(self, step: int, part: int, count: int) -> np.ndarray:
-        """uint8 [count, length]; every place of every piece is equally likely."""
+        """uint8 [count, length]."""
         seed = np.random.SeedSequence([self.seed, step, part])
         places = np.random.Generator(np.random.Philox(seed)).integers(0, self.edges[-1], count)
-        piece = np.searchsorted(self.edges, places, side="right")
-        start = self.begin[piece] + places - (self.edges[piece] - self.room[piece])
-        out = np.empty((count, self.length), np.uint8)
-        for row, s in zip(out, start):
-            row[:] = self.codes[s:s + self.length]
+        out = np.full((count, self.length), SILENCE, np.uint8)
+        for row, piece, place in zip(out, np.searchsorted(self.edges, places, side="right"), places):
+            if self.whole:
+                have = min(self.size[piece], self.length - 1)
+                row[1:have + 1] = self.codes[self.begin[piece]:self.begin[piece] + have]
+            else:
+                start = self.begin[piece] + place - (self.edges[piece] - self.room[piece])
+                row[:] = self.codes[start:start + self.length]
         return out

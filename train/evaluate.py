@@ -65,6 +65,7 @@ def main(argv=None) -> int:
     p.add_argument("--crop", type=int, default=65536, metavar="N", help="samples of each crop (default: 65536)")
     p.add_argument("--crops", type=int, default=64, metavar="N", help="how many (default: 64)")
     p.add_argument("--skip", type=int, default=0, metavar="N", help="samples at the start of each that do not count")
+    p.add_argument("--whole", action="store_true", help="whole files after one code of silence, as train.whole")
     p.add_argument("--held-out", type=float, default=0.05, metavar="SHARE", help="as in train.held_out")
     p.add_argument("--last", action="store_true", help="the last weights of a run, not the best")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
@@ -77,8 +78,9 @@ def main(argv=None) -> int:
         for path in args.models:
             net = open_network(path, args.last)
             crop = args.crop // net.config.stride * net.config.stride
-            corpus = data.load(args.audio, net.config, Path(args.cache), args.held_out, crop)
-            batch = data.Crops(corpus, True, crop + 1, 0).batch(0, 0, args.crops)
+            least = 1 if args.whole else crop + 1
+            corpus = data.load(args.audio, net.config, Path(args.cache), args.held_out, least)
+            batch = data.Crops(corpus, True, crop + 1, 0, args.whole).batch(0, 0, args.crops)
             each = bits(net, batch, device, device.type == "cuda" and not args.float32, args.skip)
             mean = sum(each) / len(each)
             error = (sum((b - mean) ** 2 for b in each) / max(1, len(each) - 1) / len(each)) ** 0.5

@@ -74,7 +74,7 @@ def held_out_batches(corpus, t: configs.TrainConfig, machines: Machines, per_par
     """The same crops each time, shared among the ranks."""
     if not corpus.side(True):
         return []
-    crops = data.Crops(corpus, True, t.crop + 1, 0)
+    crops = data.Crops(corpus, True, t.crop + 1, 0, t.whole)
     each = max(1, min(per_part, t.eval_crops))
     return [torch.from_numpy(crops.batch(i, machines.rank, each))
             for i in range(max(1, t.eval_crops // (each * machines.count)))]
@@ -96,11 +96,14 @@ def train(args) -> int:
 
     if not machines.first:
         machines.wait()  # the first rank encodes
-    corpus = data.load(args.audio, m, Path(args.cache) if args.cache else run / "data", t.held_out, t.crop, say)
+    corpus = data.load(args.audio, m, Path(args.cache) if args.cache else run / "data", t.held_out,
+                       1 if t.whole else t.crop + 1, say)
     if machines.first:
         machines.wait()
-    have = min(augment.longer(t.crop + 1, t.pitch_semitones), max(p.length for p in corpus.side(False)))
-    crops = data.Crops(corpus, False, have, t.seed)
+    have = augment.longer(t.crop + 1, t.pitch_semitones)
+    if not t.whole:
+        have = min(have, max(p.length for p in corpus.side(False)))
+    crops = data.Crops(corpus, False, have, t.seed, t.whole)
 
     trainer = Trainer(config, machines, args.float32, not args.no_graph)
     last = run / "last.pt"

@@ -174,14 +174,14 @@ class Data(InFolder):
         folder = self.tones()
         (folder / "broken.wav").write_bytes(b"RIFF nonsense")
         m = config.ModelConfig()
-        corpus, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 512))
+        corpus, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 513))
         self.assertIn("skipped broken.wav", said)
         self.assertEqual(len(corpus.pieces), 4)
         for p in corpus.pieces:
             want = audio.encode(audio.read(folder / p.name, 16000), "mulaw8")
             self.assertTrue(np.array_equal(corpus.codes[p.begin:p.begin + p.length], want))
         before = (self.dir / "cache").stat().st_mtime_ns
-        again, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 512))
+        again, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 513))
         self.assertEqual((self.dir / "cache").stat().st_mtime_ns, before, "made twice")
         crops = data.Crops(again, False, 513, 7)
         a, b = crops.batch(5, 0, 6), data.Crops(corpus, False, 513, 7).batch(5, 0, 6)
@@ -189,6 +189,18 @@ class Data(InFolder):
         self.assertFalse(np.array_equal(a, crops.batch(6, 0, 6)))
         flat = bytes(np.concatenate([corpus.codes[p.begin:p.begin + p.length] for p in corpus.side(False)]))
         self.assertTrue(all(bytes(row) in flat for row in a))
+
+    def test_whole_files_follow_silence(self):
+        write_wave(self.dir / "audio" / "train" / "a.wav", tone(0.02, 300))
+        write_wave(self.dir / "audio" / "train" / "b.wav", tone(0.05, 500))
+        write_wave(self.dir / "audio" / "held-out" / "c.wav", tone(0.02, 400))
+        corpus = data.load([str(self.dir / "audio")], config.ModelConfig(), self.dir / "cache", 0.3, 1)
+        rows = data.Crops(corpus, False, 401, 1, whole=True).batch(0, 0, 20)
+        expected = []
+        for p in corpus.side(False):
+            codes = corpus.codes[p.begin:p.begin + min(400, p.length)]
+            expected.append(bytes(np.concatenate([[128], codes, np.full(400 - len(codes), 128)]).astype(np.uint8)))
+        self.assertEqual({bytes(r) for r in rows}, set(expected))
 
     def test_augments(self):
         x = torch.from_numpy(audio.encode(tone(0.3, 400), "mulaw8"))[None].repeat(3, 1)
