@@ -11,32 +11,44 @@ from .data import Crops
 
 class Feeder:
     """Reads the next batches from disk while the GPU works on the present one. A thread of its own; batches are
-    numbered, so what arrives does not depend on when."""
+    numbered, so what arrives does not depend on when. What goes wrong there is raised by next()."""
 
-    def __init__(self, crops: Crops, first: int, accumulate: int, rank: int, count: int, pinned: bool, ahead=4):
+    def __init__(self, crops: Crops, first: int, accumulate: int, rank: int, count: int, pinned: bool, ahead: int = 4):
+        self.crops, self.first, self.accumulate, self.rank = crops, first, accumulate, rank
+        self.count, self.pinned = count, pinned
         self.queue: queue.Queue = queue.Queue(ahead)
         self.stopped = threading.Event()
-
-        def work():
-            step = first
-            while not self.stopped.is_set():
-                for i in range(accumulate):
-                    t = torch.from_numpy(crops.batch(step, rank * accumulate + i, count))
-                    t = t.pin_memory() if pinned else t
-                    while not self.stopped.is_set():
-                        try:
-                            self.queue.put(t, timeout=0.2)
-                            break
-                        except queue.Full:
-                            pass
-                step += 1
-
-        self.thread = threading.Thread(target=work, daemon=True)
+        self.thread = threading.Thread(target=self._work, daemon=True)
         self.thread.start()
 
-    def next(self):
-        return self.queue.get(timeout=600)
+    def _work(self) -> None:
+        step = self.first
+        while not self.stopped.is_set():
+            for i in range(self.accumulate):
+                try:
+                    batch = torch.from_numpy(self.crops.batch(step, self.rank * self.accumulate + i, self.count))
+                    batch = batch.pin_memory() if self.pinned else batch
+                except Exception as e:  # a disk that went away, memory that ran out
+                    self._put(e)
+                    return
+                self._put(batch)
+            step += 1
 
-    def stop(self):
+    def _put(self, item) -> None:
+        while not self.stopped.is_set():
+            try:
+                self.queue.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                pass
+
+    def next(self) -> torch.Tensor:
+        """uint8 [count, length]; waits for it."""
+        item = self.queue.get()
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+    def stop(self) -> None:
         self.stopped.set()
         self.thread.join()

@@ -12,7 +12,7 @@ import triton.language as tl
 
 from .triton_scan import chunking
 
-CHANNELS = 32    # channels a program; one warp
+CHANNELS = 16    # channels a program; one warp
 STRIDE = 2       # of the states, one in so many is kept for the backward pass
 FULL_GPU = 4096  # programs that fill a large GPU evenly; with fewer, time is cut finer
 
