@@ -9,21 +9,6 @@
 namespace mambo::testing {
 namespace {
 
-struct Case {
-  Variant variant;
-  Shape shape;
-};
-
-void PrintTo(const Case& c, std::ostream* out) { *out << c.variant.name() << " " << c.shape.name; }
-
-std::vector<Case> cases() {
-  std::vector<Case> all;
-  for (const Variant& v : variants_under_test()) {
-    for (const Shape& s : shapes()) all.push_back({v, s});
-  }
-  return all;
-}
-
 class Parity : public ::testing::TestWithParam<Case> {
  protected:
   Parity() : network_(GetParam().shape) {}
@@ -109,14 +94,16 @@ TEST_P(Parity, PrefillShowsLogitsAndLayersOfEveryStep) {
    public:
     Sink(int vocab, std::size_t layers) : LogitSink(vocab), delta(layers) {}
     bool wants_layer(int) const override { return true; }
-    void layer(int l, std::uint64_t first, int rows, const float* d, const float*,
-               const float*) override {
+    void layer(int l, std::uint64_t first, int rows, const float* d, const float* B,
+               const float* C) override {
       EXPECT_EQ(first, steps_seen[l]);
+      s4d[l] = B == nullptr && C == nullptr;
       steps_seen[l] += static_cast<std::uint64_t>(rows);
       if (rows > 0) delta[static_cast<std::size_t>(l)] = {d, d + rows};  // rows * d_inner >= rows
     }
     std::vector<std::vector<float>> delta;
     std::map<int, std::uint64_t> steps_seen;
+    std::map<int, bool> s4d;
   };
   const auto codes = random_codes(4500, 9);
   Sink sink(network_.view().vocab, network_.view().layers.size());
@@ -128,6 +115,8 @@ TEST_P(Parity, PrefillShowsLogitsAndLayersOfEveryStep) {
         network_.view().tiers[static_cast<std::size_t>(network_.view().layers[l].tier)].stride;
     EXPECT_EQ(sink.steps_seen[static_cast<int>(l)],
               codes.size() / static_cast<std::size_t>(stride));
+    const bool s4d = network_.view().layers[l].mixer == Mixer::s4d;
+    EXPECT_EQ(sink.s4d[static_cast<int>(l)], s4d) << "has B and C of the input, or has not";
   }
   const auto stepped = engine_->make_state();
   double worst = 0;
@@ -215,9 +204,8 @@ TEST_P(Parity, TheSameWorkGivesTheSameBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases()), [](const auto& p) {
-  return p.param.variant.name() + "_" + p.param.shape.name;
-});
+INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases_under_test(all_shapes())),
+                         [](const auto& p) { return p.param.name(); });
 
 #if MAMBO_HAS_CPU
 // A GPU has no threads to choose.
@@ -239,7 +227,7 @@ TEST_P(CpuThreads, PrefillIsTheSameForAnyNumberOfThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, CpuThreads,
-                         ::testing::Combine(::testing::ValuesIn(shapes()),
+                         ::testing::Combine(::testing::ValuesIn(all_shapes()),
                                             ::testing::Values(WeightStorage::f32,
                                                               WeightStorage::half)),
                          [](const auto& p) {
