@@ -1,7 +1,7 @@
 // What a backend is given: shapes and views of the weights of one network, as plain data.
 // The mathematics (S6 or S4D blocks inside a causal U-Net) and the names follow Gu & Dao, arXiv
-// 2312.00752, Gu et al., arXiv 2206.11893, and Goel et al., arXiv 2202.09729. Row-major everywhere; widths and counts are in
-// elements.
+// 2312.00752, Gu et al., arXiv 2206.11893, and Goel et al., arXiv 2202.09729. Row-major everywhere;
+// widths and counts are in elements.
 #pragma once
 
 #include <cstddef>
@@ -44,9 +44,9 @@ struct TensorView {
 void to_float(const TensorView& t, float* out);
 std::vector<float> to_float(const TensorView& t);
 
-// What carries a block's memory. s6: selective, delta, B and C are of the input. s4d: time-invariant,
-// diagonal and complex: h = exp(dt A) h + u, y = 2 Re(sum C (exp(dt A) - 1) / A h) + D u with
-// A = -exp(A_log) + i A_im and dt = exp(log_dt).
+// What carries a block's memory. s6: selective, delta, B and C are of the input. s4d:
+// time-invariant, diagonal and complex: h = exp(dt A) h + u, y = 2 Re(sum C (exp(dt A) - 1) / A h)
+// + D u with A = -exp(A_log) + i A_im and dt = exp(log_dt).
 enum class Mixer : std::uint8_t { s6, s4d };
 const char* mixer_name(Mixer m);  // "s6", "s4d": the names of the configuration
 

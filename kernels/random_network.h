@@ -22,8 +22,9 @@ struct NetworkShape {
   std::vector<int> M = {8};        // complex states of the s4d layers, taken in turn
 };
 
-// "piano" (the shipped model's), "piano-s4d" (the same with a time-invariant outermost tier), "sc09" (that of Goel et al. for spoken digits, in Mamba blocks),
-// "flat256", "flat512": what docs/performance.md measures. Throws Error naming what there is.
+// "piano" (the shipped model's), "piano-s4d" (the same with a time-invariant outermost tier),
+// "sc09" (that of Goel et al. for spoken digits, in Mamba blocks), "flat256", "flat512": what
+// docs/performance.md measures. Throws Error naming what there is.
 NetworkShape named_shape(const std::string& name);
 std::vector<std::string> shape_names();
 

@@ -94,8 +94,8 @@ std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
   std::vector<Mixer> out;
   for (std::size_t s = 0; s < tiers; ++s) {
     const std::string name = json_string((*mixer)[s], keys.where(), "mixer");
-    const auto known = std::find_if(mixers.begin(), mixers.end(),
-                                    [&](Mixer m) { return name == mixer_name(m); });
+    const auto known =
+        std::find_if(mixers.begin(), mixers.end(), [&](Mixer m) { return name == mixer_name(m); });
     if (known == mixers.end()) {
       throw Error(keys.where() + ": tier " + std::to_string(s) +
                   ": unknown mixer: expected s6 or s4d, found " + printable(name));

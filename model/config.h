@@ -30,7 +30,7 @@ struct Config {
   int d_conv = 4;
   double norm_eps = 1e-5;
   std::vector<Mixer> mixers;  // one a tier; empty: all s6
-  std::string about;  // free-form provenance: the JSON text of "about", or empty
+  std::string about;          // free-form provenance: the JSON text of "about", or empty
 
   int tiers() const { return static_cast<int>(layers.size()); }
   int width(int tier) const;    // d_model * widen^tier

@@ -169,8 +169,7 @@ class CpuEngine final : public Engine {
         for (std::size_t row = 0; row < states * parts; ++row) {
           const std::size_t n = row / parts;
           const std::size_t part = row % parts;
-          f(layout().layers[i].h +
-                (part * static_cast<std::size_t>(l.d_inner) + c) * states + n,
+          f(layout().layers[i].h + (part * static_cast<std::size_t>(l.d_inner) + c) * states + n,
             plan_.layers[i].h + (c / kBlock * states * parts + row) * kBlock + c % kBlock, 1);
         }
       }

@@ -183,10 +183,9 @@ Network::Network(const NetworkView& view, WeightStorage weight_storage)
   weight_bytes += embed.size() * 4;
   for (const Layer& l : layers) {
     for (const Linear* m : {&l.in_proj, &l.x_proj, &l.dt_proj, &l.out_proj}) count(*m);
-    weight_bytes +=
-        (l.A.size() + l.modes.size() + l.D.size() + l.conv.size() + l.conv_bias.size() +
-         l.norm.size()) *
-        4;
+    weight_bytes += (l.A.size() + l.modes.size() + l.D.size() + l.conv.size() + l.conv_bias.size() +
+                     l.norm.size()) *
+                    4;
   }
   for (const Tier& t : tiers) {
     if (t.pool == 0) continue;

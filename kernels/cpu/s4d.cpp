@@ -31,8 +31,7 @@ std::complex<float> round_decay(Complex z) {
 }  // namespace
 
 Mode discretise(double dt, Complex A, Complex C) {
-  const Complex less_one = expm1(dt * A);
-  return {less_one + 1.0, 2.0 * C * (A == 0.0 ? Complex(dt) : less_one / A)};
+  return {std::exp(dt * A), 2.0 * C * (A == 0.0 ? Complex(dt) : expm1(dt * A) / A)};
 }
 
 AlignedBuffer<float> make_modes(const LayerView& layer, int d_inner, int dp) {
@@ -49,8 +48,8 @@ AlignedBuffer<float> make_modes(const LayerView& layer, int d_inner, int dp) {
       const Mode mode = discretise(dt, {-std::exp(static_cast<double>(A_log[i])), A_im[i]},
                                    {C[2 * i], C[2 * i + 1]});
       const std::complex<float> decay = round_decay(mode.decay);
-      float* out = modes.data() +
-                   (static_cast<std::size_t>(c / kBlock) * M + m) * kMode * kBlock + c % kBlock;
+      float* out = modes.data() + (static_cast<std::size_t>(c / kBlock) * M + m) * kMode * kBlock +
+                   c % kBlock;
       out[0 * kBlock] = decay.real();
       out[1 * kBlock] = decay.imag();
       out[2 * kBlock] = static_cast<float>(mode.gain.real());
