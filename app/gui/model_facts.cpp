@@ -22,6 +22,19 @@ std::string group_name(const LayerView& layer) {
   return "center";
 }
 
+// Each number once, in the order in which it is met.
+std::string states_words(const std::vector<LayerFacts>& layers) {
+  std::vector<std::string> met;
+  for (const LayerFacts& l : layers) {
+    std::string words = std::to_string(l.states) + (l.time_invariant ? " complex" : "");
+    if (std::find(met.begin(), met.end(), words) == met.end()) met.push_back(std::move(words));
+  }
+  constexpr std::size_t most = 3;
+  std::string all;
+  for (std::size_t i = 0; i < std::min(met.size(), most); ++i) all += (i == 0 ? "" : ", ") + met[i];
+  return met.size() > most ? all + " ..." : all;
+}
+
 }  // namespace
 
 int favourite_layer(const NetworkView& net) {
@@ -36,7 +49,6 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
   const NetworkView& net = model->network();
   facts.name = config.name.empty() ? model->path().stem().string() : config.name;
   facts.rate = config.sample_rate;
-  facts.state = net.d_state;
   for (const LayerView& layer : net.layers) {
     const TierView& tier = net.tiers[static_cast<std::size_t>(layer.tier)];
     LayerFacts f;
@@ -45,6 +57,8 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
     f.tier = layer.tier;
     f.stride = tier.stride;
     f.channels = tier.d_inner;
+    f.time_invariant = layer.mixer == Mixer::s4d;
+    f.states = layer.states();
     f.starts_group = facts.layers.empty() || facts.layers.back().group != f.group;
     f.log2_numerator = horizon_numerators(net, layer, config.sample_rate);
     for (float& v : f.log2_numerator) v = std::log2(v);
@@ -52,6 +66,7 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
                      static_cast<float>(f.log2_numerator.size());
     facts.layers.push_back(std::move(f));
   }
+  facts.states = states_words(facts.layers);
   facts.favourite = favourite_layer(net);
   facts.model = std::move(model);
   return facts;
