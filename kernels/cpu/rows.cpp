@@ -155,7 +155,8 @@ HWY_INLINE void ScanModes(const float* HWY_RESTRICT modes, const float* skip_wei
 
 void ScanBlockS4d(const Layer& l, int block, int rows, const float* u, const float* z,
                   size_t uz_stride, float* h, float* y) {
-  constexpr int kStates = kLanes == 16 ? 8 : 4;
+  constexpr int kMany = kLanes == 16 ? 8 : 4;  // two registers each
+  constexpr int kSome = kMany / 2;
   const int M = l.states;
   const float* modes = l.modes.data() + static_cast<size_t>(block) * M * cpu::kMode * 16;
   for (int i = 0; i < 16; i += kStep) {
@@ -168,12 +169,10 @@ void ScanBlockS4d(const Layer& l, int block, int rows, const float* u, const flo
                          uz_stride, h + m * 2 * 16 + i, y + c, m == 0, m + kHere >= M);
         m += kHere;
       };
-      if (M - m >= kStates)
-        run(std::integral_constant<int, kStates>());
-      else if (M - m >= 4)
-        run(std::integral_constant<int, 4>());
-      else if (M - m >= 2)
-        run(std::integral_constant<int, 2>());
+      if (M - m >= kMany)
+        run(std::integral_constant<int, kMany>());
+      else if (M - m >= kSome)
+        run(std::integral_constant<int, kSome>());
       else
         run(std::integral_constant<int, 1>());
     }

@@ -54,7 +54,8 @@ class Slow {
     std::vector<float>& v = store_.emplace_back(static_cast<std::size_t>(t.size()));
     for (std::size_t i = 0; i < v.size(); ++i) {
       const auto cols = static_cast<std::size_t>(t.cols);
-      v[i] = value + spread * (static_cast<float>(i / cols) + static_cast<float>(i % cols) / 10);
+      const std::size_t row = i / cols;
+      v[i] = value + spread * (static_cast<float>(row) + static_cast<float>(i % cols) / 10);
     }
     t.data = reinterpret_cast<const std::byte*>(v.data());
   }
@@ -94,8 +95,8 @@ TEST(S4dModes, NeverGrow) {
   }
 }
 
-// Memories of a second of sound (16,000 steps) that turn by two radians a step, for six seconds: the
-// state stays within float32's phase error of the double one, by steps and by prefill.
+// Memories of a second of sound (16,000 steps) that turn by two radians a step, for six seconds:
+// the state stays within float32's phase error of the double one, by steps and by prefill.
 TEST(S4dState, OfLongMemoryStaysTrue) {
   const Slow slow(one_layer, -5.0F, std::log(1.0F / (16000 * std::exp(-5.0F))), 300.0F);
   const auto codes = random_codes(100'000);
