@@ -29,8 +29,8 @@ inline const std::vector<Shape>& shapes() {
   return all;
 }
 
-// With time-invariant tiers; numbers of complex states that fill no vector, and that differ within a
-// tier.
+// With time-invariant tiers; numbers of complex states that fill no vector, and that differ within
+// a tier.
 inline const std::vector<Shape>& s4d_shapes() {
   constexpr Mixer s4d = Mixer::s4d;
   constexpr Mixer s6 = Mixer::s6;

@@ -14,14 +14,16 @@ Complex expm1(Complex z) {
           std::exp(z.real()) * std::sin(z.imag())};
 }
 
-// The pair of floats nearest to z that does not grow where z does not.
+// |z| is 1 at most, A's real part being -exp. The pair of floats near z of which that is true as
+// well, and which decays where z does.
 std::complex<float> round_decay(Complex z) {
   auto re = static_cast<float>(z.real());
   auto im = static_cast<float>(z.imag());
-  const auto grows = [&] {
-    return static_cast<double>(re) * re + static_cast<double>(im) * im >= 1;
+  const auto too_large = [&] {
+    const double norm = static_cast<double>(re) * re + static_cast<double>(im) * im;
+    return std::norm(z) < 1 ? norm >= 1 : norm > 1;
   };
-  while (std::norm(z) < 1 && grows()) {
+  while (too_large()) {
     float& larger = std::fabs(re) >= std::fabs(im) ? re : im;
     larger = std::nextafter(larger, 0.0F);
   }

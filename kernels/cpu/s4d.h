@@ -21,8 +21,8 @@ Mode discretise(double dt, std::complex<double> A, std::complex<double> C);
 inline constexpr int kMode = 4;
 
 // All of a layer, [dp/16][M][kMode][16], the order in which step and scan read them; zeros where
-// channels are padding. Computed in double; |decay| stays below 1 in float32 where it is so in
-// double, however slow the decay: rounded up it would grow without end.
+// channels are padding. Computed in double; In float32 as in double |decay| is at most 1, and
+// below it where that is so in double: rounded up, a slow decay would be growth without end.
 AlignedBuffer<float> make_modes(const LayerView& layer, int d_inner, int dp);
 
 }  // namespace mambo::cpu
