@@ -22,17 +22,24 @@ std::string group_name(const LayerView& layer) {
   return "center";
 }
 
-// Each number once, in the order in which it is met.
-std::string states_words(const std::vector<LayerFacts>& layers) {
-  std::vector<std::string> met;
+// "3 to 16 complex" or "16"; empty when there are no such layers.
+std::string range_words(const std::vector<LayerFacts>& layers, bool complex) {
+  int least = 0;
+  int most = 0;
   for (const LayerFacts& l : layers) {
-    std::string words = std::to_string(l.states) + (l.time_invariant ? " complex" : "");
-    if (std::find(met.begin(), met.end(), words) == met.end()) met.push_back(std::move(words));
+    if (l.time_invariant != complex) continue;
+    least = most == 0 ? l.states : std::min(least, l.states);
+    most = std::max(most, l.states);
   }
-  constexpr std::size_t most = 3;
-  std::string all;
-  for (std::size_t i = 0; i < std::min(met.size(), most); ++i) all += (i == 0 ? "" : ", ") + met[i];
-  return met.size() > most ? all + " ..." : all;
+  if (most == 0) return "";
+  return (least == most ? "" : std::to_string(least) + " to ") + std::to_string(most) +
+         (complex ? " complex" : "");
+}
+
+std::string states_words(const std::vector<LayerFacts>& layers) {
+  const std::string complex = range_words(layers, true);
+  const std::string real = range_words(layers, false);
+  return complex + (complex.empty() || real.empty() ? "" : ", ") + real;
 }
 
 }  // namespace

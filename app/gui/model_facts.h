@@ -28,7 +28,7 @@ struct ModelFacts {
   std::shared_ptr<const Model> model;
   std::string name;
   int rate = 16000;
-  std::string states;  // "16", "8 complex, 16": as in the tiers, outermost first
+  std::string states;  // a channel: "16", "8 complex, 16", "3 to 16 complex"
   std::vector<LayerFacts> layers;
   int favourite = 0;  // the layer worth looking at first
 
