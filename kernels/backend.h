@@ -29,7 +29,8 @@ struct EngineOptions {
   std::string plan;
 };
 
-// Δ (delta) as generation goes by, filled by generate() if given. All memory is the caller's.
+// Δ (delta) as generation goes by, filled by generate() if given. All memory is the caller's. Of a
+// time-invariant layer (s4d) it is the constant exp(log_dt) of each channel.
 struct DeltaTap {
   struct Summary {
     float mean = 0, min = 0, max = 0;  // over all channels and all steps of the call
@@ -65,7 +66,8 @@ class PrefillSink {
   // row r: after the sample first + r of this call. [rows][V]
   virtual void logits(std::uint64_t /*first*/, int /*rows*/, const float* /*logits*/) {}
   // step r of the layer's tier, counted from position 0 of the stream: first + r.
-  // delta [rows][d_inner], B [rows][N], C [rows][N]
+  // delta [rows][d_inner], B [rows][N], C [rows][N]; of an s4d layer delta repeats its constant and
+  // B and C are null.
   virtual void layer(int /*layer*/, std::uint64_t /*first*/, int /*rows*/, const float* /*delta*/,
                      const float* /*B*/, const float* /*C*/) {}
 };

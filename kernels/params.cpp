@@ -21,6 +21,8 @@ float half_to_float(std::uint16_t h) {
 
 }  // namespace
 
+const char* mixer_name(Mixer m) { return m == Mixer::s4d ? "s4d" : "s6"; }
+
 const char* dtype_name(DType t) {
   switch (t) {
     case DType::f32:
@@ -69,10 +71,12 @@ StateLayout::StateLayout(const NetworkView& net) {
     Layer l{};
     l.d_inner = d_inner;
     l.tier = layer.tier;
+    l.mixer = layer.mixer;
+    l.states = layer.states();
     l.conv = size;
     size += static_cast<std::size_t>(net.d_conv - 1) * d_inner;
     l.h = size;
-    size += static_cast<std::size_t>(net.d_state) * d_inner;
+    size += l.h_size();
     layers.push_back(l);
   }
   for (const TierView& tier : net.tiers) {

@@ -1,7 +1,7 @@
 // What a backend is given: shapes and views of the weights of one network, as plain data.
-// The mathematics (S6 blocks inside a causal U-Net) and the names follow Gu & Dao, arXiv
-// 2312.00752, and Goel et al., arXiv 2202.09729. Row-major everywhere; widths and counts are in
-// elements.
+// The mathematics (S6 or S4D blocks inside a causal U-Net) and the names follow Gu & Dao, arXiv
+// 2312.00752, Gu et al., arXiv 2206.11893, and Goel et al., arXiv 2202.09729. Row-major everywhere;
+// widths and counts are in elements.
 #pragma once
 
 #include <cstddef>
@@ -44,17 +44,27 @@ struct TensorView {
 void to_float(const TensorView& t, float* out);
 std::vector<float> to_float(const TensorView& t);
 
-// One S6 block (model.md's `*`): width d, d_inner = expand*d, N = d_state, K = d_conv, R = dt_rank.
+// What carries a block's memory. s6: selective, delta, B and C are of the input. s4d:
+// time-invariant, diagonal and complex: h = exp(dt A) h + u, y = 2 Re(sum C (exp(dt A) - 1) / A h)
+// + D u with A = -exp(A_log) + i A_im and dt = exp(log_dt).
+enum class Mixer : std::uint8_t { s6, s4d };
+const char* mixer_name(Mixer m);  // "s6", "s4d": the names of the configuration
+
+// One block (model.md's `*`): width d, d_inner = expand*d, N = d_state, K = d_conv, R = dt_rank,
+// M complex states. The mixer's own tensors are empty in a block of the other one.
 struct BlockView {
   TensorView norm;           // [d]
   TensorView in_proj;        // [2*d_inner, d]: u rows first, then z rows
   TensorView in_proj_bias;   // [2*d_inner], or empty
   TensorView conv;           // [d_inner, K]; column K-1 multiplies the present step
   TensorView conv_bias;      // [d_inner], or empty
-  TensorView x_proj;         // [R + 2N, d_inner]: delta, B, C
-  TensorView dt_proj;        // [d_inner, R]
-  TensorView dt_proj_bias;   // [d_inner]
-  TensorView A_log;          // [d_inner, N]; A = -exp(A_log)
+  TensorView x_proj;         // s6: [R + 2N, d_inner]: delta, B, C
+  TensorView dt_proj;        // s6: [d_inner, R]
+  TensorView dt_proj_bias;   // s6: [d_inner]
+  TensorView log_dt;         // s4d: [d_inner]
+  TensorView A_log;          // s6: [d_inner, N], A = -exp(A_log); s4d: [d_inner, M], Re A
+  TensorView A_im;           // s4d: [d_inner, M]
+  TensorView C;              // s4d: [d_inner, 2M]: real, imaginary of each state in turn
   TensorView D;              // [d_inner]
   TensorView out_proj;       // [d, d_inner]
   TensorView out_proj_bias;  // [d], or empty
@@ -67,8 +77,12 @@ struct LayerView {
   std::string name;  // as its tensors are named: "down.0.1", "center.2"
   int tier = 0;
   Side side = Side::center;
-  int dt_rank = 0;
+  Mixer mixer = Mixer::s6;
+  int dt_rank = 0;  // s6
   BlockView w;
+
+  // States a channel: N real ones, or M complex ones (which may differ from layer to layer).
+  int states() const { return static_cast<int>(w.A_log.cols); }
 };
 
 // Tier s steps once for every `stride` samples. The innermost tier has pool == 0 and no pool
@@ -88,7 +102,7 @@ struct TierView {
 
 struct NetworkView {
   int vocab = 256;
-  int d_state = 16;  // N
+  int d_state = 16;  // N of the s6 layers
   int d_conv = 4;    // K
   float norm_eps = 1e-5F;
   TensorView embed;               // [V, d]
@@ -103,7 +117,9 @@ struct NetworkView {
 // All float32, in this order:
 //   for each layer in data-flow order:  conv [K-1][d_inner]  inputs of the convolution, oldest
 //   first
-//                                       h    [d_inner][N]
+//                                       h    s6:  [d_inner][N]
+//                                            s4d: [2][d_inner][M], all real parts, then all
+//                                                 imaginary ones
 //   for each tier s that pools:         group [pool][width]  tier s outputs gathered so far in the
 //                                                            present group; rows not yet filled are
 //                                                            0
@@ -115,6 +131,12 @@ struct StateLayout {
   struct Layer {
     std::size_t conv, h;
     int d_inner, tier;
+    Mixer mixer;
+    int states;  // N or M
+
+    std::size_t h_size() const {  // floats
+      return static_cast<std::size_t>(d_inner) * states * (mixer == Mixer::s4d ? 2 : 1);
+    }
   };
   struct Pool {
     std::size_t group, up;

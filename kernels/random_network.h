@@ -18,10 +18,13 @@ struct NetworkShape {
   int N, K;
   int rank;  // of delta; 0: a sixteenth of each tier's width, rounded up
   bool biases = false;
+  std::vector<Mixer> mixers = {};  // one a tier; empty: all s6
+  std::vector<int> M = {8};        // complex states of the s4d layers, taken in turn
 };
 
-// "piano" (the shipped model's), "sc09" (that of Goel et al. for spoken digits, in Mamba blocks),
-// "flat256", "flat512": what docs/performance.md measures. Throws Error naming what there is.
+// "piano" (the shipped model's), "piano-s4d" (the same with a time-invariant outermost tier),
+// "sc09" (that of Goel et al. for spoken digits, in Mamba blocks), "flat256", "flat512": what
+// docs/performance.md measures. Throws Error naming what there is.
 NetworkShape named_shape(const std::string& name);
 std::vector<std::string> shape_names();
 

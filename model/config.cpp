@@ -1,5 +1,6 @@
 #include "model/config.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <set>
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::string_view format_name = "mambo-1";
 constexpr std::array encodings = {Encoding::mulaw8, Encoding::linear8};
+constexpr std::array mixers = {Mixer::s6, Mixer::s4d};
 
 // Ceilings: far above every model that could play in real time, and low enough that no product of
 // them (weights of a tensor, floats of a state) leaves 63 bits.
@@ -82,24 +84,25 @@ std::vector<int> integers(Keys& keys, const char* key, std::int64_t min, std::in
   return out;
 }
 
-void check_mixers(Keys& keys, std::size_t tiers) {
+std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
   const Json* mixer = keys.find("mixer");
-  if (mixer == nullptr) return;
+  if (mixer == nullptr) return {};
   if (!mixer->is_array() || mixer->size() != tiers) {
     throw Error(keys.where() + ": mixer: expected an array of " + std::to_string(tiers) +
                 " names, one a tier, found " + shown(*mixer));
   }
+  std::vector<Mixer> out;
   for (std::size_t s = 0; s < tiers; ++s) {
     const std::string name = json_string((*mixer)[s], keys.where(), "mixer");
-    if (name == "s4d") {
-      throw Error(keys.where() + ": tier " + std::to_string(s) +
-                  " uses the mixer s4d, which this version does not run");
-    }
-    if (name != "s6") {
+    const auto known =
+        std::find_if(mixers.begin(), mixers.end(), [&](Mixer m) { return name == mixer_name(m); });
+    if (known == mixers.end()) {
       throw Error(keys.where() + ": tier " + std::to_string(s) +
                   ": unknown mixer: expected s6 or s4d, found " + printable(name));
     }
+    out.push_back(*known);
   }
+  return out;
 }
 
 // Widths and strides grow as powers: each factor may be sane and the product not.
@@ -154,6 +157,10 @@ int Config::stride(int tier) const {
   return n;
 }
 
+Mixer Config::mixer(int tier) const {
+  return mixers.empty() ? Mixer::s6 : mixers[static_cast<std::size_t>(tier)];
+}
+
 Config parse_config(std::string_view json, const std::string& where) {
   const Json object = parse_json(json, where);
   Keys keys(object, where);
@@ -193,7 +200,7 @@ Config parse_config(std::string_view json, const std::string& where) {
   c.d_conv = keys.integer("d_conv", 1, max_d_conv);
   c.norm_eps = json_real(keys.need("norm_eps"), where, "norm_eps", 1e-12, 1.0);
   if (const Json* about = keys.find("about")) c.about = about->dump();
-  check_mixers(keys, c.layers.size());
+  c.mixers = read_mixers(keys, c.layers.size());
   keys.refuse_unknown();
   check_growth(c, where);
   return c;
@@ -214,6 +221,7 @@ std::string config_json(const Config& config) {
   j["d_state"] = config.d_state;
   j["d_conv"] = config.d_conv;
   j["norm_eps"] = config.norm_eps;
+  for (const Mixer m : config.mixers) j["mixer"].push_back(mixer_name(m));
   if (!config.about.empty()) j["about"] = parse_json(config.about, "about");
   return j.dump();
 }

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/params.h"
+
 namespace mambo {
 
 enum class Encoding : std::uint8_t { mulaw8, linear8 };
@@ -27,12 +29,14 @@ struct Config {
   int d_state = 16;
   int d_conv = 4;
   double norm_eps = 1e-5;
-  std::string about;  // free-form provenance: the JSON text of "about", or empty
+  std::vector<Mixer> mixers;  // one a tier; empty: all s6
+  std::string about;          // free-form provenance: the JSON text of "about", or empty
 
   int tiers() const { return static_cast<int>(layers.size()); }
   int width(int tier) const;    // d_model * widen^tier
   int d_inner(int tier) const;  // expand * width
   int stride(int tier) const;   // samples a step: product of pool[0..tier)
+  Mixer mixer(int tier) const;
 };
 
 // Throws Error: one sentence that begins with `where` and names the key, what was expected and what

@@ -24,6 +24,8 @@ class WeightSource {
   void ignore(const std::string& name) { asked_.insert(name); }
   // First dimension of a two-dimensional tensor, or 0 when it is missing or has another rank.
   std::int64_t rows(const std::string& name) const;
+  // The shape of a tensor, or none when it is missing.
+  std::vector<std::int64_t> shape(const std::string& name) const;
   // Throws Error naming the missing and the unexpected tensors (all of a few).
   void finish() const;
   const std::string& file_name() const { return file_.name(); }
@@ -44,7 +46,8 @@ struct BlockNames {
   Presence conv_bias;
 };
 
-// One block of width d; dt_rank follows from x_proj's rows.
+// One block of width d with its tier's mixer. dt_rank follows from x_proj's rows, an s4d block's M
+// from A_log's columns.
 LayerView build_block(WeightSource& source, const Config& config, int tier, Side side,
                       std::string name, const BlockNames& names);
 

@@ -14,11 +14,14 @@ std::uint64_t elements(std::initializer_list<const TensorView*> tensors) {
 
 std::uint64_t block_parameters(const BlockView& w) {
   return elements({&w.norm, &w.in_proj, &w.in_proj_bias, &w.conv, &w.conv_bias, &w.x_proj,
-                   &w.dt_proj, &w.dt_proj_bias, &w.A_log, &w.D, &w.out_proj, &w.out_proj_bias});
+                   &w.dt_proj, &w.dt_proj_bias, &w.log_dt, &w.A_log, &w.A_im, &w.C, &w.D,
+                   &w.out_proj, &w.out_proj_bias});
 }
 
-std::uint64_t block_macs(const BlockView& w) {
-  const std::uint64_t ssm = 2 * elements({&w.A_log}) + elements({&w.D});
+std::uint64_t block_macs(const LayerView& layer) {
+  const BlockView& w = layer.w;
+  const std::uint64_t a_state = layer.mixer == Mixer::s4d ? 6 : 2;
+  const std::uint64_t ssm = a_state * elements({&w.A_log}) + elements({&w.D});
   return elements({&w.in_proj, &w.conv, &w.x_proj, &w.dt_proj, &w.out_proj}) + ssm;
 }
 
@@ -35,7 +38,7 @@ ModelStats count_stats(const NetworkView& net) {
   add(elements({&net.head}), 1);
   for (const LayerView& layer : net.layers) {
     s.parameters += block_parameters(layer.w);
-    add(block_macs(layer.w), net.tiers[static_cast<std::size_t>(layer.tier)].stride);
+    add(block_macs(layer), net.tiers[static_cast<std::size_t>(layer.tier)].stride);
   }
   for (const TierView& t : net.tiers) {
     s.parameters += elements({&t.down_pool, &t.down_pool_bias, &t.up_pool, &t.up_pool_bias});

@@ -29,6 +29,25 @@ inline const std::vector<Shape>& shapes() {
   return all;
 }
 
+// With time-invariant tiers; numbers of complex states that fill no vector, and that differ within
+// a tier.
+inline const std::vector<Shape>& s4d_shapes() {
+  constexpr Mixer s4d = Mixer::s4d;
+  constexpr Mixer s6 = Mixer::s6;
+  static const std::vector<Shape> all = {
+      {"s4d_flat", {}, {3}, 20, 1, 3, 16, 4, 2, true, {s4d}, {8}},
+      {"s4d_outermost", {4, 4}, {1, 2, 1}, 16, 2, 2, 16, 4, 1, false, {s4d, s6, s6}, {5}},
+      {"s4d_innermost", {3, 5}, {1, 1, 2}, 24, 2, 1, 7, 3, 1, true, {s6, s6, s4d}, {3, 16}},
+      {"s4d_all", {2, 3}, {1, 0, 2}, 32, 1, 2, 16, 1, 1, false, {s4d, s4d, s4d}, {1, 13, 64}},
+  };
+  return all;
+}
+inline std::vector<Shape> all_shapes() {
+  std::vector<Shape> all = shapes();
+  all.insert(all.end(), s4d_shapes().begin(), s4d_shapes().end());
+  return all;
+}
+
 inline std::vector<std::uint8_t> random_codes(std::size_t n, unsigned seed = 7) {
   std::mt19937 rng(seed);
   std::vector<std::uint8_t> codes(n);
@@ -86,6 +105,14 @@ struct Variant {
 };
 inline void PrintTo(const Variant& v, std::ostream* out) { *out << v.name(); }
 
+// A network under test on a backend under test.
+struct Case {
+  Variant variant;
+  Shape shape;
+  std::string name() const { return variant.name() + "_" + shape.name; }
+};
+inline void PrintTo(const Case& c, std::ostream* out) { *out << c.name(); }
+
 // Every backend that this build has, usable here or not: what is not usable is skipped by name.
 inline std::vector<std::string> backends_under_test() {
   std::vector<std::string> names;
@@ -110,6 +137,18 @@ inline std::vector<Variant> variants_under_test() {
     for (const WeightStorage storage : {WeightStorage::f32, WeightStorage::half}) {
       for (const char* plan : {"single", "cluster", "grid"})
         all.push_back({backend, storage, plan});
+    }
+  }
+  return all;
+}
+
+// Each of the shapes on each variant that runs it: s4d is not for CUDA.
+inline std::vector<Case> cases_under_test(const std::vector<Shape>& shapes) {
+  std::vector<Case> all;
+  for (const Variant& v : variants_under_test()) {
+    for (const Shape& s : shapes) {
+      const bool s4d = std::count(s.mixers.begin(), s.mixers.end(), Mixer::s4d) > 0;
+      if (!s4d || !v.on_gpu()) all.push_back({v, s});
     }
   }
   return all;

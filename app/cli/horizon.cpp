@@ -34,12 +34,14 @@ std::vector<float> horizon_numerators(const NetworkView& net, const LayerView& l
 
 HorizonQuantiles resting_horizon(const NetworkView& net, const LayerView& layer, int sample_rate) {
   const std::vector<float> a_log = to_float(layer.w.A_log);
-  const std::vector<float> bias = to_float(layer.w.dt_proj_bias);
+  const bool selective = layer.mixer == Mixer::s6;
+  const std::vector<float> bias = to_float(selective ? layer.w.dt_proj_bias : layer.w.log_dt);
   const auto n = static_cast<std::size_t>(layer.w.A_log.cols);
   std::vector<double> horizons;
   horizons.reserve(a_log.size());
   for (std::size_t i = 0; i < a_log.size(); ++i) {
-    const double delta = softplus(bias[i / n]);
+    const double at_rest = bias[i / n];
+    const double delta = selective ? softplus(at_rest) : std::exp(at_rest);
     horizons.push_back(seconds_a_step(net, layer, sample_rate) / (delta * std::exp(a_log[i])));
   }
   if (horizons.empty()) return {};

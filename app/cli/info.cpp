@@ -42,6 +42,28 @@ std::string time_text(double s) {
   return fmt::format("{:.3g} s", s);
 }
 
+// What carries the memory of a tier's layers: "s6, N = 16", "s4d, M = 8", "s4d, M = 3 to 8".
+std::string mixer_text(const NetworkView& net, int tier) {
+  int least = 0;
+  int most = 0;
+  Mixer mixer = Mixer::s6;
+  for (const LayerView& l : net.layers) {
+    if (l.tier != tier) continue;
+    mixer = l.mixer;
+    least = most == 0 ? l.states() : std::min(least, l.states());
+    most = std::max(most, l.states());
+  }
+  if (most == 0) return "-";  // a tier may be without blocks
+  const char* letter = mixer == Mixer::s6 ? "N" : "M";
+  return least == most ? fmt::format("{}, {} = {}", mixer_name(mixer), letter, most)
+                       : fmt::format("{}, {} = {} to {}", mixer_name(mixer), letter, least, most);
+}
+
+bool any_s4d(const NetworkView& net) {
+  return std::any_of(net.layers.begin(), net.layers.end(),
+                     [](const LayerView& l) { return l.mixer == Mixer::s4d; });
+}
+
 Json info_json(const Model& model, const std::string& engine) {
   const Config& c = model.config();
   const NetworkView& net = model.network();
@@ -65,8 +87,10 @@ Json info_json(const Model& model, const std::string& engine) {
   j["stride_samples"] = stats.stride;
   j["stride_ms"] = 1e3 * stats.stride / c.sample_rate;
   j["tiers"] = Json::array();
-  for (const TierView& tier : net.tiers) {
+  for (std::size_t s = 0; s < net.tiers.size(); ++s) {
+    const TierView& tier = net.tiers[s];
     Json t;
+    t["mixer"] = mixer_name(c.mixer(static_cast<int>(s)));
     t["width"] = tier.width;
     t["d_inner"] = tier.d_inner;
     t["stride_samples"] = tier.stride;
@@ -80,6 +104,9 @@ Json info_json(const Model& model, const std::string& engine) {
     const HorizonQuantiles q = resting_horizon(net, layer, c.sample_rate);
     j["layers"].push_back({{"name", layer.name},
                            {"tier", layer.tier},
+                           {"mixer", mixer_name(layer.mixer)},
+                           {"time_invariant", layer.mixer == Mixer::s4d},
+                           {"states", layer.states()},  // a channel; of s4d complex ones
                            {"dt_rank", layer.dt_rank},
                            {"horizon_seconds_p05", q.p05},
                            {"horizon_seconds_p50", q.p50},
@@ -113,20 +140,23 @@ void print_info(const Model& model, const std::string& engine) {
              stats.stride == 1 ? "sample" : fmt::format("{} samples", stats.stride),
              time_text(static_cast<double>(stats.stride) / c.sample_rate));
   fmt::print("  engine      {}\n", engine);
-  fmt::print("  states      N = {} a channel, convolution over {} steps\n\n", net.d_state,
+  fmt::print("  block       convolution over {} steps; mixer s6: N states a channel, selective",
              net.d_conv);
-  fmt::print("  tier   width  d_inner   layers   pool   a step is\n");
+  if (any_s4d(net)) fmt::print(";\n              s4d: M complex states a channel, time-invariant");
+  fmt::print("\n\n  tier   width  d_inner   layers   pool   mixer           a step is\n");
   for (std::size_t s = 0; s < net.tiers.size(); ++s) {
     const TierView& t = net.tiers[s];
     const std::string layers =
         t.up_end > t.up_begin
             ? fmt::format("{} + {}", t.down_end - t.down_begin, t.up_end - t.up_begin)
             : std::to_string(t.down_end - t.down_begin);
-    fmt::print("  {:>4}  {:>6}  {:>7}  {:>7}  {:>5}   {} sample{}, {}\n", s, t.width, t.d_inner,
-               layers, t.pool > 0 ? std::to_string(t.pool) : "-", t.stride,
-               t.stride == 1 ? "" : "s", time_text(static_cast<double>(t.stride) / c.sample_rate));
+    fmt::print("  {:>4}  {:>6}  {:>7}  {:>7}  {:>5}   {:<15} {} sample{}, {}\n", s, t.width,
+               t.d_inner, layers, t.pool > 0 ? std::to_string(t.pool) : "-",
+               mixer_text(net, static_cast<int>(s)), t.stride, t.stride == 1 ? "" : "s",
+               time_text(static_cast<double>(t.stride) / c.sample_rate));
   }
-  fmt::print("\n  memory horizon of the states at rest (delta = softplus of its bias)\n");
+  fmt::print("\n  memory horizon of the states at rest (delta = softplus of its bias{})\n",
+             any_s4d(net) ? "; of s4d always: exp(log_dt)" : "");
   fmt::print("  layer        shortest 5 %   median      longest 5 %\n");
   for (const LayerView& layer : net.layers) {
     const HorizonQuantiles q = resting_horizon(net, layer, c.sample_rate);

@@ -4,7 +4,8 @@
 // state); and for each layer L, a row a step of its tier: L.delta [steps,d_inner], L.B and L.C
 // [steps,N], L.horizon [steps,d_inner], all F32. Step k of a tier of stride s comes right after
 // sample s(k+1)-1, so there are floor(T/s) steps. L.horizon is in seconds, of the state of each
-// channel that remembers longest: stride / (sample_rate * delta * min_n |A|).
+// channel that remembers longest: stride / (sample_rate * delta * min_n |Re A|). Of a
+// time-invariant layer (s4d) delta and horizon repeat their constants, and there are no B and C.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -73,8 +74,10 @@ class ProbeSink : public PrefillSink {
     const auto n = static_cast<std::size_t>(rows);
     const auto d_inner = static_cast<std::size_t>(w.d_inner);
     put(w.delta, first, n, d_inner, delta);
-    put(w.b, first, n, d_state_, b);
-    put(w.c, first, n, d_state_, c);
+    if (w.layer->mixer == Mixer::s6) {
+      put(w.b, first, n, d_state_, b);
+      put(w.c, first, n, d_state_, c);
+    }
     horizon_.resize(n * d_inner);
     for (std::size_t i = 0; i < horizon_.size(); ++i)
       horizon_[i] = w.numerators[i % d_inner] / delta[i];
@@ -140,8 +143,10 @@ std::vector<TensorWriter::Declaration> declare(const Model& model, std::uint64_t
       return tensors.size() - 1;
     };
     w.delta = add("delta", tier.d_inner);
-    w.b = add("B", net.d_state);
-    w.c = add("C", net.d_state);
+    if (w.layer->mixer == Mixer::s6) {
+      w.b = add("B", net.d_state);
+      w.c = add("C", net.d_state);
+    }
     w.horizon = add("horizon", tier.d_inner);
   }
   return tensors;
@@ -247,6 +252,7 @@ void add_probe(CLI::App& app, Run& run) {
       "step of its tier (floor(T / stride) steps): L.delta [steps,d_inner], L.B [steps,N],\n"
       "L.C [steps,N], L.horizon [steps,d_inner]: stride / (sample_rate * delta * min |A|) "
       "seconds.\n"
+      "A time-invariant layer (s4d) has no B and C, and its delta and horizon are constants.\n"
       "\nExamples:\n"
       "  mambo probe --audio riff.wav -o riff.safetensors --from 2 --to 6 --png pictures/\n"
       "  python -c 'from safetensors.numpy import load_file; "

@@ -47,7 +47,8 @@ float delta_colour_choice(const Theme& t, float x, float y, DeltaColour& what) {
           "What the colour shows, on a logarithmic scale. \u0394: how much of the input a step "
           "takes in (large: takes in and forgets). Horizon: how long the longest state of a "
           "channel remembers with it. Change: how far \u0394 is from its own mean, which is what "
-          "the input does to it.")) {
+          "the input does to it; nothing to a time-invariant layer (s4d), whose \u0394 is "
+          "constant.")) {
     what = static_cast<DeltaColour>(chosen);
   }
   ImGui::PopID();

@@ -22,6 +22,26 @@ std::string group_name(const LayerView& layer) {
   return "center";
 }
 
+// "3 to 16 complex" or "16"; empty when there are no such layers.
+std::string range_words(const std::vector<LayerFacts>& layers, bool complex) {
+  int least = 0;
+  int most = 0;
+  for (const LayerFacts& l : layers) {
+    if (l.time_invariant != complex) continue;
+    least = most == 0 ? l.states : std::min(least, l.states);
+    most = std::max(most, l.states);
+  }
+  if (most == 0) return "";
+  return (least == most ? "" : std::to_string(least) + " to ") + std::to_string(most) +
+         (complex ? " complex" : "");
+}
+
+std::string states_words(const std::vector<LayerFacts>& layers) {
+  const std::string complex = range_words(layers, true);
+  const std::string real = range_words(layers, false);
+  return complex + (complex.empty() || real.empty() ? "" : ", ") + real;
+}
+
 }  // namespace
 
 int favourite_layer(const NetworkView& net) {
@@ -36,7 +56,6 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
   const NetworkView& net = model->network();
   facts.name = config.name.empty() ? model->path().stem().string() : config.name;
   facts.rate = config.sample_rate;
-  facts.state = net.d_state;
   for (const LayerView& layer : net.layers) {
     const TierView& tier = net.tiers[static_cast<std::size_t>(layer.tier)];
     LayerFacts f;
@@ -45,6 +64,8 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
     f.tier = layer.tier;
     f.stride = tier.stride;
     f.channels = tier.d_inner;
+    f.time_invariant = layer.mixer == Mixer::s4d;
+    f.states = layer.states();
     f.starts_group = facts.layers.empty() || facts.layers.back().group != f.group;
     f.log2_numerator = horizon_numerators(net, layer, config.sample_rate);
     for (float& v : f.log2_numerator) v = std::log2(v);
@@ -52,6 +73,7 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
                      static_cast<float>(f.log2_numerator.size());
     facts.layers.push_back(std::move(f));
   }
+  facts.states = states_words(facts.layers);
   facts.favourite = favourite_layer(net);
   facts.model = std::move(model);
   return facts;

@@ -20,13 +20,15 @@ struct LayerFacts {
   std::vector<float> log2_numerator;  // [channels]
   float log2_typical = 0;             // their mean: for the layer as a whole
   bool starts_group = false;          // another tier or side than the layer before
+  bool time_invariant = false;        // s4d: Δ is a constant of each channel
+  int states = 16;                    // a channel: N, or M complex ones
 };
 
 struct ModelFacts {
   std::shared_ptr<const Model> model;
   std::string name;
   int rate = 16000;
-  int state = 16;  // N
+  std::string states;  // a channel: "16", "8 complex, 16", "3 to 16 complex"
   std::vector<LayerFacts> layers;
   int favourite = 0;  // the layer worth looking at first
 

@@ -101,8 +101,9 @@ void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::in
 
 void DeltaChannelsPanel::draw_header(Context& c, float top, const LayerFacts& layer) {
   const double kept = c.history.tap_seconds_kept();
-  const Words detail("{} channels at {}{}", layer.channels,
+  const Words detail("{} channels at {}{}{}", layer.channels,
                      hertz_words(static_cast<double>(c.facts.rate) / layer.stride).c_str(),
+                     layer.time_invariant ? ", time-invariant: constant" : "",
                      kept > 0 && kept < Timeline::max_span_s - 0.5
                          ? Words(", the last {:.0f} s kept", kept).c_str()
                          : "");
@@ -137,12 +138,15 @@ void DeltaChannelsPanel::draw_readout(Context& c, const Plot& p, const LayerFact
   if (std::isnan(v)) {
     readout(c, "\u0394", c.history.tap().end() == 0 ? "waiting for sound" : "not observed");
   } else {
-    readout(c, "\u0394", number_words(std::exp2(static_cast<double>(v))).c_str());
+    readout(c, layer.time_invariant ? "\u0394, constant" : "\u0394",
+            number_words(std::exp2(static_cast<double>(v))).c_str());
     const float numerator = layer.log2_numerator[static_cast<std::size_t>(ch)];
     readout(c, "horizon", seconds_words(std::exp2(static_cast<double>(numerator - v))).c_str());
-    const float change = v - usual_[static_cast<std::size_t>(ch)];
-    readout(c, "of its usual",
-            Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
+    if (!layer.time_invariant) {
+      const float change = v - usual_[static_cast<std::size_t>(ch)];
+      readout(c, "of its usual",
+              Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
+    }
   }
   end_readout();
 }

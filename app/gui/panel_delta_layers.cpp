@@ -1,6 +1,7 @@
 #include "app/gui/panel_delta_layers.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 namespace mambo::gui {
@@ -71,6 +72,19 @@ void DeltaLayersPanel::follow_range(const Context& c) {
   scale_.horizon.follow(horizon.min, horizon.max);
 }
 
+// Over the rows of a time-invariant tier, which show nothing that moves.
+void DeltaLayersPanel::label_constant(const Context& c, const Plot& p, float middle) {
+  constexpr const char* words = "time-invariant: \u0394 is constant";
+  ImFont* font = c.theme.small;
+  const ImVec2 size = font->CalcTextSizeA(font->FontSize, FLT_MAX, 0, words);
+  const ImVec2 at(p.min.x + c.u(10), middle);
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  list.AddRectFilled(ImVec2(at.x - c.u(4), middle - size.y / 2),
+                     ImVec2(at.x + size.x + c.u(4), middle + size.y / 2), faded(colour::plot, 0.8F),
+                     c.u(3));
+  draw_text(list, font, at, 0, 0.5F, colour::dim, words);
+}
+
 void DeltaLayersPanel::draw_names(const Context& c, const Plot& p) {
   const auto& layers = c.facts.layers;
   ImDrawList& list = *ImGui::GetWindowDrawList();
@@ -91,6 +105,7 @@ void DeltaLayersPanel::draw_names(const Context& c, const Plot& p) {
     } else if (bottom - top > 0.8F * line) {
       axis_label(c, middle, l.group.c_str(), colour::dim);
     }
+    if (l.time_invariant && bottom - top > 0.8F * line) label_constant(c, p, middle);
     first = last;
   }
   const auto chosen = static_cast<std::size_t>(std::max(c.settings.layer, 0));
@@ -113,17 +128,20 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
         c, "step",
         Words("{} of its tier, \u00D7{}", sample / static_cast<std::uint64_t>(l.stride), l.stride)
             .c_str());
+    if (l.time_invariant)
+      readout(c, "mixer", Words("s4d, {} complex states, time-invariant", l.states).c_str());
     const auto& row = c.history.layer(layer);
     if (row.holds(cell(sample)) && !std::isnan(row.at(cell(sample)).mean)) {
       const Summary& s = row.at(cell(sample));
-      readout(c, "\u0394 mean", number_words(std::exp2(static_cast<double>(s.mean))).c_str());
+      readout(c, l.time_invariant ? "\u0394 mean, constant" : "\u0394 mean",
+              number_words(std::exp2(static_cast<double>(s.mean))).c_str());
       readout(c, "\u0394 range",
               Words("{} to {}", number_words(std::exp2(static_cast<double>(s.min))).c_str(),
                     number_words(std::exp2(static_cast<double>(s.max))).c_str())
                   .c_str());
       readout(c, "typical horizon",
               seconds_words(std::exp2(static_cast<double>(l.log2_typical - s.mean))).c_str());
-      if (static_cast<std::size_t>(layer) < usual_.size()) {
+      if (!l.time_invariant && static_cast<std::size_t>(layer) < usual_.size()) {
         const float change = s.mean - usual_[static_cast<std::size_t>(layer)];
         readout(c, "of its usual",
                 Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());

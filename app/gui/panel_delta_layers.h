@@ -17,6 +17,7 @@ class DeltaLayersPanel {
 
  private:
   void place_rows(const Context& c, const Plot& p);
+  static void label_constant(const Context& c, const Plot& p, float middle);
   void draw_names(const Context& c, const Plot& p);
   void draw_readout(Context& c, const Plot& p, int layer);
   void follow_range(const Context& c);

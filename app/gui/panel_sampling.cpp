@@ -177,7 +177,7 @@ void SamplingPanel::model(const Context& c) {
   row("parameters", Words("{:.2f} M", static_cast<double>(s.parameters) / 1e6));
   row("layers", Words("{} in {} tier{}", c.facts.layers.size(), c.facts.model->config().tiers(),
                       c.facts.model->config().tiers() == 1 ? "" : "s"));
-  row("states a channel", Words("{}", c.facts.state));
+  row("states a channel", Words("{}", c.facts.states));
   row("multiply-adds a sample", Words("{:.2f} M", s.macs_per_sample_mean / 1e6));
 }
 

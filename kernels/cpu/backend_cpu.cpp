@@ -163,12 +163,14 @@ class CpuEngine final : public Engine {
         f(layout().layers[i].conv + k * static_cast<std::uint64_t>(l.d_inner),
           plan_.layers[i].conv + (steps + 1 + k) % K * static_cast<std::uint64_t>(l.dp), l.d_inner);
       }
-      for (int c = 0; c < l.d_inner; ++c) {
-        for (int n = 0; n < net_.N; ++n) {
-          f(layout().layers[i].h + static_cast<std::size_t>(c) * net_.N + n,
-            plan_.layers[i].h + (static_cast<std::size_t>(c / kBlock) * net_.N + n) * kBlock +
-                c % kBlock,
-            1);
+      const auto states = static_cast<std::size_t>(l.states);
+      const std::size_t parts = l.mixer == Mixer::s4d ? 2 : 1;  // real, imaginary
+      for (std::size_t c = 0; c < static_cast<std::size_t>(l.d_inner); ++c) {
+        for (std::size_t row = 0; row < states * parts; ++row) {
+          const std::size_t n = row / parts;
+          const std::size_t part = row % parts;
+          f(layout().layers[i].h + (part * static_cast<std::size_t>(l.d_inner) + c) * states + n,
+            plan_.layers[i].h + (c / kBlock * states * parts + row) * kBlock + c % kBlock, 1);
         }
       }
     }

@@ -1,5 +1,6 @@
-// The parts of one S6 block for one step (model.md): rmsnorm, conv1d + silu, the selective scan's
-// step with its gate. All vectors are padded to 16 with values that stay harmless (zero weights).
+// The parts of one block for one step (model.md): rmsnorm, conv1d + silu, the step of the selective
+// and of the time-invariant scan with its gate. All vectors are padded to 16 with values that stay
+// harmless (zero weights).
 #if defined(MAMBO_KERNELS_CPU_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MAMBO_KERNELS_CPU_BLOCK_INL_H_
 #undef MAMBO_KERNELS_CPU_BLOCK_INL_H_
@@ -11,6 +12,7 @@
 
 #include "kernels/cpu/math-inl.h"
 #include "kernels/cpu/network.h"
+#include "kernels/cpu/s4d.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mambo {
@@ -98,6 +100,44 @@ HWY_INLINE void SsmStep(const cpu::Layer& l, int N, const float* delta, const fl
         sum = hn::Add(sum, StepStates<1>(A + n * 16 + i, B + n, C + n, dt, du, h + n * 16 + i));
       hn::Store(hn::Mul(sum, Silu(hn::Load(d, z + c))), d, y + c);
     }
+  }
+}
+
+// The time-invariant state, one vector of channels of it: h = decay h + u; adds Re(gain h) to sum.
+struct ModeStep {
+  V re, im;  // of h
+  HWY_INLINE void Run(V decay_re, V decay_im, V gain_re, V gain_im, V u, V& sum) {
+    const V next = hn::MulAdd(decay_re, re, hn::NegMulAdd(decay_im, im, u));
+    im = hn::MulAdd(decay_re, im, hn::Mul(decay_im, re));
+    re = next;
+    sum = hn::NegMulAdd(gain_im, im, hn::MulAdd(gain_re, re, sum));
+  }
+};
+
+// y = (Re(gain h) + D u) * silu(z) after one step of h; y may be u. No exponential but the gate's.
+HWY_INLINE void S4dStep(const cpu::Layer& l, const float* u, const float* z, float* HWY_RESTRICT h,
+                        float* y) {
+  constexpr int kRow = 16;
+  const float* HWY_RESTRICT mode = l.modes.data();
+  for (int block = 0; block < l.dp; block += 16) {
+    for (int i = 0; i < 16; i += static_cast<int>(kLanes)) {
+      const int c = block + i;
+      const V uc = hn::Load(d, u + c);
+      V sum[2] = {hn::Mul(hn::Load(d, l.D.data() + c), uc), hn::Zero(d)};
+      for (int m = 0; m < l.states; ++m) {
+        const float* w = mode + m * cpu::kMode * kRow + i;
+        float* hm = h + m * 2 * kRow + i;
+        ModeStep s{hn::Load(d, hm), hn::Load(d, hm + kRow)};
+        s.Run(hn::Load(d, w), hn::Load(d, w + kRow), hn::Load(d, w + 2 * kRow),
+              hn::Load(d, w + 3 * kRow), uc, sum[m & 1]);
+        hn::Store(s.re, d, hm);
+        hn::Store(s.im, d, hm + kRow);
+      }
+      const V out = hn::Mul(hn::Add(sum[0], sum[1]), Silu(hn::Load(d, z + c)));
+      hn::Store(out, d, y + c);
+    }
+    mode += l.states * cpu::kMode * kRow;
+    h += l.states * 2 * kRow;
   }
 }
 

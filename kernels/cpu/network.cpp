@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/cpu/s4d.h"
+
 namespace mambo::cpu {
 namespace {
 
@@ -59,23 +61,11 @@ Linear make_linear(const TensorView& w, const TensorView& bias, Segments rows, i
   return l;
 }
 
-Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage storage) {
-  const TierView& tier = net.tiers[static_cast<std::size_t>(view.tier)];
-  const int N = net.d_state;
-  const int K = net.d_conv;
-  Layer l;
-  l.tier = view.tier;
-  l.width = tier.width;
-  l.d_inner = tier.d_inner;
-  l.wp = round_up(l.width);
-  l.dp = round_up(l.d_inner);
-  l.rank = view.dt_rank;
-  const Segments width{l.width, l.wp};
+void add_s6(Layer& l, const LayerView& view, WeightStorage storage) {
+  const int N = l.states;
   const Segments inner{l.d_inner, l.dp};
+  l.rank = view.dt_rank;
   const int xrows = l.rank + 2 * N;
-  l.norm = padded_vector(view.w.norm, l.wp);
-  l.in_proj =
-      make_linear(view.w.in_proj, view.w.in_proj_bias, inner, 2 * l.dp, width, l.wp, storage);
   l.x_proj = make_linear(view.w.x_proj, {}, {xrows, round_up(xrows)}, round_up(xrows), inner, l.dp,
                          storage);
   l.xp = l.x_proj.packed.rows;
@@ -90,24 +80,57 @@ Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage st
           dt[static_cast<std::size_t>(c) * l.dt_proj.packed.cols + k];
     }
   }
-  l.out_proj =
-      make_linear(view.w.out_proj, view.w.out_proj_bias, width, l.wp, inner, l.dp, storage);
-  l.D = padded_vector(view.w.D, l.dp);
-  l.conv_bias = padded_vector(view.w.conv_bias, l.dp);
-  const std::vector<float> conv = to_float(view.w.conv);
   const std::vector<float> A_log = to_float(view.w.A_log);
-  l.conv = AlignedBuffer<float>(static_cast<std::size_t>(K) * l.dp);
   l.A = AlignedBuffer<float>(static_cast<std::size_t>(N) * l.dp);
   for (int c = 0; c < l.d_inner; ++c) {
-    for (int k = 0; k < K; ++k) {
-      l.conv[static_cast<std::size_t>(k) * l.dp + c] = conv[static_cast<std::size_t>(c) * K + k];
-    }
     for (int n = 0; n < N; ++n) {
       const double a = -std::exp(static_cast<double>(A_log[static_cast<std::size_t>(c) * N + n]));
       l.A[(static_cast<std::size_t>(c / kBlock) * N + n) * kBlock + c % kBlock] =
           static_cast<float>(a * 1.4426950408889634);
     }
   }
+}
+
+void add_s4d(Layer& l, const LayerView& view) {
+  l.modes = make_modes(view, l.d_inner, l.dp);
+  l.dt = padded_vector(view.w.log_dt, l.dp);
+  for (int c = 0; c < l.d_inner; ++c) {
+    float& dt = l.dt[static_cast<std::size_t>(c)];
+    dt = static_cast<float>(std::exp(static_cast<double>(dt)));
+  }
+}
+
+Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage storage) {
+  const TierView& tier = net.tiers[static_cast<std::size_t>(view.tier)];
+  const int K = net.d_conv;
+  Layer l;
+  l.mixer = view.mixer;
+  l.tier = view.tier;
+  l.width = tier.width;
+  l.d_inner = tier.d_inner;
+  l.wp = round_up(l.width);
+  l.dp = round_up(l.d_inner);
+  l.states = view.states();
+  const Segments width{l.width, l.wp};
+  const Segments inner{l.d_inner, l.dp};
+  l.norm = padded_vector(view.w.norm, l.wp);
+  l.in_proj =
+      make_linear(view.w.in_proj, view.w.in_proj_bias, inner, 2 * l.dp, width, l.wp, storage);
+  l.out_proj =
+      make_linear(view.w.out_proj, view.w.out_proj_bias, width, l.wp, inner, l.dp, storage);
+  l.D = padded_vector(view.w.D, l.dp);
+  l.conv_bias = padded_vector(view.w.conv_bias, l.dp);
+  const std::vector<float> conv = to_float(view.w.conv);
+  l.conv = AlignedBuffer<float>(static_cast<std::size_t>(K) * l.dp);
+  for (int c = 0; c < l.d_inner; ++c) {
+    for (int k = 0; k < K; ++k) {
+      l.conv[static_cast<std::size_t>(k) * l.dp + c] = conv[static_cast<std::size_t>(c) * K + k];
+    }
+  }
+  if (l.mixer == Mixer::s6)
+    add_s6(l, view, storage);
+  else
+    add_s4d(l, view);
   return l;
 }
 
@@ -160,8 +183,9 @@ Network::Network(const NetworkView& view, WeightStorage weight_storage)
   weight_bytes += embed.size() * 4;
   for (const Layer& l : layers) {
     for (const Linear* m : {&l.in_proj, &l.x_proj, &l.dt_proj, &l.out_proj}) count(*m);
-    weight_bytes +=
-        (l.A.size() + l.D.size() + l.conv.size() + l.conv_bias.size() + l.norm.size()) * 4;
+    weight_bytes += (l.A.size() + l.modes.size() + l.D.size() + l.conv.size() + l.conv_bias.size() +
+                     l.norm.size()) *
+                    4;
   }
   for (const Tier& t : tiers) {
     if (t.pool == 0) continue;
@@ -182,7 +206,7 @@ StatePlan::StatePlan(const Network& net) {
   std::size_t max_xp = 0;
   for (const Layer& l : net.layers) {
     layers.push_back({take(static_cast<std::size_t>(net.K) * l.dp),
-                      take(static_cast<std::size_t>(net.N) * l.dp)});
+                      take(static_cast<std::size_t>(l.h_rows()) * l.dp)});
     max_dp = std::max<std::size_t>(max_dp, l.dp);
     max_xp = std::max<std::size_t>(max_xp, l.xp);
   }

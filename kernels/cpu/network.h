@@ -16,20 +16,29 @@ struct Linear {
 };
 
 struct Layer {
+  Mixer mixer = Mixer::s6;
   int tier = 0, width = 0, d_inner = 0;  // as the network states them
   int wp = 0, dp = 0;                    // padded to 16
-  int rank = 0;                          // R
-  int xp = 0;                            // rows of x_proj, padded
+  int states = 0;                        // N, or M complex ones
+  int rank = 0;                          // R; 0 with s4d
+  int xp = 0;                            // rows of x_proj, padded; 0 with s4d
   AlignedBuffer<float> norm;             // [wp]
   Linear in_proj;                        // [2 dp][wp]: u rows, then z rows
   AlignedBuffer<float> conv;             // [K][dp]
   AlignedBuffer<float> conv_bias;        // [dp]
-  Linear x_proj;                         // [xp][dp]: delta, B, C
-  Linear dt_proj;                        // [dp][R]
-  AlignedBuffer<float> dt_columns;       // [R][dp], the same weights for prefill
-  AlignedBuffer<float> A;                // [dp/16][N][16], -exp(A_log) * log2(e)
   AlignedBuffer<float> D;                // [dp]
   Linear out_proj;                       // [wp][dp]
+  // s6
+  Linear x_proj;                    // [xp][dp]: delta, B, C
+  Linear dt_proj;                   // [dp][R]
+  AlignedBuffer<float> dt_columns;  // [R][dp], the same weights for prefill
+  AlignedBuffer<float> A;           // [dp/16][N][16], -exp(A_log) * log2(e)
+  // s4d
+  AlignedBuffer<float> modes;  // [dp/16][M][kMode][16]: see s4d.h
+  AlignedBuffer<float> dt;     // [dp], exp(log_dt): what the tap shows
+
+  // Rows of 16 floats that the state h of a block of 16 channels has.
+  int h_rows() const { return mixer == Mixer::s4d ? 2 * states : states; }
 };
 
 struct Tier {
@@ -58,7 +67,7 @@ struct Network {
 struct StatePlan {
   struct LayerPlan {
     std::size_t conv;  // [K][dp], a ring: step i of the tier stands in row i % K
-    std::size_t h;     // [dp/16][N][16]
+    std::size_t h;     // [dp/16][N][16]; s4d: [dp/16][M][real, imaginary][16]
   };
   struct PoolPlan {
     std::size_t group, up;  // [pool][wp] each

@@ -10,6 +10,7 @@
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/step.h"
 #include "kernels/cpu/team.h"
+#include "kernels/cpu/trace.h"
 
 namespace mambo::cpu {
 namespace {
@@ -39,11 +40,6 @@ struct TierWork {
 // What a tile computes on its way through a layer; one a thread, sized to stay in its cache.
 struct Scratch {
   AlignedBuffer<float> xn, uz, u, dbc, delta;
-};
-
-// What the sink wants to see of a layer, kept until the chunk is over.
-struct Trace {
-  std::vector<float> delta, B, C;
 };
 
 class Prefill {
@@ -81,10 +77,7 @@ class Prefill {
       if (!sink_->wants_layer(static_cast<int>(i))) continue;
       const Layer& l = net.layers[i];
       const std::size_t steps = size(chunk_ / net.tiers[size(l.tier)].stride + 1);
-      traces_[i] = std::make_unique<Trace>();
-      traces_[i]->delta.resize(steps * size(l.d_inner));
-      traces_[i]->B.resize(steps * size(net.N));
-      traces_[i]->C.resize(steps * size(net.N));
+      traces_[i] = std::make_unique<Trace>(l, steps);
     }
   }
 
@@ -202,7 +195,7 @@ class Prefill {
     }
   }
 
-  // One S6 block over n rows of x, from row `at` of the chunk, in place.
+  // One block over n rows of x, from row `at` of the chunk, in place.
   void layer(int index, int tile, int at, int n, Scratch& b) {
     const Layer& l = net_.layers[size(index)];
     TierWork& w = tiers_[size(l.tier)];
@@ -219,16 +212,23 @@ class Prefill {
     announce(progress.conv, tile + 1);
 
     conv_silu_rows(l, net_.K, uz, stride, n, b.u.data());
-    gemm(b.u.data(), size(l.dp), l.x_proj, n, b.dbc.data(), size(l.xp), Init::bias);
-    delta_rows(l, b.dbc.data(), n, b.delta.data());
-    if (traces_[size(index)]) keep_trace(*traces_[size(index)], l, at, n, b);
+    if (l.mixer == Mixer::s6) {
+      gemm(b.u.data(), size(l.dp), l.x_proj, n, b.dbc.data(), size(l.xp), Init::bias);
+      delta_rows(l, b.dbc.data(), n, b.delta.data());
+    }
+    if (traces_[size(index)]) traces_[size(index)]->keep(at, n, b.delta.data(), b.dbc.data());
 
     float* h = m_ + plan_.layers[size(index)].h;
     for (int block = 0; block < l.dp / kBlock; ++block) {
       std::atomic<int>& scanned = progress.scanned[size(block)];
       await(scanned, tile);
-      scan_block(l, net_.N, block, n, b.delta.data(), b.u.data(), b.dbc.data(), uz + l.dp, stride,
-                 h + size(block) * size(net_.N) * kBlock, uz);
+      float* h_block = h + size(block) * size(l.h_rows()) * kBlock;
+      if (l.mixer == Mixer::s6) {
+        scan_block(l, net_.N, block, n, b.delta.data(), b.u.data(), b.dbc.data(), uz + l.dp, stride,
+                   h_block, uz);
+      } else {
+        scan_block_s4d(l, block, n, b.u.data(), uz + l.dp, stride, h_block, uz);
+      }
       announce(scanned, tile + 1);
     }
     gemm(uz, stride, l.out_proj, n, x, size(l.wp), Init::accumulate);
@@ -325,17 +325,6 @@ class Prefill {
       std::memcpy(m_ + plan_.pools[s].up, tiers_[s].up.data() + (groups - 1) * group, group * 4);
   }
 
-  void keep_trace(Trace& trace, const Layer& l, int at, int n, const Scratch& b) const {
-    for (int r = 0; r < n; ++r) {
-      const float* dbc = b.dbc.data() + size(r) * size(l.xp) + l.rank;
-      const std::size_t row = size(at + r);
-      std::copy_n(b.delta.data() + size(r) * size(l.dp), l.d_inner,
-                  trace.delta.data() + row * size(l.d_inner));
-      std::copy_n(dbc, net_.N, trace.B.data() + row * size(net_.N));
-      std::copy_n(dbc + net_.N, net_.N, trace.C.data() + row * size(net_.N));
-    }
-  }
-
   // Logits of every row when they are wanted; of the last one for the state, by the step's own
   // kernel.
   void head(int thread) {
@@ -362,8 +351,7 @@ class Prefill {
     for (std::size_t i = 0; i < traces_.size(); ++i) {
       const TierWork& w = tiers_[size(net_.layers[i].tier)];
       if (!traces_[i] || w.steps == 0) continue;
-      sink_->layer(static_cast<int>(i), w.first, w.steps, traces_[i]->delta.data(),
-                   traces_[i]->B.data(), traces_[i]->C.data());
+      traces_[i]->tell(*sink_, static_cast<int>(i), w.first, w.steps);
     }
     if (!want_logits_) return;
     const int rows = tiers_[0].steps;

@@ -119,6 +119,66 @@ void ScanBlock(const Layer& l, int N, int block, int rows, const float* delta, c
   }
 }
 
+// kStates complex states of one vector of channels stay in registers along all rows.
+template <int kStates>
+HWY_INLINE void ScanModes(const float* HWY_RESTRICT modes, const float* skip_weight, int rows,
+                          const float* u, int dp, const float* z, size_t uz_stride,
+                          float* HWY_RESTRICT h, float* y, bool first, bool last) {
+  constexpr int kRow = 16;
+  ModeStep state[kStates];
+  MAMBO_UNROLL
+  for (int m = 0; m < kStates; ++m)
+    state[m] = {hn::Load(d, h + 2 * m * kRow), hn::Load(d, h + (2 * m + 1) * kRow)};
+  const V skip = hn::Load(d, skip_weight);
+  for (int r = 0; r < rows; ++r) {
+    const V uc = hn::Load(d, u);
+    V sum[2] = {first ? hn::Mul(skip, uc) : hn::Load(d, y), hn::Zero(d)};
+    MAMBO_UNROLL
+    for (int m = 0; m < kStates; ++m) {
+      const float* w = modes + m * cpu::kMode * kRow;
+      state[m].Run(hn::Load(d, w), hn::Load(d, w + kRow), hn::Load(d, w + 2 * kRow),
+                   hn::Load(d, w + 3 * kRow), uc, sum[m & 1]);
+    }
+    V out = hn::Add(sum[0], sum[1]);
+    if (last) out = hn::Mul(out, Silu(hn::Load(d, z)));
+    hn::Store(out, d, y);
+    y += uz_stride;
+    u += dp;
+    z += uz_stride;
+  }
+  MAMBO_UNROLL
+  for (int m = 0; m < kStates; ++m) {
+    hn::Store(state[m].re, d, h + 2 * m * kRow);
+    hn::Store(state[m].im, d, h + (2 * m + 1) * kRow);
+  }
+}
+
+void ScanBlockS4d(const Layer& l, int block, int rows, const float* u, const float* z,
+                  size_t uz_stride, float* h, float* y) {
+  constexpr int kMany = kLanes == 16 ? 8 : 4;  // two registers each
+  constexpr int kSome = kMany / 2;
+  const int M = l.states;
+  const float* modes = l.modes.data() + static_cast<size_t>(block) * M * cpu::kMode * 16;
+  for (int i = 0; i < 16; i += kStep) {
+    const int c = block * 16 + i;
+    int m = 0;
+    while (m < M) {
+      const auto run = [&](auto states) {
+        constexpr int kHere = decltype(states)::value;
+        ScanModes<kHere>(modes + m * cpu::kMode * 16 + i, l.D.data() + c, rows, u + c, l.dp, z + c,
+                         uz_stride, h + m * 2 * 16 + i, y + c, m == 0, m + kHere >= M);
+        m += kHere;
+      };
+      if (M - m >= kMany)
+        run(std::integral_constant<int, kMany>());
+      else if (M - m >= kSome)
+        run(std::integral_constant<int, kSome>());
+      else
+        run(std::integral_constant<int, 1>());
+    }
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace mambo
 HWY_AFTER_NAMESPACE();
@@ -130,6 +190,7 @@ HWY_EXPORT(RmsNormRows);
 HWY_EXPORT(ConvSiluRows);
 HWY_EXPORT(DeltaRows);
 HWY_EXPORT(ScanBlock);
+HWY_EXPORT(ScanBlockS4d);
 
 namespace cpu {
 
@@ -147,6 +208,10 @@ void delta_rows(const Layer& l, const float* dbc, int rows, float* delta) {
 void scan_block(const Layer& l, int N, int block, int rows, const float* delta, const float* u,
                 const float* dbc, const float* z, std::size_t uz_stride, float* h, float* y) {
   HWY_DYNAMIC_DISPATCH(ScanBlock)(l, N, block, rows, delta, u, dbc, z, uz_stride, h, y);
+}
+void scan_block_s4d(const Layer& l, int block, int rows, const float* u, const float* z,
+                    std::size_t uz_stride, float* h, float* y) {
+  HWY_DYNAMIC_DISPATCH(ScanBlockS4d)(l, block, rows, u, z, uz_stride, h, y);
 }
 
 }  // namespace cpu

@@ -1,4 +1,5 @@
-// The element-wise work of prefill over many steps at once, and the selective scan along time.
+// The element-wise work of prefill over many steps at once, and the scans along time, selective and
+// time-invariant.
 // Row-major [rows][columns] throughout; dimensions padded as in network.h.
 #pragma once
 
@@ -24,5 +25,9 @@ void delta_rows(const Layer& l, const float* dbc, int rows, float* delta);
 // section 3.3: h = exp(delta A) h + delta B u, y = (C h + D u) silu(z).
 void scan_block(const Layer& l, int N, int block, int rows, const float* delta, const float* u,
                 const float* dbc, const float* z, std::size_t uz_stride, float* h, float* y);
+
+// The same of a time-invariant layer (s4d.h): h [M][real, imaginary][16].
+void scan_block_s4d(const Layer& l, int block, int rows, const float* u, const float* z,
+                    std::size_t uz_stride, float* h, float* y);
 
 }  // namespace mambo::cpu

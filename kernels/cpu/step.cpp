@@ -64,7 +64,7 @@ HWY_INLINE void Tap(DeltaTap& tap, int layer, const Layer& l, uint64_t step, con
   }
 }
 
-// One S6 block, in place on the residual stream x [wp]. `step`: of the layer's tier.
+// One block, in place on the residual stream x [wp]. `step`: of the layer's tier.
 HWY_INLINE void Block(const Network& net, const StatePlan& plan, float* m, int layer, uint64_t step,
                       float* x, DeltaTap* tap) {
   const Layer& l = net.layers[static_cast<size_t>(layer)];
@@ -90,11 +90,16 @@ HWY_INLINE void Block(const Network& net, const StatePlan& plan, float* m, int l
   }
   ConvSilu(l.conv.data(), l.conv_bias.data(), rows, net.K, l.dp, u);
 
-  Gemv(l.x_proj.packed, u, nullptr, dbc);
-  Gemv(l.dt_proj.packed, dbc, l.dt_proj.bias.data(), delta);
-  SoftplusInPlace(delta, l.dp);
-  if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, delta);
-  SsmStep(l, net.N, delta, dbc + l.rank, dbc + l.rank + net.N, u, uz + l.dp, m + at.h, u);
+  if (l.mixer == Mixer::s6) {
+    Gemv(l.x_proj.packed, u, nullptr, dbc);
+    Gemv(l.dt_proj.packed, dbc, l.dt_proj.bias.data(), delta);
+    SoftplusInPlace(delta, l.dp);
+    if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, delta);
+    SsmStep(l, net.N, delta, dbc + l.rank, dbc + l.rank + net.N, u, uz + l.dp, m + at.h, u);
+  } else {
+    if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, l.dt.data());
+    S4dStep(l, u, uz + l.dp, m + at.h, u);
+  }
   Gemv(l.out_proj.packed, u, x, x);
   const float* bias = l.out_proj.bias.data();
   for (int i = 0; i < l.wp; i += static_cast<int>(kLanes)) {

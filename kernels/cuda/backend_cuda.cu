@@ -531,6 +531,11 @@ class CudaEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOptions& options) {
+  for (const LayerView& l : net.layers) {
+    if (l.mixer == Mixer::s6) continue;
+    throw DeviceError("layer " + l.name + " has the mixer " + mixer_name(l.mixer) +
+                      ", which the CUDA engine does not run: only the CPU does");
+  }
   const DeviceFacts device = best_device();
   MAMBO_CUDA(cudaSetDevice(device.index));
   return std::make_unique<CudaEngine>(net, options, device);

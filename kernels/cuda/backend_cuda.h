@@ -12,7 +12,8 @@ namespace mambo::cuda {
 // a driver or a device: one entry that is not usable, with the reason. Never throws.
 std::vector<ComputeDevice> cuda_devices();
 
-// Uploads to the best usable device. Throws DeviceError (no device, too little memory).
+// Uploads to the best usable device. Throws DeviceError (no device, too little memory, a layer
+// whose mixer is not s6).
 std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOptions& options);
 
 }  // namespace mambo::cuda

@@ -47,11 +47,24 @@ Reference::Reference(const NetworkView& net)
     l.in_bias = vector(view.w.in_proj_bias);
     l.conv_w = vector(view.w.conv);
     l.conv_b = vector(view.w.conv_bias);
-    l.x_proj = matrix(view.w.x_proj);
-    l.dt_proj = matrix(view.w.dt_proj);
-    l.dt_bias = vector(view.w.dt_proj_bias);
+    l.mixer = view.mixer;
+    l.states = view.states();
     l.A = vector(view.w.A_log);
     for (double& a : l.A) a = -std::exp(a);
+    if (l.mixer == Mixer::s6) {
+      l.x_proj = matrix(view.w.x_proj);
+      l.dt_proj = matrix(view.w.dt_proj);
+      l.dt_bias = vector(view.w.dt_proj_bias);
+    } else {
+      l.delta = vector(view.w.log_dt);  // for good
+      for (double& dt : l.delta) dt = std::exp(dt);
+      const Vector A_im = vector(view.w.A_im);
+      const Vector C = vector(view.w.C);
+      for (std::size_t i = 0; i < A_im.size(); ++i) {
+        l.A_complex.emplace_back(l.A[i], A_im[i]);
+        l.C_complex.emplace_back(C[2 * i], C[2 * i + 1]);
+      }
+    }
     l.D = vector(view.w.D);
     l.out_proj = matrix(view.w.out_proj);
     l.out_bias = vector(view.w.out_proj_bias);
@@ -77,8 +90,13 @@ Reference::Reference(const NetworkView& net)
 void Reference::reset() {
   for (Layer& l : layers_) {
     l.window.assign(static_cast<std::size_t>(K_ - 1) * l.d_inner, 0.0);
-    l.h.assign(static_cast<std::size_t>(l.d_inner) * N_, 0.0);
-    l.delta.assign(static_cast<std::size_t>(l.d_inner), 0.0);
+    const std::size_t states = static_cast<std::size_t>(l.d_inner) * l.states;
+    if (l.mixer == Mixer::s6) {
+      l.h.assign(states, 0.0);
+      l.delta.assign(static_cast<std::size_t>(l.d_inner), 0.0);
+    } else {
+      l.h_complex.assign(states, 0.0);
+    }
   }
   for (Tier& t : tiers_) {
     t.group.assign(static_cast<std::size_t>(t.pool) * t.width, 0.0);
@@ -98,7 +116,45 @@ Reference::Vector Reference::rmsnorm(const Vector& x, const Vector& weight) cons
   return y;
 }
 
-// One S6 block, in place on the residual stream x [d].
+// The selective state space: u [d_inner] to y [d_inner].
+Reference::Vector Reference::s6(Layer& l, const Vector& u) const {
+  const Vector dbc = l.x_proj * u;
+  const double* B = dbc.data() + l.dt_rank;
+  const double* C = B + N_;
+  const Vector dt = l.dt_proj * Vector(dbc.begin(), dbc.begin() + l.dt_rank);
+  Vector y(u.size());
+  for (int c = 0; c < l.d_inner; ++c) {
+    const double delta = softplus(dt[c] + l.dt_bias[c]);
+    l.delta[c] = delta;
+    y[c] = l.D[c] * u[c];
+    for (int n = 0; n < N_; ++n) {
+      double& h = l.h[static_cast<std::size_t>(c) * N_ + n];
+      h = std::exp(delta * l.A[static_cast<std::size_t>(c) * N_ + n]) * h + delta * B[n] * u[c];
+      y[c] += C[n] * h;
+    }
+  }
+  return y;
+}
+
+// The time-invariant one.
+Reference::Vector Reference::s4d(Layer& l, const Vector& u) {
+  Vector y(u.size());
+  for (int c = 0; c < l.d_inner; ++c) {
+    Complex sum = 0.0;
+    for (int m = 0; m < l.states; ++m) {
+      const std::size_t i = static_cast<std::size_t>(c) * l.states + m;
+      const Complex A = l.A_complex[i];
+      const Complex decay = std::exp(l.delta[c] * A);
+      l.h_complex[i] = decay * l.h_complex[i] + u[c];
+      const Complex held = A == 0.0 ? l.delta[c] : (decay - 1.0) / A;  // zero-order hold
+      sum += l.C_complex[i] * held * l.h_complex[i];
+    }
+    y[c] = 2.0 * sum.real() + l.D[c] * u[c];
+  }
+  return y;
+}
+
+// One block, in place on the residual stream x [d].
 void Reference::block(Layer& l, Vector& x) const {
   const int d = l.d_inner;
   Vector uz = l.in_proj * rmsnorm(x, l.norm);
@@ -118,22 +174,8 @@ void Reference::block(Layer& l, Vector& x) const {
     std::copy(uz.begin(), uz.begin() + d, l.window.end() - d);
   }
 
-  const Vector dbc = l.x_proj * u;
-  const double* B = dbc.data() + l.dt_rank;
-  const double* C = B + N_;
-  const Vector dt = l.dt_proj * Vector(dbc.begin(), dbc.begin() + l.dt_rank);
-  Vector y(static_cast<std::size_t>(d));
-  for (int c = 0; c < d; ++c) {
-    const double delta = softplus(dt[c] + l.dt_bias[c]);
-    l.delta[c] = delta;
-    double sum = l.D[c] * u[c];
-    for (int n = 0; n < N_; ++n) {
-      double& h = l.h[static_cast<std::size_t>(c) * N_ + n];
-      h = std::exp(delta * l.A[static_cast<std::size_t>(c) * N_ + n]) * h + delta * B[n] * u[c];
-      sum += C[n] * h;
-    }
-    y[c] = sum * silu(uz[static_cast<std::size_t>(d) + c]);
-  }
+  Vector y = l.mixer == Mixer::s6 ? s6(l, u) : s4d(l, u);
+  for (int c = 0; c < d; ++c) y[c] *= silu(uz[static_cast<std::size_t>(d) + c]);
   const Vector out = l.out_proj * y;
   for (std::size_t i = 0; i < x.size(); ++i) {
     x[i] += out[i] + (l.out_bias.empty() ? 0.0 : l.out_bias[i]);
@@ -183,7 +225,12 @@ std::vector<float> Reference::read_state() const {
   };
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     put(layout_.layers[i].conv, layers_[i].window);
-    put(layout_.layers[i].h, layers_[i].h);
+    const Layer& l = layers_[i];
+    put(layout_.layers[i].h, l.h);
+    Vector parts;  // s4d: the real ones, then the imaginary ones
+    for (const Complex& h : l.h_complex) parts.push_back(h.real());
+    for (const Complex& h : l.h_complex) parts.push_back(h.imag());
+    put(layout_.layers[i].h, parts);
   }
   for (std::size_t s = 0; s < layout_.pools.size(); ++s) {
     put(layout_.pools[s].group, tiers_[s].group);

@@ -2,6 +2,7 @@
 // after the other. Slow and readable, kept for ever; tests hold every backend against it.
 #pragma once
 
+#include <complex>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,23 +21,28 @@ class Reference {
   std::uint64_t position() const { return position_; }
   // The state in the layout of StateLayout, rounded to float32.
   std::vector<float> read_state() const;
-  // Δ of the layer's last step, [d_inner].
+  // Δ of the layer's last step, [d_inner]; constant in an s4d layer.
   std::span<const double> delta(int layer) const;
 
  private:
   using Vector = std::vector<double>;
+  using Complex = std::complex<double>;
   struct Matrix {
     int rows = 0, cols = 0;
     Vector v;
     Vector operator*(const Vector& x) const;
   };
   struct Layer {
+    Mixer mixer = Mixer::s6;
     int d_inner = 0, dt_rank = 0;
+    int states = 0;  // a channel: N, or M complex ones
     Vector norm, in_bias, conv_w, conv_b, dt_bias, A, D, out_bias;
     Matrix in_proj, x_proj, dt_proj, out_proj;
-    Vector window;  // [K-1][d_inner], oldest first
-    Vector h;       // [d_inner][N]
-    Vector delta;
+    std::vector<Complex> A_complex, C_complex;  // s4d: [d_inner][M]
+    Vector window;                              // [K-1][d_inner], oldest first
+    Vector h;                                   // s6: [d_inner][N]
+    std::vector<Complex> h_complex;             // s4d: [d_inner][M]
+    Vector delta;                               // [d_inner]
   };
   struct Tier {
     int width = 0, pool = 0, down_begin = 0, down_end = 0, up_begin = 0, up_end = 0;
@@ -50,6 +56,8 @@ class Reference {
   static Vector vector(const TensorView& t);
   Vector rmsnorm(const Vector& x, const Vector& weight) const;
   void block(Layer& layer, Vector& x) const;
+  Vector s6(Layer& layer, const Vector& u) const;
+  static Vector s4d(Layer& layer, const Vector& u);
   Vector tier_step(std::size_t s, Vector x);
 
   int vocab_, N_, K_;

@@ -1,10 +1,12 @@
 // The program as people meet it: help, bad usage, and what each command prints.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
 
+#include "model/tensor_file.h"
 #include "support.h"
 
 namespace mambo {
@@ -175,6 +177,37 @@ TEST(CommandLine, InfoKnowsTheModel) {
   EXPECT_EQ(people.code, 0);
   EXPECT_NE(people.out.find("3,557,184"), std::string::npos) << people.out;
   EXPECT_NE(people.out.find("does not say how it was made"), std::string::npos) << people.out;
+}
+
+TEST(CommandLine, InfoSaysWhatIsTimeInvariant) {
+  const std::string file = testing::golden("s4d-unet.safetensors");
+  const auto j = mambo({"info", "-m", file, "--json"}).json();
+  EXPECT_EQ(j.at("tiers").at(0).at("mixer"), "s4d");
+  EXPECT_EQ(j.at("tiers").at(1).at("mixer"), "s6");
+  const auto& outer = j.at("layers").at(0);
+  EXPECT_EQ(outer.at("name"), "down.0.0");
+  EXPECT_EQ(outer.at("mixer"), "s4d");
+  EXPECT_EQ(outer.at("time_invariant"), true);
+  EXPECT_EQ(outer.at("states"), 8);
+  const auto& inner = j.at("layers").at(3);
+  EXPECT_EQ(inner.at("name"), "center.0");
+  EXPECT_EQ(inner.at("mixer"), "s6");
+  EXPECT_EQ(inner.at("time_invariant"), false);
+  EXPECT_EQ(inner.at("states"), 16);
+  // Of its tensors: the median of 1 / (rate exp(log_dt) exp(A_log)).
+  const TensorFile tensors = TensorFile::open(file);
+  const auto log_dt = to_float(tensors.get("down.0.0.log_dt", {32}));
+  const auto a_log = to_float(tensors.get("down.0.0.A_log", {32, 8}));
+  std::vector<double> horizons;
+  for (std::size_t i = 0; i < a_log.size(); ++i)
+    horizons.push_back(std::exp(-static_cast<double>(log_dt[i / 8] + a_log[i])) / 16000);
+  std::sort(horizons.begin(), horizons.end());
+  EXPECT_NEAR(outer.at("horizon_seconds_p50").get<double>() / horizons[128], 1, 1e-5);
+  const Outcome people = mambo({"info", "-m", file});
+  EXPECT_NE(people.out.find("s4d, M = 8"), std::string::npos) << people.out;
+  EXPECT_NE(people.out.find("time-invariant"), std::string::npos) << people.out;
+  const Outcome flat = mambo({"info", "-m", testing::golden("s4d-flat.safetensors")});
+  EXPECT_NE(flat.out.find("s4d, M = 3 to 16"), std::string::npos) << flat.out;
 }
 
 TEST(CommandLine, InfoReadsAnEcosystemFolder) {

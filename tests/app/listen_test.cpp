@@ -134,6 +134,33 @@ TEST(Probe, HoldsWhatTheEngineSays) {
   }
 }
 
+TEST(Probe, OfATimeInvariantLayerWritesItsConstants) {
+  const Folder folder;
+  const auto clip = tone_clip(folder, 0.05);
+  const auto out = folder / "p.safetensors";
+  const std::string model = testing::golden("s4d-unet.safetensors");
+  const Outcome o = mambo({"probe", "-m", model, "-a", clip, "-o", out, "--png", folder / "png"});
+  ASSERT_EQ(o.code, 0) << o.err;
+  const TensorFile file = TensorFile::open(out);
+  EXPECT_TRUE(file.has("center.0.B"));
+  EXPECT_FALSE(file.has("up.0.1.B"));
+  EXPECT_FALSE(file.has("up.0.1.C"));
+  const auto delta = floats(file, "up.0.1.delta");
+  const auto horizon = floats(file, "up.0.1.horizon");
+  const TensorFile weights = TensorFile::open(model);
+  const auto log_dt = to_float(weights.get("up.0.1.log_dt", {32}));
+  const auto a_log = to_float(weights.get("up.0.1.A_log", {32, 8}));
+  ASSERT_EQ(delta.size(), 800U * 32);
+  ASSERT_EQ(horizon.size(), delta.size());
+  for (std::size_t i = 0; i < delta.size(); ++i) {
+    const std::size_t c = i % 32;
+    const auto first = a_log.begin() + static_cast<std::ptrdiff_t>(c * 8);
+    const float slowest = std::exp(*std::min_element(first, first + 8));
+    ASSERT_NEAR(delta[i] / std::exp(log_dt[c]), 1, 1e-6);
+    ASSERT_NEAR(horizon[i] * 16000 * delta[i] * slowest, 1, 1e-5);
+  }
+}
+
 TEST(Probe, ChoosesLayersAndDrawsThem) {
   const Folder folder;
   const auto clip = tone_clip(folder, 0.2);

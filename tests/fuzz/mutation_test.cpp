@@ -125,6 +125,20 @@ TEST_F(Mutations, OfTheHeader) {
   EXPECT_LT(whole, 1000);  // most damage is noticed; some (a digit of the name) is harmless
 }
 
+TEST_F(Mutations, OfATimeInvariantModelsHeader) {
+  tiny.use_s4d();
+  tiny.write(folder / "s4d.safetensors");
+  const Parts parts = split(testing::read_file(folder / "s4d.safetensors"));
+  ASSERT_TRUE(fuzz::load(bytes_of(join(parts.header, parts.data))));
+  Mutator mutator(5);
+  int whole = 0;
+  for (int i = 0; i < 4000; ++i) {
+    const std::string bytes = join(mutator.mutate(parts.header), parts.data);
+    if (fuzz::load(bytes_of(bytes))) ++whole;
+  }
+  EXPECT_LT(whole, 1000);
+}
+
 TEST_F(Mutations, OfTheConfiguration) {
   Mutator mutator(2);
   for (int i = 0; i < 4000; ++i) {

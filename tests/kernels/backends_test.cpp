@@ -5,6 +5,10 @@
 
 #include "tests/support.h"
 
+#if MAMBO_HAS_CUDA
+#include "kernels/cuda/backend_cuda.h"
+#endif
+
 namespace mambo::testing {
 namespace {
 
@@ -136,6 +140,21 @@ TEST(Backend, CudaOrTheReasonWhyNot) {
 #endif
 }
 
+#if MAMBO_HAS_CUDA
+// Before it looks for a device: so that this is tested without one as well.
+TEST(Backend, CudaRefusesATimeInvariantLayerByName) {
+  const RandomNetwork network(s4d_shapes()[2]);
+  try {
+    cuda::make_cuda_engine(network.view(), {});
+    FAIL();
+  } catch (const DeviceError& e) {
+    EXPECT_STREQ(e.what(),
+                 "layer center.0 has the mixer s4d, which the CUDA engine does not run: only the "
+                 "CPU does");
+  }
+}
+#endif
+
 TEST(Backend, TheDescriptionIsTheEngines) {
   const RandomNetwork network(shapes()[1]);
   for (const std::string& backend : backends_under_test()) {
@@ -153,6 +172,9 @@ TEST(RandomNetwork, NamedShapesAreThoseOfThePublishedModels) {
   EXPECT_EQ(RandomNetwork(named_shape("piano")).parameters(), 3557184U - 256U);  // no head bias
   for (const std::string& name : shape_names()) EXPECT_EQ(named_shape(name).name, name);
   EXPECT_THROW(named_shape("cube"), Error);
+  const RandomNetwork s4d(named_shape("piano-s4d"));
+  for (const LayerView& l : s4d.view().layers)
+    EXPECT_EQ(l.mixer, l.tier == 0 ? Mixer::s4d : Mixer::s6) << l.name;
 }
 
 }  // namespace

@@ -10,12 +10,12 @@
 namespace mambo::testing {
 namespace {
 
-class Generate : public ::testing::TestWithParam<Variant> {
+class Generate : public ::testing::TestWithParam<Case> {
  protected:
-  Generate() : network_(shapes()[3]) {}
+  Generate() : network_(GetParam().shape) {}
   void SetUp() override {
     std::string why_not;
-    engine_ = engine_or_skip(network_.view(), GetParam(), &why_not);
+    engine_ = engine_or_skip(network_.view(), GetParam().variant, &why_not);
     if (engine_ == nullptr) GTEST_SKIP() << why_not;
   }
   struct Result {
@@ -216,7 +216,7 @@ TEST_P(Generate, ThreadsShareAnEngine) {
 
 // Likelihoods and entropies of what was drawn are those of the reference that hears the same.
 TEST_P(Generate, LikelihoodsAreTheReferences) {
-  if (GetParam().half()) return;  // its weights are others: tests/golden weighs them
+  if (GetParam().variant.half()) return;  // its weights are others: tests/golden weighs them
   const Result r = run(300, {});
   Reference reference(network_.view());
   std::span<const double> now = reference.step(silence_code);
@@ -285,7 +285,7 @@ TEST_P(Generate, TapShowsDeltaAndChangesNothing) {
   Reference reference(network_.view());
   const std::size_t n = 300;  // more than a launch of a GPU draws
   std::vector<std::uint8_t> codes(n);
-  Variant exact = GetParam();
+  Variant exact = GetParam().variant;
   exact.storage = WeightStorage::f32;
   std::string why_not;
   const auto f32 = engine_or_skip(network_.view(), exact, &why_not, 1);
@@ -346,7 +346,8 @@ TEST_P(Generate, TapShowsDeltaAndChangesNothing) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, Generate, ::testing::ValuesIn(variants_under_test()),
+INSTANTIATE_TEST_SUITE_P(Backends, Generate,
+                         ::testing::ValuesIn(cases_under_test({shapes()[3], s4d_shapes()[1]})),
                          [](const auto& p) { return p.param.name(); });
 
 TEST(Philox, KnownAnswers) {

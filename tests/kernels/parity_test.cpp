@@ -9,21 +9,6 @@
 namespace mambo::testing {
 namespace {
 
-struct Case {
-  Variant variant;
-  Shape shape;
-};
-
-void PrintTo(const Case& c, std::ostream* out) { *out << c.variant.name() << " " << c.shape.name; }
-
-std::vector<Case> cases() {
-  std::vector<Case> all;
-  for (const Variant& v : variants_under_test()) {
-    for (const Shape& s : shapes()) all.push_back({v, s});
-  }
-  return all;
-}
-
 class Parity : public ::testing::TestWithParam<Case> {
  protected:
   Parity() : network_(GetParam().shape) {}
@@ -107,19 +92,28 @@ TEST_P(Parity, PrefillMayBeCutAnywhere) {
 TEST_P(Parity, PrefillShowsLogitsAndLayersOfEveryStep) {
   class Sink : public LogitSink {
    public:
-    Sink(int vocab, std::size_t layers) : LogitSink(vocab), delta(layers) {}
+    explicit Sink(const NetworkView& net)
+        : LogitSink(net.vocab), delta(net.layers.size()), net_(net) {}
     bool wants_layer(int) const override { return true; }
-    void layer(int l, std::uint64_t first, int rows, const float* d, const float*,
-               const float*) override {
+    void layer(int l, std::uint64_t first, int rows, const float* d, const float* B,
+               const float* C) override {
       EXPECT_EQ(first, steps_seen[l]);
+      s4d[l] = B == nullptr && C == nullptr;
       steps_seen[l] += static_cast<std::uint64_t>(rows);
-      if (rows > 0) delta[static_cast<std::size_t>(l)] = {d, d + rows};  // rows * d_inner >= rows
+      const LayerView& layer = net_.layers[static_cast<std::size_t>(l)];
+      const int d_inner = net_.tiers[static_cast<std::size_t>(layer.tier)].d_inner;
+      std::vector<float>& seen = delta[static_cast<std::size_t>(l)];
+      seen.insert(seen.end(), d, d + static_cast<std::ptrdiff_t>(rows) * d_inner);
     }
-    std::vector<std::vector<float>> delta;
+    std::vector<std::vector<float>> delta;  // [layer][step][d_inner]
     std::map<int, std::uint64_t> steps_seen;
+    std::map<int, bool> s4d;
+
+   private:
+    const NetworkView& net_;
   };
   const auto codes = random_codes(4500, 9);
-  Sink sink(network_.view().vocab, network_.view().layers.size());
+  Sink sink(network_.view());
   const auto state = engine_->make_state();
   engine_->prefill(*state, codes, &sink);
   ASSERT_EQ(sink.all.size(), codes.size() * 256);
@@ -128,7 +122,27 @@ TEST_P(Parity, PrefillShowsLogitsAndLayersOfEveryStep) {
         network_.view().tiers[static_cast<std::size_t>(network_.view().layers[l].tier)].stride;
     EXPECT_EQ(sink.steps_seen[static_cast<int>(l)],
               codes.size() / static_cast<std::size_t>(stride));
+    const bool s4d = network_.view().layers[l].mixer == Mixer::s4d;
+    EXPECT_EQ(sink.s4d[static_cast<int>(l)], s4d) << "has B and C of the input, or has not";
   }
+  Reference reference(network_.view());
+  std::vector<std::uint64_t> step(network_.view().layers.size(), 0);
+  double worst_delta = 0;
+  for (std::size_t t = 0; t < 200; ++t) {
+    reference.step(codes[t]);
+    for (std::size_t l = 0; l < step.size(); ++l) {
+      const LayerView& layer = network_.view().layers[l];
+      const TierView& tier = network_.view().tiers[static_cast<std::size_t>(layer.tier)];
+      if ((t + 1) % static_cast<std::size_t>(tier.stride) != 0) continue;
+      const auto want = reference.delta(static_cast<int>(l));
+      const std::span<const float> got(
+          sink.delta[l].data() + step[l]++ * static_cast<std::size_t>(tier.d_inner), want.size());
+      worst_delta =
+          std::max(worst_delta, distance(got, std::vector<float>(want.begin(), want.end())));
+    }
+  }
+  // As in StepFollowsTheReference.
+  EXPECT_LT(worst_delta, GetParam().variant.half() ? 0.2 : 1e-4);
   const auto stepped = engine_->make_state();
   double worst = 0;
   for (std::size_t t = 0; t < 600; ++t) {
@@ -215,9 +229,8 @@ TEST_P(Parity, TheSameWorkGivesTheSameBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases()), [](const auto& p) {
-  return p.param.variant.name() + "_" + p.param.shape.name;
-});
+INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases_under_test(all_shapes())),
+                         [](const auto& p) { return p.param.name(); });
 
 #if MAMBO_HAS_CPU
 // A GPU has no threads to choose.
@@ -239,7 +252,7 @@ TEST_P(CpuThreads, PrefillIsTheSameForAnyNumberOfThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, CpuThreads,
-                         ::testing::Combine(::testing::ValuesIn(shapes()),
+                         ::testing::Combine(::testing::ValuesIn(all_shapes()),
                                             ::testing::Values(WeightStorage::f32,
                                                               WeightStorage::half)),
                          [](const auto& p) {

@@ -77,8 +77,13 @@ TEST(Config, WritesWhatItReads) {
   EXPECT_DOUBLE_EQ(parse_config(once, "again").norm_eps, 3e-6);
 }
 
-TEST(Config, AcceptsTheMixerItRuns) {
-  EXPECT_NO_THROW(parse_config(with("{", R"({"mixer":["s6","s6","s6"],)"), "file"));
+TEST(Config, ReadsTheMixerOfEachTier) {
+  const Config c = parse_config(with("{", R"({"mixer":["s4d","s6","s4d"],)"), "file");
+  EXPECT_EQ(c.mixer(0), Mixer::s4d);
+  EXPECT_EQ(c.mixer(1), Mixer::s6);
+  EXPECT_EQ(c.mixer(2), Mixer::s4d);
+  EXPECT_EQ(parse_config(config_json(c), "again").mixers, c.mixers);
+  EXPECT_EQ(parse_config(good, "file").mixer(2), Mixer::s6) << "unless said";
 }
 
 struct Wrong {
@@ -110,10 +115,6 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"KeyTwice", "{", R"({"widen":2,)", {"each key once", "widen"}},
         Wrong{"Encoding", "mulaw8", "alaw8", {"unknown encoding", "mulaw8 or linear8", "alaw8"}},
         Wrong{"EncodingType", R"("mulaw8")", "8", {"encoding", "a string", "found 8"}},
-        Wrong{"MixerS4d",
-              "{",
-              R"({"mixer":["s4d","s6","s6"],)",
-              {"tier 0 uses the mixer s4d, which this version does not run"}},
         Wrong{"MixerUnknown",
               "{",
               R"({"mixer":["s6","h3","s6"],)",

@@ -209,6 +209,95 @@ TEST_F(SpoiledModel, WeightsInBytes) {
   expect_says("tensor head.weight: expected F32, F16 or BF16, found U8");
 }
 
+class SpoiledS4dModel : public SpoiledModel {
+ protected:
+  SpoiledS4dModel() { tiny.use_s4d(); }
+};
+
+TEST_F(SpoiledS4dModel, WholeItLoads) {
+  tiny.tensors["up.0.0.A_log"] = {{6, 64}};  // the other block has 3: each has its own
+  tiny.tensors["up.0.0.A_im"] = {{6, 64}};
+  tiny.tensors["up.0.0.C"] = {{6, 64, 2}};
+  tiny.write(path);
+  const auto m = Model::load(path);
+  const NetworkView& net = m->network();
+  EXPECT_EQ(net.layers[0].mixer, Mixer::s4d);
+  EXPECT_EQ(net.layers[0].states(), 3);
+  EXPECT_EQ(net.layers[0].w.C.cols, 6);
+  EXPECT_FALSE(net.layers[0].w.x_proj);
+  EXPECT_EQ(net.layers[1].mixer, Mixer::s6);
+  EXPECT_EQ(net.layers[1].states(), 2);
+  EXPECT_EQ(net.layers[2].states(), 64);
+  // Convolutions of 2, states of 2*3, 2 and 2*64; 4 outputs of the pool twice; logits.
+  EXPECT_EQ(m->stats().state_bytes,
+            4U * (6 * (2 + 6) + 12 * (2 + 2) + 6 * (2 + 128) + 2 * 4 * 3 + 256));
+}
+
+// By hand: a block of width 3 and d_inner 6 has norm 3, in_proj 12*3, conv 6*3 + 6, log_dt 6, A_log
+// and A_im 18 each, C 36, D 6, out_proj 18; multiply-adds in_proj 36, conv 18, out_proj 18, the SSM
+// 6*18 + 6.
+TEST_F(SpoiledS4dModel, IsCounted) {
+  const auto stats = [this] {
+    tiny.write(path);
+    return Model::load(path)->stats();
+  };
+  const ModelStats all = stats();
+  tiny.config.replace(tiny.config.find("\"layers\":[1,1]"), 14, "\"layers\":[0,1]");
+  std::erase_if(tiny.tensors, [](const auto& t) {
+    return t.first.starts_with("down.0.0.") || t.first.starts_with("up.0.0.");
+  });
+  const ModelStats without = stats();
+  EXPECT_EQ(all.parameters - without.parameters, 2U * (3 + 36 + 24 + 6 + 18 + 18 + 36 + 6 + 18));
+  EXPECT_EQ(all.macs_per_sample_worst - without.macs_per_sample_worst,
+            2U * (36 + 18 + 18 + 6 * 18 + 6));
+}
+
+TEST_F(SpoiledS4dModel, MissingALogBlamesNoOther) {
+  tiny.tensors.erase("up.0.0.A_log");
+  expect_says("1 missing (up.0.0.A_log)");
+}
+
+TEST_F(SpoiledS4dModel, MissingTensorsAreNamed) {
+  tiny.tensors.erase("up.0.0.log_dt");
+  tiny.tensors.erase("down.0.0.C");
+  expect_says("2 missing (down.0.0.C, up.0.0.log_dt)");
+}
+
+TEST_F(SpoiledS4dModel, TensorsOfTheOtherMixerAreUnexpected) {
+  tiny.tensors["down.0.0.dt_proj.bias"] = {{6}};
+  expect_says("1 unexpected (down.0.0.dt_proj.bias)");
+}
+
+TEST_F(SpoiledS4dModel, TooManyStates) {
+  tiny.tensors["down.0.0.A_log"] = {{6, 65}};
+  expect_says("tensor down.0.0.A_log: expected shape [6, M] with M from 1 to 64, found [6, 65]");
+}
+
+TEST_F(SpoiledS4dModel, NoStates) {
+  tiny.tensors["down.0.0.A_log"] = {{6, 0}};
+  expect_says("tensor down.0.0.A_log: expected shape [6, M] with M from 1 to 64, found [6, 0]");
+}
+
+TEST_F(SpoiledS4dModel, StatesOfAnotherWidth) {
+  tiny.tensors["down.0.0.A_log"] = {{3, 6}};
+  expect_says("tensor down.0.0.A_log: expected shape [6, M] with M from 1 to 64, found [3, 6]");
+}
+
+TEST_F(SpoiledS4dModel, ALogOfOneDimension) {
+  tiny.tensors["down.0.0.A_log"] = {{18}};
+  expect_says("tensor down.0.0.A_log: expected shape [6, M] with M from 1 to 64, found [18]");
+}
+
+TEST_F(SpoiledS4dModel, PartsDisagreeAboutTheStates) {
+  tiny.tensors["down.0.0.A_im"] = {{6, 2}};
+  expect_says("tensor down.0.0.A_im: expected shape [6, 3], found [6, 2]");
+}
+
+TEST_F(SpoiledS4dModel, CIsNotComplex) {
+  tiny.tensors["up.0.0.C"] = {{6, 3}};
+  expect_says("tensor up.0.0.C: expected shape [6, 3, 2], found [6, 3]");
+}
+
 TEST(ModelFiles, MissingEmptyAndTruncated) {
   const TempFolder folder;
   EXPECT_NE(error_of([&] { Model::load(folder / "none"); }).find("no such file or folder"),

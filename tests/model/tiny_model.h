@@ -52,6 +52,20 @@ struct TinyModel {
     tensors[prefix + "out_proj.weight"] = {{d, inner}};
   }
 
+  // The outermost tier time-invariant, M = 3.
+  void use_s4d() {
+    config.replace(config.rfind('}'), 1, R"(,"mixer":["s4d","s6"]})");
+    for (const char* block : {"down.0.0.", "up.0.0."}) {
+      const std::string prefix = block;
+      for (const char* t : {"x_proj.weight", "dt_proj.weight", "dt_proj.bias"})
+        tensors.erase(prefix + t);
+      tensors[prefix + "log_dt"] = {{6}};
+      tensors[prefix + "A_log"] = {{6, 3}};
+      tensors[prefix + "A_im"] = {{6, 3}};
+      tensors[prefix + "C"] = {{6, 3, 2}};
+    }
+  }
+
   // Every tensor is zeros: what matters here is shape.
   void write(const std::filesystem::path& path) const {
     std::map<std::string, std::string> metadata;
