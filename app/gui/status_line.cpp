@@ -30,7 +30,8 @@ const char* activity_words(Activity a) {
 }  // namespace
 
 // What the window said itself gives way to the session's next message, but not before it could be
-// read, unless something went wrong.
+// read, unless something went wrong. And what went wrong stays as long: the session's own next
+// message often follows at once.
 void StatusLine::hear_session(Context& c) {
   const double now = ImGui::GetTime();
   if (c.notice.text.empty()) own_since_ = now;
@@ -38,7 +39,9 @@ void StatusLine::hear_session(Context& c) {
     seen_ = c.status.message_id;
     superseded_ = true;
     if (c.status.message_is_error) {
-      c.notice.say("", false);
+      c.notice.say(c.status.message, true);
+      own_since_ = now;
+      superseded_ = false;  // until the next
       tell_terminal(c.status.message);
     }
   }
