@@ -105,6 +105,28 @@ std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
   return out;
 }
 
+// "about" is free-form, but for one thing: "defaults" in it are the sampling settings that its maker
+// found to sound best. Other keys there are not ours.
+SamplingParams read_defaults(const Json& about, const std::string& where) {
+  SamplingParams p;
+  if (!about.is_object() || !about.contains("defaults")) return p;
+  const Json& defaults = about["defaults"];
+  const std::string at = where + ": about.defaults";
+  if (!defaults.is_object()) {
+    throw Error(at + ": expected an object, found " + shown(defaults));
+  }
+  if (const auto it = defaults.find("temperature"); it != defaults.end()) {
+    p.temperature = static_cast<float>(json_real(*it, at, "temperature", 0, 10));
+  }
+  if (const auto it = defaults.find("top_k"); it != defaults.end()) {
+    p.top_k = static_cast<int>(json_int(*it, at, "top_k", 0, 256));
+  }
+  if (const auto it = defaults.find("top_p"); it != defaults.end()) {
+    p.top_p = static_cast<float>(json_real(*it, at, "top_p", 0.001, 1));
+  }
+  return p;
+}
+
 // Widths and strides grow as powers: each factor may be sane and the product not.
 void check_growth(const Config& c, const std::string& where) {
   std::int64_t width = c.d_model;
@@ -199,7 +221,10 @@ Config parse_config(std::string_view json, const std::string& where) {
   c.d_state = keys.integer("d_state", 1, max_d_state);
   c.d_conv = keys.integer("d_conv", 1, max_d_conv);
   c.norm_eps = json_real(keys.need("norm_eps"), where, "norm_eps", 1e-12, 1.0);
-  if (const Json* about = keys.find("about")) c.about = about->dump();
+  if (const Json* about = keys.find("about")) {
+    c.about = about->dump();
+    c.sampling = read_defaults(*about, where);
+  }
   c.mixers = read_mixers(keys, c.layers.size());
   keys.refuse_unknown();
   check_growth(c, where);

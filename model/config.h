@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/params.h"
+#include "kernels/sampling.h"
 
 namespace mambo {
 
@@ -31,6 +32,7 @@ struct Config {
   double norm_eps = 1e-5;
   std::vector<Mixer> mixers;  // one a tier; empty: all s6
   std::string about;          // free-form provenance: the JSON text of "about", or empty
+  SamplingParams sampling;    // about.defaults: what sounds best; absent: as the network says
 
   int tiers() const { return static_cast<int>(layers.size()); }
   int width(int tier) const;    // d_model * widen^tier

@@ -112,6 +112,10 @@ Json info_json(const Model& model, const std::string& engine) {
                            {"horizon_seconds_p50", q.p50},
                            {"horizon_seconds_p95", q.p95}});
   }
+  // Through text: 0.9F is 0.9 to the reader, not 0.89999998.
+  j["sampling"] = {{"temperature", Json::parse(fmt::format("{}", c.sampling.temperature))},
+                   {"top_k", c.sampling.top_k},
+                   {"top_p", Json::parse(fmt::format("{}", c.sampling.top_p))}};
   j["engine"] = engine;
   j["about"] = c.about.empty() ? Json(nullptr) : Json::parse(c.about, nullptr, false);
   return j;
@@ -139,6 +143,9 @@ void print_info(const Model& model, const std::string& engine) {
   fmt::print("  stride      the innermost tier steps every {} ({})\n",
              stats.stride == 1 ? "sample" : fmt::format("{} samples", stats.stride),
              time_text(static_cast<double>(stats.stride) / c.sample_rate));
+  const std::string p = c.sampling.top_p < 1 ? fmt::format("{:g}", c.sampling.top_p) : "off";
+  const std::string k = c.sampling.top_k > 0 ? std::to_string(c.sampling.top_k) : "off";
+  fmt::print("  sampling    temperature {:g}, top k {}, top p {}\n", c.sampling.temperature, k, p);
   fmt::print("  engine      {}\n", engine);
   fmt::print("  block       convolution over {} steps; mixer s6: N states a channel, selective",
              net.d_conv);

@@ -57,21 +57,30 @@ void add_compute_options(CLI::App& app, ComputeOptions& o) {
       ->capture_default_str();
 }
 
-void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t& rng_seed) {
-  app.add_option("--rng-seed", rng_seed, "where the random numbers start: the same, the same sound")
+SamplingParams SamplingOptions::with(const SamplingParams& models_own) const {
+  return {temperature.value_or(models_own.temperature), top_k.value_or(models_own.top_k),
+          top_p.value_or(models_own.top_p)};
+}
+
+void add_sampling_options(CLI::App& app, SamplingOptions& o) {
+  app.add_option("--rng-seed", o.rng_seed,
+                 "where the random numbers start: the same, the same sound")
       ->type_name("INTEGER")
       ->check(whole_64_bits())
       ->capture_default_str();
-  app.add_option("--temperature", sampling.temperature,
-                 "0: the likeliest code; 1: as the model says")
-      ->check(between(0, 10))
-      ->capture_default_str();
-  app.add_option("--top-k", sampling.top_k, "draw among the k likeliest codes; 0: all")
-      ->check(between(0, 256, "codes"))
-      ->capture_default_str();
-  app.add_option("--top-p", sampling.top_p, "draw among the likeliest codes of this share; 1: all")
-      ->check(between(0.001, 1))
-      ->capture_default_str();
+  app.add_option("--temperature", o.temperature,
+                 "0: the likeliest code; 1: as the network says\n(default: the model's own, or 1)")
+      ->type_name("FLOAT")
+      ->check(between(0, 10));
+  app.add_option("--top-k", o.top_k,
+                 "draw among the k likeliest codes; 0: all\n(default: the model's own, or 0)")
+      ->type_name("INT")
+      ->check(between(0, 256, "codes"));
+  app.add_option(
+         "--top-p", o.top_p,
+         "draw among the likeliest codes of this share; 1: all\n(default: the model's own, or 1)")
+      ->type_name("FLOAT")
+      ->check(between(0.001, 1));
 }
 
 LoadOptions load_options(const ModelOptions& o) {

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,20 @@ struct ComputeOptions {
   int threads = 0;
 };
 
+// What the user said of the draw; the rest is the model's own (its config's about.defaults).
+struct SamplingOptions {
+  std::optional<float> temperature;
+  std::optional<int> top_k;
+  std::optional<float> top_p;
+  std::uint64_t rng_seed = 1;
+
+  SamplingParams with(const SamplingParams& models_own) const;
+};
+
 void add_model_options(CLI::App& app, ModelOptions& o);
 void add_load_options(CLI::App& app, ModelOptions& o);  // of these, all but the model itself
 void add_compute_options(CLI::App& app, ComputeOptions& o);
-void add_sampling_options(CLI::App& app, SamplingParams& sampling, std::uint64_t& rng_seed);
+void add_sampling_options(CLI::App& app, SamplingOptions& o);
 
 LoadOptions load_options(const ModelOptions& o);
 std::shared_ptr<const Model> open_model(const ModelOptions& o);

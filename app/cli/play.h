@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "app/cli/options.h"
 #include "kernels/backend.h"
 #include "model/model.h"
 
@@ -19,8 +20,7 @@ struct PlayOptions {
   std::string backend = "auto";
   EngineOptions engine;
   double latency_s = 0.06;
-  SamplingParams sampling;
-  std::uint64_t rng_seed = 1;
+  SamplingOptions sampling;
   float level_db = 0;
   double seconds = 0;  // 0: until Ctrl-C
   bool json = false;   // one object at the end instead of the status line

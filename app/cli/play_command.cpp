@@ -36,7 +36,7 @@ void add_options(CLI::App& sub, PlayCommand& o) {
   sub.add_option("--seconds,-t", o.play.seconds, "stop by itself after this; 0: play on")
       ->check(between(0, 1e9, "s"))
       ->capture_default_str();
-  add_sampling_options(sub, o.play.sampling, o.play.rng_seed);
+  add_sampling_options(sub, o.play.sampling);
   add_compute_options(sub, o.compute);
   sub.add_flag("--json", o.play.json, "at the end one line of JSON with what was measured");
 }

@@ -26,8 +26,7 @@ struct RenderOptions {
   fs::path seed_clip, recipe;
   bool from_silence = false;
   double from_s = 0, to_s = 0, seconds = 10;
-  std::uint64_t rng_seed = 1;
-  SamplingParams sampling;
+  SamplingOptions sampling;
   OutputChoice output;
   std::string format;
   int rate = 0, parallel = 0;
@@ -86,8 +85,8 @@ Recipe base_recipe(const RenderOptions& o, const Model& model, const Engine& eng
   if (!o.from_silence) {
     r.clip_path = fs::absolute(o.seed_clip.empty() ? shipped_seed_clip() : o.seed_clip);
   }
-  r.sampling = o.sampling;
-  r.rng_seed = o.rng_seed;
+  r.sampling = o.sampling.with(model.config().sampling);
+  r.rng_seed = o.sampling.rng_seed;
   r.samples = static_cast<std::uint64_t>(std::llround(o.seconds * r.sample_rate));
   if (r.samples == 0)
     throw UsageError(fmt::format("--seconds {}: that is not even one sample", o.seconds));
@@ -232,7 +231,7 @@ void add_sound_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--count,-n", o.output.count, "variations, with random seeds S, S+1, ...")
       ->check(between(1, 100000))
       ->capture_default_str();
-  add_sampling_options(sub, o.sampling, o.rng_seed);
+  add_sampling_options(sub, o.sampling);
 }
 
 void add_file_options(CLI::App& sub, RenderOptions& o) {

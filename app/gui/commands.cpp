@@ -31,6 +31,15 @@ void open_model(Session& session, Settings& settings, const fs::path& path,
   session.open_model(path, load);
 }
 
+void adopt_sampling(Session& session, Settings& settings, const fs::path& model,
+                    const SamplingParams& own) {
+  const std::string path = full(model);
+  if (settings.sampling_of == path) return;
+  settings.sampling_of = path;
+  settings.sampling = own;
+  session.set_sampling(own);
+}
+
 void open_clip(Session& session, Settings& settings, const fs::path& path) {
   if (path.empty()) {
     settings.clip.clear();

@@ -16,6 +16,11 @@ bool looks_like_model(const std::filesystem::path& path);
 // Open and remember.
 void open_model(Session& session, Settings& settings, const std::filesystem::path& path,
                 const LoadOptions& load = {});
+// Another model than the one that the sampling was set for brings its own, or the network's plain
+// one; the same keeps what it was left with. `own`: what its file says.
+void adopt_sampling(Session& session, Settings& settings, const std::filesystem::path& model,
+                    const SamplingParams& own);
+
 void open_clip(Session& session, Settings& settings,
                const std::filesystem::path& path);  // empty: from silence
 // Files dropped onto the window: the first model and the first clip among them.

@@ -56,6 +56,7 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
   const NetworkView& net = model->network();
   facts.name = config.name.empty() ? model->path().stem().string() : config.name;
   facts.rate = config.sample_rate;
+  facts.sampling = config.sampling;
   for (const LayerView& layer : net.layers) {
     const TierView& tier = net.tiers[static_cast<std::size_t>(layer.tier)];
     LayerFacts f;

@@ -20,32 +20,34 @@ void section(const Context& c, const char* title) {
 void SamplingPanel::sampling(Context& c) {
   section(c, "Sampling");
   SamplingParams& p = c.settings.sampling;
-  static constexpr SliderSpec temperature = {
+  const SliderSpec temperature = {
       .label = "Temperature",
       .format = "%.2f",
       .tooltip =
           "How daring the draw is: 0 always takes the most likely sample, 1 is the model as "
-          "it was trained, more is noisier. Double click: 1. Ctrl-click: type a value.",
+          "it was trained, more is noisier. Double click: what this model's maker chose. "
+          "Ctrl-click: type a value.",
       .lo = 0,
       .hi = 2,
-      .normal = 1};
-  static constexpr SliderSpec top_k = {
+      .normal = c.facts.sampling.temperature};
+  const SliderSpec top_k = {
       .label = "Top k",
       .format = "%.0f codes",
-      .tooltip = "Draw only from the k most likely of the 256 codes; 0 is off. Double click: off.",
+      .tooltip = "Draw only from the k most likely of the 256 codes; 0 is off. Double click: what this "
+          "model's maker chose.",
       .lo = 0,
       .hi = 256,
-      .normal = 0,
+      .normal = static_cast<float>(c.facts.sampling.top_k),
       .off = 0};
-  static constexpr SliderSpec top_p = {
+  const SliderSpec top_p = {
       .label = "Top p",
       .format = "%.3f",
       .tooltip =
           "Draw only from the most likely codes that together have this share of the "
-          "probability; 1 is off. Double click: off.",
+          "probability; 1 is off. Double click: what this model's maker chose.",
       .lo = 0,
       .hi = 1,
-      .normal = 1,
+      .normal = c.facts.sampling.top_p,
       .off = 1};
   bool changed = slider(c.theme, temperature, p.temperature).changed;
   float k = static_cast<float>(p.top_k);

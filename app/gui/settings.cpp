@@ -32,6 +32,7 @@ void each_field(S& s, F&& f) {
   f("temperature", s.sampling.temperature);
   f("top_k", s.sampling.top_k);
   f("top_p", s.sampling.top_p);
+  f("sampling_of", s.sampling_of);
   f("rng_seed", s.rng_seed);
   f("layer", s.layer);
   f("layer_colour", s.layer_colour);

@@ -20,6 +20,7 @@ struct Settings {
   double latency_s = 0.06;
   float level_db = 0;
   SamplingParams sampling;
+  std::string sampling_of;  // the model that it was set for; another brings its own
   std::uint64_t rng_seed = 1;
   int layer = -1;  // whose channels are shown; -1: the model's favourite
   DeltaColour layer_colour = DeltaColour::delta;     // of all layers' panel

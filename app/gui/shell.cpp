@@ -23,12 +23,12 @@ bool is_there(const fs::path& p) {
   return !p.empty() && fs::exists(p, error);
 }
 
-// -1 when it cannot be known; the session says why. Reads only the file's header.
-int favourite_of(const fs::path& model) {
+// Null when it cannot be read; the session says why. Reads only the file's header.
+std::shared_ptr<const Model> header_of(const fs::path& model, const LoadOptions& load) {
   try {
-    return favourite_layer(Model::load(model)->network());
+    return Model::load(model, load);
   } catch (const Error&) {
-    return -1;
+    return nullptr;
   }
 }
 
@@ -48,8 +48,12 @@ void Shell::open_first(const GuiOptions& options) {
   fs::path model = options.model;
   if (model.empty())
     model = is_there(settings_.model) ? fs::path(settings_.model) : default_model();
+  // Known before the first sample is drawn and the seed absorbed.
+  if (const auto header = header_of(model, options.load)) {
+    adopt_sampling(session_, settings_, model, header->config().sampling);
+    if (settings_.layer < 0) settings_.layer = favourite_layer(header->network());
+  }
   open_model(session_, settings_, model, options.load);
-  if (settings_.layer < 0) settings_.layer = favourite_of(model);
   session_.set_tap_layer(settings_.layer);  // in time for what the seed does to it
   if (!options.seed_clip.empty()) {
     open_clip(session_, settings_, options.seed_clip);
@@ -79,6 +83,7 @@ void Shell::drop(const std::vector<fs::path>& paths) { gui::drop(session_, setti
 void Shell::meet_model() {
   std::shared_ptr<const Model> model = session_.model();
   if (!model || model == facts_.model) return;
+  adopt_sampling(session_, settings_, model->path(), model->config().sampling);
   facts_ = read_facts(std::move(model));
   history_.set_model(facts_.shape());
   timeline_.set_rate(facts_.rate);

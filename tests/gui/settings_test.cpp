@@ -37,6 +37,7 @@ TEST_F(SettingsTest, ComeBackAsTheyWere) {
   s.latency_s = 0.12;
   s.level_db = -7.5F;
   s.sampling = {0.8F, 40, 0.9F};
+  s.sampling_of = "/models/a b.safetensors";
   s.rng_seed = 0xFFFFFFFFFFFFFFFFULL;
   s.layer = 3;
   s.layer_colour = DeltaColour::change;
