@@ -111,14 +111,14 @@ def reverberate(x: np.ndarray, colour: Colour) -> np.ndarray:
 
 
 def background(samples: int, rng: np.random.Generator) -> np.ndarray:
-    """A noise floor between -72 and -52 dBFS, darker than white, sometimes with mains hum."""
+    """A noise floor between -74 and -56 dBFS, darker than white, sometimes with mains hum."""
     shape = np.fft.rfftfreq(samples, 1 / RATE).clip(40) ** -rng.uniform(0, 0.7)
     noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(samples)) * shape, samples)
     if rng.random() < 0.15:
         t = np.arange(samples) / RATE
         mains = rng.choice([50, 60])
         noise += noise.std() * rng.uniform(0.3, 1) * sum(np.sin(2 * np.pi * mains * k * t + k) / k for k in (1, 2, 3))
-    return noise * gain(rng.uniform(-72, -52) - rms_db(noise))
+    return noise * gain(rng.uniform(-74, -56) - rms_db(noise))
 
 
 def place(word: np.ndarray, colour: Colour, rng: np.random.Generator) -> tuple[np.ndarray, int]:

@@ -1,6 +1,7 @@
 """The synthesisers of the spoken digits, and the speakers made of their voices."""
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -90,12 +91,11 @@ def voices_here() -> tuple[list[Voice], list[Voice]]:
 
 
 def versions() -> dict[str, str]:
-    first = {"flite": ["flite", "--version"], "festival": ["festival", "--version"], "espeak-ng": ["espeak-ng", "--version"]}
     out = {}
-    for tool, command in first.items():
-        text = subprocess.run(command, capture_output=True, text=True).stdout
-        lines = [line.strip() for line in text.splitlines() if "ersion" in line or "text-to-speech" in line]
-        out[tool] = lines[0] if lines else "?"
+    for tool in sorted({v.tool for v in (*VOICES, ESPEAK)}):
+        done = subprocess.run([tool, "--version"], capture_output=True, text=True)
+        found = re.search(r"\d+\.\d+(\.\d+)?", done.stdout + done.stderr)
+        out[tool] = found.group() if found else "unknown"
     return out
 
 
@@ -123,7 +123,7 @@ def cast(count: int, held_out: float, rng: np.random.Generator, voices: list[Voi
         name = f"espeak_{accent.replace('-', '')}_{variant.lower()}_p{i:02d}"
         speakers.append(Speaker(name, ESPEAK, f"{accent}+{variant}", float(np.exp(rng.uniform(*np.log(ESPEAK.ratios)))),
                                 float(np.exp(rng.uniform(-0.15, 0.2))), float(rng.uniform(0.8, 1.05)),
-                                i % len(variants) < kept))
+                                i % len(variants) >= len(variants) - kept))
     return speakers
 
 
