@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from . import sounds
-from .digits_net import CLASSES, NONE, WORDS, Judge, augment, listen, mu_law, nonsense
+from .digits_net import NONE, WORDS, Judge, augment, listen, nonsense
 from .numbers import frechet_distance, inception_score
 from .sounds import JudgeError
 
