@@ -162,7 +162,7 @@ def main(words: list[str] | None = None) -> int:
     f = actions.add_parser("fit", help="teach a judge from real clips")
     f.add_argument("--real", type=Path, required=True, metavar="DIR")
     f.add_argument("-o", "--out", type=Path, required=True, metavar="FILE")
-    f.add_argument("--epochs", type=int, default=30)
+    f.add_argument("--epochs", type=int, default=20)
     f.add_argument("--seed", type=int, default=1)
     s = actions.add_parser("score", help="judge generated clips")
     s.add_argument("--judge", type=Path, required=True, metavar="FILE")

@@ -47,7 +47,7 @@ def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits:
               seed: int) -> dict:
     """Writes one loop; -> what dataset.json says about it. Its chance is its own, whoever makes it and when."""
     rng = np.random.default_rng([seed, 2, number])
-    # Of the held-out loops a third has a kit that training lacks, a third a kick pattern, a third both or neither.
+    # Of the held-out loops half have a kit that training lacks, half a kick pattern; one does not tell of the other.
     case = int(rng.integers(4)) if held_out else 3
     new_kit, new_pattern = held_out and case in (0, 2), held_out and case in (1, 2)
     style = list(STYLES)[number % len(STYLES)]

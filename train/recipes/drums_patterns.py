@@ -93,9 +93,11 @@ STYLES: dict[str, Style] = {
 # The end of a phrase: these take the place of snare and toms from their first step on; they count back from the bar's end.
 FILLS: tuple[dict[str, str], ...] = (
     {"snare": "x.xxX.xX"}, {"snare": "xxxxXXXX"}, {"snare": "xx..", "tom-lo": "..xX"},
-    {"tom-hi": "xx......", "tom-mid": "..xx....", "tom-lo": "....xxX."}, {"tom-hi": "x..x....", "tom-lo": "......x.", "snare": "....x..X"},
+    {"tom-hi": "xx......", "tom-mid": "..xx....", "tom-lo": "....xxX."},
+    {"tom-hi": "x..x....", "tom-lo": "......x.", "snare": "....x..X"},
     {"snare": "x..x..x."}, {"tom-hi": "x.x.....", "tom-mid": "....x.x.", "kick": ".x.x.x.x"},
-    {"snare": "ooooxxxxxxxxXXXX"}, {"tom-hi": "xxx.............", "tom-mid": "....xxx.........", "tom-lo": "........xxx.x...", "snare": "............X.X."},
+    {"snare": "ooooxxxxxxxxXXXX"}, {"tom-hi": "xxx.............", "tom-mid": "....xxx.........", "tom-lo": "........xxx.x...",
+     "snare": "............X.X."},
     {"perc": "x.xx.xxx"}, {"clap": "..x.x.xx"}, {"open": "x...x...", "kick": "..x...x."},
 )
 
