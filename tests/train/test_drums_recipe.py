@@ -1,0 +1,80 @@
+"""The recipe of drum loops, on strokes made here; its tempo is found back by the judge of sound."""
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+from train.judge import sound, sounds
+from train.recipes import drums, drums_kit, drums_patterns, wav
+
+
+def strokes(folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    t = np.arange(6000) / 16000
+    for i, name in enumerate(drums_kit.STROKES):
+        noisy = any(word in name for word in ("sn", "cymbal", "splash", "tick", "snap"))
+        x = rng.standard_normal(6000) if noisy else np.sin(2 * np.pi * (60 + 7 * i) * t)
+        wav.write(folder / f"{name}.wav", 0.3 * x * np.exp(-t * 25))
+
+
+class Drums(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.held = tempfile.TemporaryDirectory()
+        cls.folder = Path(cls.held.name)
+        (cls.folder / "strokes").mkdir()
+        strokes(cls.folder / "strokes")
+        for name in ("a", "b"):
+            code = drums.main(["--samples", str(cls.folder / "strokes"), "-o", str(cls.folder / name), "--loops", "24",
+                               "--held-out", "0.25", "--jobs", "1" if name == "a" else "2"])
+            assert code == 0
+        cls.report = json.loads((cls.folder / "a" / "dataset.json").read_text())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.held.cleanup()
+
+    def test_the_same_seed_gives_the_same_bytes(self):
+        for loop in self.report["loops"]:
+            self.assertEqual(*((self.folder / n / loop["file"]).read_bytes() for n in ("a", "b")))
+
+    def test_loops_are_whole_bars_and_not_too_loud(self):
+        for loop in self.report["loops"]:
+            x, rate = wav.read(self.folder / "a" / loop["file"])
+            self.assertAlmostEqual(len(x) / rate, loop["bars"] * 240 / loop["bpm"], places=3)
+            self.assertTrue(8 <= len(x) / rate <= 16.001)
+            self.assertLessEqual(np.abs(x).max(), 0.8914)
+            self.assertGreater(wav.rms_db(x), -40)
+
+    def test_unseen_kits_and_patterns_are_held_out_only(self):
+        for loop in self.report["loops"]:
+            if loop["file"].startswith("train/"):
+                self.assertFalse(loop["kit unseen in training"] or loop["kick pattern unseen in training"])
+        held = [loop for loop in self.report["loops"] if loop["file"].startswith("held-out/")]
+        self.assertTrue(any(loop["kit unseen in training"] for loop in held))
+
+    def test_the_judge_finds_the_tempo(self):
+        found = 0
+        for loop in self.report["loops"]:
+            bpm, _ = sound.tempo(*sounds.read(self.folder / "a" / loop["file"]))
+            found += sound.tempo_ratio(loop["bpm"], bpm) < 0.04
+        self.assertGreaterEqual(found, 0.8 * len(self.report["loops"]))
+
+    def test_missing_strokes_are_named(self):
+        with self.assertRaisesRegex(wav.RecipeError, "sonic-pi-samples"):
+            drums_kit.read_strokes(self.folder)
+        with self.assertRaisesRegex(wav.RecipeError, "apt-get install sonic-pi-samples"):
+            drums_kit.read_strokes(self.folder / "nowhere")
+
+    def test_patterns_fill_bars(self):
+        for style in drums_patterns.STYLES.values():
+            for lines in style.lines.values():
+                for line in lines:
+                    self.assertEqual(len(line) % 16, 0)
+                    self.assertLessEqual(set(line), set("Xxo?."))
+
+
+if __name__ == "__main__":
+    unittest.main()

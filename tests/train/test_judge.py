@@ -1,0 +1,109 @@
+"""The judges: distances with known answers, and sounds that are told apart."""
+import contextlib
+import io
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+
+from train.judge import numbers, sound, sounds
+from train.recipes import wav
+
+try:
+    import torch
+    from train.judge import digits as judge_digits
+    from train.judge.digits_net import NONE, Judge, listen, mel_filters
+except ImportError:
+    torch = None
+
+
+class Numbers(unittest.TestCase):
+    def test_frechet_of_the_same_is_nothing(self):
+        x = np.random.default_rng(1).standard_normal((300, 16))
+        self.assertLess(numbers.frechet_distance(x, x), 1e-6)
+
+    def test_frechet_of_gaussians(self):
+        # Rows made to have exactly the mean and covariance that the closed form is for.
+        rng = np.random.default_rng(2)
+        x = rng.standard_normal((500, 4))
+        x -= x.mean(0)
+        x = x @ np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False))).T
+        a, b, shift = np.array([1.0, 2, 3, 4]), np.array([2.0, 1, 5, 0]), np.array([1.0, -1, 0, 2])
+        want = (shift ** 2).sum() + ((a - b) ** 2).sum()  # of diagonal covariances a^2 and b^2
+        self.assertAlmostEqual(numbers.frechet_distance(x * a, x * b + shift), want, places=6)
+
+    def test_inception_score_extremes(self):
+        self.assertAlmostEqual(numbers.inception_score(np.eye(10).repeat(7, 0)), 10, places=4)
+        self.assertAlmostEqual(numbers.inception_score(np.full((20, 10), 0.1)), 1, places=6)
+        self.assertAlmostEqual(numbers.inception_score(np.eye(10)[[3] * 20]), 1, places=6)
+
+
+class Sound(unittest.TestCase):
+    def test_music_noise_and_silence(self):
+        rng, t = np.random.default_rng(1), np.arange(8 * 16000) / 16000
+        chord = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)) * 0.1 * (1 - (t * 2 % 1) * 0.9)
+        fade = np.where(t < 4, 1.0, 0.0)
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder)
+            wav.write(made / "music.wav", chord)
+            wav.write(made / "noise.wav", np.where(t < 4, chord, 0.1 * rng.standard_normal(len(t))))
+            wav.write(made / "quiet.wav", chord * fade)
+            (made / "real").mkdir()
+            wav.write(made / "real" / "a.wav", chord)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                self.assertEqual(sound.main([str(made), "--reference", str(made / "real"), "--json"]), 0)
+        rows = {r["file"]: (r["silent"], r["noise"]) for r in json.loads(printed.getvalue())["files"]}
+        self.assertEqual(rows["music.wav"], (False, False))
+        self.assertEqual(rows["noise.wav"], (False, True))
+        self.assertEqual(rows["quiet.wav"], (True, False))
+
+    def test_flatness(self):
+        self.assertAlmostEqual(sound.flatness(np.random.default_rng(1).standard_normal(48000)), 0.56, delta=0.03)
+        self.assertLess(sound.flatness(np.sin(np.arange(48000) * 0.1)), 0.01)
+
+    def test_tempo_ratio_knows_octaves(self):
+        self.assertAlmostEqual(sound.tempo_ratio(60, 120), 0)
+        self.assertAlmostEqual(sound.tempo_ratio(100, 110), 0.1)
+
+    def test_an_empty_folder_is_named(self):
+        with tempfile.TemporaryDirectory() as folder, self.assertRaisesRegex(sounds.JudgeError, "no WAV files"):
+            sounds.find(Path(folder))
+
+
+@unittest.skipIf(torch is None, "PyTorch is not installed (python3-torch)")
+class Digits(unittest.TestCase):
+    def test_every_mel_filter_hears_something(self):
+        self.assertTrue((mel_filters().sum(1) > 0).all())
+
+    def test_fit_and_score(self):
+        rng, t = np.random.default_rng(1), np.arange(16000) / 16000
+        with tempfile.TemporaryDirectory() as folder:
+            real, model = Path(folder) / "real", Path(folder) / "judge.pt"
+            real.mkdir()
+            for speaker in range(3):
+                for i, word in enumerate(judge_digits.WORDS):  # "words": tones of other heights
+                    x = np.sin(2 * np.pi * 150 * 1.4 ** i * t) * np.exp(-((t - rng.uniform(.4, .6)) / .12) ** 2)
+                    wav.write(real / f"{word}-s{speaker}-01.wav", 0.3 * x)
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                self.assertEqual(judge_digits.main(["fit", "--real", str(real), "-o", str(model), "--epochs", "3",
+                                                    "--device", "cpu"]), 0)
+                printed.truncate(0), printed.seek(0)
+                self.assertEqual(judge_digits.main(["score", "--judge", str(model), "--real", str(real), "--generated",
+                                                    str(real), "--json", "--device", "cpu", "--limit", "8"]), 0)
+        table = json.loads(printed.getvalue())
+        self.assertLess(table["generated"]["frechet distance"], 1e-6)
+        self.assertEqual(table["generated"]["clips"], 30)
+        self.assertIn("silence", table)
+
+    def test_probabilities(self):
+        p, features = listen(Judge(), np.zeros((3, 16000), np.float32))
+        self.assertEqual(p.shape, (3, NONE + 1))
+        self.assertTrue(np.isfinite(features).all() and np.allclose(p.sum(1), 1, atol=1e-5))
+
+
+if __name__ == "__main__":
+    unittest.main()
