@@ -105,8 +105,8 @@ std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
   return out;
 }
 
-// "about" is free-form, but for one thing: "defaults" in it are the sampling settings that its maker
-// found to sound best. Other keys there are not ours.
+// "about" is free-form, but for one thing: "defaults" in it are the sampling settings that its
+// maker found to sound best. Other keys there are not ours.
 SamplingParams read_defaults(const Json& about, const std::string& where) {
   SamplingParams p;
   if (!about.is_object() || !about.contains("defaults")) return p;

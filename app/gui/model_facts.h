@@ -29,7 +29,7 @@ struct ModelFacts {
   std::string name;
   int rate = 16000;
   SamplingParams sampling;  // the model's own
-  std::string states;  // a channel: "16", "8 complex, 16", "3 to 16 complex"
+  std::string states;       // a channel: "16", "8 complex, 16", "3 to 16 complex"
   std::vector<LayerFacts> layers;
   int favourite = 0;  // the layer worth looking at first
 

@@ -33,7 +33,8 @@ void SamplingPanel::sampling(Context& c) {
   const SliderSpec top_k = {
       .label = "Top k",
       .format = "%.0f codes",
-      .tooltip = "Draw only from the k most likely of the 256 codes; 0 is off. Double click: what this "
+      .tooltip =
+          "Draw only from the k most likely of the 256 codes; 0 is off. Double click: what this "
           "model's maker chose.",
       .lo = 0,
       .hi = 256,

@@ -19,6 +19,7 @@ namespace mambo {
 namespace {
 
 using testing::bytes_of;
+using testing::copy_with_about;
 using testing::Folder;
 using testing::mambo;
 using testing::Outcome;
@@ -109,6 +110,28 @@ TEST_F(Render, IsWhatTheEngineDraws) {
   std::vector<std::uint8_t> codes(8000);
   generator.generate(codes);  // in one call: render draws in chunks
   EXPECT_TRUE(encode(read_sound(path("a.wav")).samples, Encoding::mulaw8) == codes);
+}
+
+TEST_F(Render, DrawsAsTheModelsMakerFoundBestUnlessTold) {
+  const std::string model = path("tuned.safetensors");
+  copy_with_about(small_model(), model, {{"defaults", {{"temperature", 0.25}, {"top_k", 40}}}});
+  const auto draw = [&](const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {"render", "-m", model, "-s", clip, "--seconds", "0.2", "--backend",
+                               "cpu", "-q", "-o", path(file)});
+    const Outcome o = mambo(more);
+    EXPECT_EQ(o.code, 0) << o.err;
+    return read_sound(path(file)).samples;
+  };
+  const auto own = draw("own.wav", {});
+  EXPECT_EQ(own, draw("same.wav", {"--temperature", "0.25", "--top-k", "40"}));
+  EXPECT_NE(own, draw("other.wav", {"--temperature", "1"}));
+  EXPECT_EQ(draw("plain.wav", {"--temperature", "1", "--top-k", "0"}),
+            draw("plain2.wav", {"--temperature", "1", "--top-k", "0", "--top-p", "1"}));
+  const auto recipe = nlohmann::json::parse(bytes_of(path("own.json")));
+  EXPECT_EQ(recipe.at("temperature"), 0.25);
+  EXPECT_EQ(recipe.at("top_k"), 40);
+  const auto told = mambo({"info", "-m", model, "--json"}).json().at("sampling");
+  EXPECT_EQ(told, (nlohmann::json{{"temperature", 0.25}, {"top_k", 40}, {"top_p", 1.0}}));
 }
 
 TEST_F(Render, SkipsWhatIsFinishedAndMakesTheRest) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -139,6 +140,23 @@ Outcome mambo(const std::vector<std::string>& words, const std::string& setup) {
 }
 
 std::string golden(const std::string& name) { return MAMBO_TEST_DATA "/" + name; }
+void copy_with_about(const std::string& model, const fs::path& path, const nlohmann::json& about) {
+  const std::string bytes = bytes_of(model);
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  auto header = nlohmann::json::parse(bytes.substr(sizeof length, length));
+  auto& metadata = header["__metadata__"];
+  auto config = nlohmann::json::parse(metadata["mambo.config"].get<std::string>());
+  config["about"] = about;
+  metadata["mambo.config"] = config.dump();
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const std::uint64_t now = text.size();
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(&now), sizeof now);
+  file << text << bytes.substr(sizeof length + length);
+}
+
 std::string small_model() { return golden("rand-unet-p4.safetensors"); }
 std::string piano_model() { return MAMBO_ASSETS "/models/piano-lab.safetensors"; }
 

@@ -69,7 +69,9 @@ pid_t start_mambo(const std::vector<std::string>& words, const fs::path& out, co
 int wait_for(pid_t pid);
 
 std::string golden(const std::string& name);  // a file of tests/golden
-std::string small_model();                    // quick: random weights, pools of 4
+// `model` once more at `path`, its configuration's "about" replaced.
+void copy_with_about(const std::string& model, const fs::path& path, const nlohmann::json& about);
+std::string small_model();  // quick: random weights, pools of 4
 std::string piano_model();
 
 }  // namespace mambo::testing

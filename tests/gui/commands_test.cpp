@@ -47,6 +47,19 @@ TEST_F(DropTest, OpensAModelAndAClipAndRemembersThem) {
   EXPECT_EQ(session_.clip_path(), clip_);
 }
 
+TEST_F(DropTest, AnotherModelBringsItsOwnSamplingAndTheSameKeepsWhatItWasLeftWith) {
+  const SamplingParams own{0.9F, 40, 0.95F};
+  adopt_sampling(session_, settings_, "/models/a.safetensors", own);
+  EXPECT_EQ(settings_.sampling, own);
+  EXPECT_EQ(session_.sampling(), own);
+  settings_.sampling.temperature = 0.5F;  // by hand
+  adopt_sampling(session_, settings_, "/models/a.safetensors", own);
+  EXPECT_EQ(settings_.sampling.temperature, 0.5F);
+  adopt_sampling(session_, settings_, "/models/b.safetensors", {});
+  EXPECT_EQ(settings_.sampling, SamplingParams{});
+  EXPECT_EQ(session_.sampling(), SamplingParams{});
+}
+
 TEST_F(DropTest, SaysWhatIsWrongWithAModelAndGoesOn) {
   drop(session_, settings_, {"/nowhere/missing.safetensors"});
   EXPECT_TRUE(eventually([&] { return session_.status().message_is_error; }));

@@ -68,6 +68,26 @@ TEST(Config, KeepsProvenanceAsItsText) {
   EXPECT_EQ(c.about, about);
 }
 
+TEST(Config, TakesTheSamplingThatSoundsBest) {
+  const auto about = [](const std::string& text) {
+    return parse_config(with(R"("norm_eps":1e-5)", R"("norm_eps":1e-5,"about":)" + text), "file");
+  };
+  EXPECT_EQ(parse_config(good, "file").sampling, SamplingParams{});
+  EXPECT_EQ(about(R"({"licence":"CC0"})").sampling, SamplingParams{});
+  EXPECT_EQ(about(R"("a text")").sampling, SamplingParams{});
+  EXPECT_EQ(
+      about(R"({"defaults":{"temperature":0.9,"top_k":50,"top_p":0.95,"mood":"calm"}})").sampling,
+      (SamplingParams{0.9F, 50, 0.95F}));
+  EXPECT_EQ(about(R"({"defaults":{"top_p":0.5}})").sampling, (SamplingParams{1.0F, 0, 0.5F}));
+  for (const char* wrong : {R"({"defaults":[1]})", R"({"defaults":{"temperature":"hot"}})",
+                            R"({"defaults":{"temperature":-1}})", R"({"defaults":{"top_k":2.5}})",
+                            R"({"defaults":{"top_k":257}})", R"({"defaults":{"top_p":0}})"}) {
+    const std::string message = error_of([&] { about(wrong); });
+    EXPECT_TRUE(message.starts_with("file: about.defaults")) << wrong << ": " << message;
+    EXPECT_NE(message.find("expected"), std::string::npos) << message;
+  }
+}
+
 TEST(Config, WritesWhatItReads) {
   const Config c = parse_config(
       with(R"("norm_eps":1e-5)", R"("norm_eps":3e-6,"about":{"licence":"CC0"})"), "file");

@@ -1,6 +1,5 @@
 """The recipe of spoken digits: placing, levels, speakers kept apart; the real synthesisers where installed."""
 import json
-import shutil
 import tempfile
 import unittest
 from collections import Counter
