@@ -23,14 +23,30 @@ SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", "
 
 def find(folder: Path) -> list[Path]:
     """All audio files below a folder, in a stable order; hidden ones are left out."""
-    return sorted(p for p in folder.rglob("*")
-                  if p.suffix.lower() in SUFFIXES and p.is_file() and not any(q.startswith(".") for q in p.parts))
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()
+                  and not any(part.startswith(".") for part in p.relative_to(folder).parts))
+
+
+BLOCK = 1 << 20  # samples in hand at a time: an hour of audio costs an hour of float32 and no more
+
+
+def _read_soundfile(path: Path) -> tuple[np.ndarray, int]:
+    """By blocks: a damaged header may promise any length."""
+    with soundfile.SoundFile(str(path)) as f:
+        parts = []
+        while len(block := f.read(BLOCK, dtype="float32", always_2d=True)):
+            parts.append(block.mean(1, dtype=np.float32))
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32), f.samplerate
 
 
 def _read_wave(path: Path) -> tuple[np.ndarray, int]:
-    with wave.open(str(path), "rb") as f:
-        width, channels, rate = f.getsampwidth(), f.getnchannels(), f.getframerate()
-        raw = f.readframes(f.getnframes())
+    try:
+        with wave.open(str(path), "rb") as f:
+            width, channels, rate = f.getsampwidth(), f.getnchannels(), f.getframerate()
+            raw = f.readframes(f.getnframes())
+    except wave.Error as e:
+        raise ValueError(f"{e}; without python3-soundfile only plain PCM WAV can be read") from None
+    raw = raw[:len(raw) // (width * channels) * width * channels]  # a file that was cut off
     if width == 1:
         x = (np.frombuffer(raw, np.uint8).astype(np.float32) - 128) / 128
     elif width == 2:
@@ -40,21 +56,22 @@ def _read_wave(path: Path) -> tuple[np.ndarray, int]:
         x = ((b[:, 0] << 8 | b[:, 1] << 16 | b[:, 2] << 24) >> 8).astype(np.float32) / 8388608
     else:
         x = np.frombuffer(raw, "<i4").astype(np.float32) / 2147483648
-    return x.reshape(-1, channels), rate
+    return x.reshape(-1, channels).mean(1, dtype=np.float32), rate
 
 
 def read(path: Path, rate: int) -> np.ndarray:
     """Mono float32 at `rate`. Raises ValueError with a reason if it cannot be read."""
     try:
         if soundfile is not None:
-            x, found = soundfile.read(str(path), dtype="float32", always_2d=True)
+            x, found = _read_soundfile(path)
         elif path.suffix.lower() == ".wav":
             x, found = _read_wave(path)
         else:
             raise ValueError("only WAV can be read without python3-soundfile")
-    except (RuntimeError, wave.Error, EOFError, OSError) as e:
+    except (RuntimeError, EOFError, OSError, MemoryError) as e:
         raise ValueError(str(e) or type(e).__name__) from None
-    x = x.mean(1, dtype=np.float32)
+    if found < 1:
+        raise ValueError(f"it has a sampling rate of {found}")
     if not np.isfinite(x).all():
         raise ValueError("it holds samples that are no numbers")
     return resample(x, found, rate)
@@ -72,10 +89,14 @@ def resample(x: np.ndarray, found: int, rate: int) -> np.ndarray:
 
 def encode(x: np.ndarray, encoding: str) -> np.ndarray:
     """float [-1, 1] -> codes 0..255; louder is clipped. Silence is 128."""
-    x = np.clip(np.asarray(x, np.float64), -1, 1)
-    if encoding == "mulaw8":
-        x = np.sign(x) * np.log1p(255 * np.abs(x)) / math.log(256)
-    return np.floor((x + 1) / 2 * 255 + 0.5).astype(np.uint8)
+    x = np.asarray(x)
+    out = np.empty(x.shape, np.uint8)
+    for begin in range(0, len(x), BLOCK):
+        y = np.clip(x[begin:begin + BLOCK].astype(np.float64), -1, 1)
+        if encoding == "mulaw8":
+            y = np.sign(y) * np.log1p(255 * np.abs(y)) / math.log(256)
+        out[begin:begin + BLOCK] = np.floor((y + 1) / 2 * 255 + 0.5)
+    return out
 
 
 def decode(codes: np.ndarray, encoding: str) -> np.ndarray:

@@ -15,7 +15,10 @@ def save(path: Path, **state) -> None:
     """Blocking; seconds at most. The file is whole or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".part")
-    torch.save({"format": FORMAT, **state}, aside)
+    with open(aside, "wb") as f:
+        torch.save({"format": FORMAT, **state}, f)
+        f.flush()
+        os.fsync(f.fileno())  # or a power cut could leave the new name on an empty file
     os.replace(aside, path)
 
 

@@ -1,6 +1,6 @@
 """What a model is (the native file's mambo.config) and how it is trained, read from one JSON file.
 
-{"model": {...}, "train": {...}, "defaults": {...}, "about": {...}}; docs/models.md explains the keys. Unknown
+{"model": {...}, "train": {...}, "defaults": {...}, "about": {...}}; docs/training.md explains the keys. Unknown
 keys are refused by name: a misspelt one would otherwise train for an hour with the default.
 """
 from __future__ import annotations
@@ -40,6 +40,10 @@ class ModelConfig:
         if len(self.mixer) != len(self.layers):
             raise UserError(f"{where}: model.mixer: expected {len(self.layers)} names, one a tier, "
                             f"found {len(self.mixer)}")
+        for key in ("pool", "layers"):
+            for value in getattr(self, key):
+                if type(value) is not int:
+                    raise UserError(f"{where}: model.{key}: expected integers, found {value!r}")
         for name in self.mixer:
             if name not in ("s6", "s4d"):
                 raise UserError(f"{where}: model.mixer: expected s6 or s4d, found {name}")
@@ -100,6 +104,11 @@ class TrainConfig:
     seed: int = 1
 
     def check(self, where: str, model: ModelConfig) -> None:
+        least = dict(batch=1, accumulate=1, steps=1, warmup=0, eval_every=1, eval_crops=1, seed=0, lr=0, lr_end=0,
+                     weight_decay=0, beta2=0, clip=1e-12, ema=0, gain_db=0, pitch_semitones=0, save_every=0)
+        for key, value in least.items():
+            if not getattr(self, key) >= value:
+                raise UserError(f"{where}: train.{key}: expected {value} or more, found {getattr(self, key)}")
         if self.crop < 1 or self.crop % model.stride:
             raise UserError(f"{where}: train.crop: expected a multiple of {model.stride}, the product of pool, "
                             f"found {self.crop}")
@@ -149,6 +158,9 @@ def parse(data, where: str) -> Config:
     config = Config(_fill(ModelConfig, data.get("model", {}), f"{where}: model"),
                     _fill(TrainConfig, data.get("train", {}), f"{where}: train"),
                     data.get("defaults", {}), data.get("about", {}))
+    for group, value in (("defaults", config.defaults), ("about", config.about)):
+        if not isinstance(value, dict):
+            raise UserError(f"{where}: {group}: expected an object, found {value!r}")
     config.model.check(where)
     config.train.check(where, config.model)
     return config
@@ -164,6 +176,8 @@ def load(path: str) -> Config:
         raise UserError(f"{path}: no such file; expected a JSON file, or one of {', '.join(there)}")
     try:
         data = json.loads(file.read_text())
+    except OSError as e:
+        raise UserError(f"{file}: {e.strerror or e}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as e:
         raise UserError(f"{file}: expected JSON, found an error: {e}") from None
     return parse(data, str(path))

@@ -5,12 +5,13 @@ training, and codes-HASH.json, which says where each begins and on which side of
 the files' names, sizes and times, the rate and the encoding: change a file and it is made again.
 
 Where DIR has train/ and held-out/, these are the split. Else a share of the files is held out, chosen by a
-hash of their names, so that the choice stays when files are added. Names that begin alike up to a `~` are takes
-of one piece and stay together.
+hash of their names, so that the choice stays when files are added. Files of one folder whose names are alike up to a
+`~` or the suffix are takes of one piece and stay together.
 """
 from __future__ import annotations
 
 import concurrent.futures
+import concurrent.futures.process
 import hashlib
 import json
 import os
@@ -39,6 +40,7 @@ class Corpus:
     codes: np.ndarray  # uint8, every piece one after the other
     pieces: list[Piece]
     skipped: list[str]  # files that could not be read, with the reason
+    key: str            # of the files, the rate, the encoding
 
     def side(self, held_out: bool) -> list[Piece]:
         return [p for p in self.pieces if p.held_out == held_out]
@@ -49,7 +51,12 @@ class Corpus:
 
 def _unit(text: str) -> float:
     """A stable number in [0, 1) for a name."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2 ** 64
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()[:8], "big") / 2 ** 64
+
+
+def _piece(name: str) -> str:
+    folder, _, file = name.rpartition("/")
+    return f"{folder}/{file.split('~', 1)[0].rsplit('.', 1)[0]}" if "~" in file else name.rsplit(".", 1)[0]
 
 
 def split(names: list[str], share: float) -> dict[str, bool]:
@@ -57,7 +64,7 @@ def split(names: list[str], share: float) -> dict[str, bool]:
     tops = {n.split("/", 1)[0] for n in names if "/" in n}
     if {"train", "held-out"} <= tops:
         return {n: n.startswith("held-out/") for n in names if n.startswith(("train/", "held-out/"))}
-    piece = {n: n.split("~", 1)[0] for n in names}
+    piece = {n: _piece(n) for n in names}
     out = {n: _unit(piece[n]) < share for n in names}
     if share > 0 and len(set(piece.values())) > 1:  # a small folder: chance may leave one side empty
         order = sorted(set(piece.values()), key=_unit)
@@ -79,28 +86,40 @@ def _encode_file(job):
 def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, least: int, say=print) -> Corpus:
     """Reads or makes the cache. Errors say what was expected of the folder and what is there: on each side at least
     one file of `least` samples."""
-    files: list[tuple[str, Path]] = []
-    for folder in folders:
+    files: list[tuple[str, Path]] = []  # by a name that says the folder too, where there are several
+    sides: dict[str, bool] = {}
+    seen: set[Path] = set()
+    left_out = 0
+    for number, folder in enumerate(folders):
         root = Path(folder)
         if not root.is_dir():
             raise UserError(f"{folder}: no such folder of audio")
-        files += [(str(p.relative_to(root)), p) for p in audio.find(root)]
+        found = {str(p.relative_to(root)): p for p in audio.find(root) if p.resolve() not in seen}
+        seen |= {p.resolve() for p in found.values()}
+        own = split(list(found), held_out)
+        left_out += len(found) - len(own)
+        prefix = f"{number}:" if number else ""
+        files += [(prefix + n, found[n]) for n in own]
+        sides.update({prefix + n: side for n, side in own.items()})
     if not files:
         raise UserError(f"{', '.join(folders)}: expected audio files ({', '.join(sorted(audio.SUFFIXES))}), found none")
-    sides = split([n for n, _ in files], held_out)
-    files = [(n, p) for n, p in files if n in sides]
+    if left_out:
+        say(f"{left_out} files lie beside train/ and held-out/ and were left out", file=sys.stderr)
 
+    readers = [audio.soundfile is not None, audio.resample_poly is not None]
     key = hashlib.sha256(json.dumps(
-        [(n, p.stat().st_size, p.stat().st_mtime_ns) for n, p in files] + [model.sample_rate, model.encoding]
+        [[n, p.stat().st_size, p.stat().st_mtime_ns] for n, p in files] + [model.sample_rate, model.encoding, readers]
     ).encode()).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     codes_file, index_file = cache / f"codes-{key}.npy", cache / f"codes-{key}.json"
     if index_file.exists() and codes_file.exists():
         index = json.loads(index_file.read_text())
+        for line in index["skipped"]:
+            say(f"skipped {line}", file=sys.stderr)
     else:
         index = _make(files, model, codes_file, index_file, say)
     pieces = [Piece(n, b, length, sides[n]) for n, b, length in index["pieces"]]
-    corpus = Corpus(np.load(codes_file, mmap_mode="r"), pieces, index["skipped"])
+    corpus = Corpus(np.load(codes_file, mmap_mode="r"), pieces, index["skipped"], key)
 
     for held in (False, True) if held_out > 0 else (False,):
         longest = max((p.length for p in corpus.side(held)), default=0)
@@ -109,42 +128,47 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
             raise UserError(
                 f"{', '.join(folders)}: too little {which} audio: expected at least one file of {least} samples "
                 f"({least / model.sample_rate:.1f} s, the crop), found {len(corpus.side(held))} files, the longest of "
-                f"{longest} samples")
+                f"{longest} samples" + ("; --set train.held_out=0 trains without" if held else ""))
     return corpus
 
 
 def _make(files, model, codes_file: Path, index_file: Path, say) -> dict:
     jobs = [(str(p), model.sample_rate, model.encoding) for _, p in files]
     pieces, skipped, total = [], [], 0
-    part = codes_file.with_suffix(".part")
-    with open(part, "wb") as out, concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
-        for i, ((name, _), codes) in enumerate(zip(files, pool.map(_encode_file, jobs, chunksize=4))):
-            if isinstance(codes, str):
-                skipped.append(f"{name}: {codes}")
-                say(f"skipped {name}: {codes}", file=sys.stderr)
-                continue
-            out.write(codes.tobytes())
-            pieces.append((name, total, len(codes)))
-            total += len(codes)
-            if (i + 1) % 500 == 0:
-                say(f"encoded {i + 1} of {len(files)} files")
-    if not pieces:
-        part.unlink()
-        raise UserError(f"none of {len(files)} audio files could be read; the first: {skipped[0]}")
-    header = np.lib.format.header_data_from_array_1_0(np.empty(0, np.uint8))
-    header["shape"] = (total,)
-    whole = codes_file.with_suffix(".whole")
-    with open(whole, "wb") as out, open(part, "rb") as body:
-        np.lib.format.write_array_header_1_0(out, header)
-        while chunk := body.read(1 << 24):
-            out.write(chunk)
-    part.unlink()
-    os.replace(whole, codes_file)
-    index = dict(pieces=pieces, skipped=skipped, rate=model.sample_rate, encoding=model.encoding)
-    aside = index_file.with_suffix(".part")
-    aside.write_text(json.dumps(index))
-    os.replace(aside, index_file)
-    return index
+    # Names of this process's own: another run may be making the same files.
+    part, whole, aside = (codes_file.with_suffix(f".{os.getpid()}.{kind}") for kind in ("part", "whole", "index"))
+    try:
+        with open(part, "wb") as out, \
+                concurrent.futures.ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            for i, ((name, _), codes) in enumerate(zip(files, pool.map(_encode_file, jobs, chunksize=4))):
+                if isinstance(codes, str):
+                    skipped.append(f"{name}: {codes}")
+                    say(f"skipped {name}: {codes}", file=sys.stderr)
+                    continue
+                out.write(codes.tobytes())
+                pieces.append((name, total, len(codes)))
+                total += len(codes)
+                if (i + 1) % 500 == 0:
+                    say(f"encoded {i + 1} of {len(files)} files")
+        if not pieces:
+            raise UserError(f"none of {len(files)} audio files could be read; the first: {skipped[0]}")
+        header = np.lib.format.header_data_from_array_1_0(np.empty(0, np.uint8))
+        header["shape"] = (total,)
+        with open(whole, "wb") as out, open(part, "rb") as body:
+            np.lib.format.write_array_header_1_0(out, header)
+            while chunk := body.read(1 << 24):
+                out.write(chunk)
+        os.replace(whole, codes_file)
+        index = dict(pieces=pieces, skipped=skipped, rate=model.sample_rate, encoding=model.encoding)
+        aside.write_text(json.dumps(index))
+        os.replace(aside, index_file)
+        return index
+    except concurrent.futures.process.BrokenProcessPool:
+        raise UserError("a process that read the audio was ended from outside; expected memory for each processor's "
+                        "longest file, found too little") from None
+    finally:
+        for file in (part, whole, aside):
+            file.unlink(missing_ok=True)
 
 
 class Crops:
@@ -156,6 +180,9 @@ class Crops:
         pieces = [p for p in corpus.side(held_out) if p.length >= (1 if whole else length)]
         self.begin = np.array([p.begin for p in pieces], np.int64)
         self.size = np.array([p.length for p in pieces], np.int64)
+        if not pieces:
+            raise UserError(f"expected {'held-out' if held_out else 'training'} audio of at least {length} samples, "
+                            "found none")
         # Places a crop can begin: every place of every piece is equally likely, or every piece is.
         self.room = np.ones_like(self.size) if whole else self.size - length + 1
         self.edges = np.cumsum(self.room)

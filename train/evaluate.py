@@ -1,6 +1,7 @@
 """Bits a sample of a run or a model file on held-out audio: python -m train.evaluate RUN --audio DIR
 
-The same crops for every model, each from the zero state, so that models that were trained on other crops compare.
+The same crops for every model (if its stride divides --crop), each from the zero state, so that models that were
+trained on other crops compare.
 (`mambo eval` judges whole recordings with the engine; on one crop the two agree to 1e-3.)
 """
 from __future__ import annotations
@@ -29,18 +30,27 @@ def open_network(path: str, last: bool = False) -> Network:
             weights, metadata = tensors.read(Path(path))
         except (ValueError, OSError) as e:
             raise UserError(str(e)) from None
+        if "mambo.config" not in metadata:
+            raise UserError(f"{path}: expected the metadata key mambo.config, found none")
         native = json.loads(metadata["mambo.config"])
         for key in ("format", "about"):
             native.pop(key, None)
         net = Network(configs.parse({"model": native}, path).model)
         has_bias = "head.bias" in weights
         net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=has_bias)
-        return net
+        return net.requires_grad_(False)
     file = find(Path(path), last)
     saved = checkpoint.load(file)
     net = Network(configs.parse(saved["config"], str(file)).model)
     net.load_state_dict(saved["ema"])
-    return net
+    return net.requires_grad_(False)  # or the scans would keep their states
+
+
+def held_out_share(path: str, last: bool) -> float:
+    """What the run held out: more would be audio that it was trained on."""
+    if path.endswith(".safetensors"):
+        return 0.05
+    return checkpoint.load(find(Path(path), last))["config"]["train"]["held_out"]
 
 
 @torch.no_grad()
@@ -66,20 +76,29 @@ def main(argv=None) -> int:
     p.add_argument("--crops", type=int, default=64, metavar="N", help="how many (default: 64)")
     p.add_argument("--skip", type=int, default=0, metavar="N", help="samples at the start of each that do not count")
     p.add_argument("--whole", action="store_true", help="whole files after one code of silence, as train.whole")
-    p.add_argument("--held-out", type=float, default=0.05, metavar="SHARE", help="as in train.held_out")
+    p.add_argument("--held-out", type=float, metavar="SHARE",
+                   help="as in train.held_out (default: the run's own, 0.05 for a model file)")
     p.add_argument("--last", action="store_true", help="the last weights of a run, not the best")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     p.add_argument("--float32", action="store_true")
     p.add_argument("--json", action="store_true")
     args = p.parse_args(argv)
     try:
+        if args.crops < 1 or args.crop < 1 or args.skip < 0:
+            raise UserError(f"expected --crop and --crops of 1 or more, found {args.crop} and {args.crops}")
         device = Machines(args.device).device
         results = {}
         for path in args.models:
             net = open_network(path, args.last)
-            crop = args.crop // net.config.stride * net.config.stride
+            stride = net.config.stride
+            crop = args.crop // stride * stride
+            if crop <= args.skip:
+                raise UserError(f"{path}: expected --crop of at least {stride} and more than --skip, found {args.crop}")
+            share = args.held_out if args.held_out is not None else held_out_share(path, args.last)
+            if share <= 0:
+                raise UserError(f"{path}: nothing is held out; expected --held-out above 0")
             least = 1 if args.whole else crop + 1
-            corpus = data.load(args.audio, net.config, Path(args.cache), args.held_out, least)
+            corpus = data.load(args.audio, net.config, Path(args.cache), share, least)
             batch = data.Crops(corpus, True, crop + 1, 0, args.whole).batch(0, 0, args.crops)
             each = bits(net, batch, device, device.type == "cuda" and not args.float32, args.skip)
             mean = sum(each) / len(each)
@@ -91,6 +110,9 @@ def main(argv=None) -> int:
             print(json.dumps(results))
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
+        return 2
+    except OSError as e:
+        print(f"error: {e.filename or args.cache}: {e.strerror or e}", file=sys.stderr)
         return 2
     return 0
 

@@ -59,8 +59,10 @@ def export(args) -> Path:
     about.update(updates=saved["step"], training_minutes=round(saved["seconds"] / 60, 1),
                  samples_heard=saved["samples"], crop=config.train.crop, batch=config.train.batch,
                  date=datetime.date.today().isoformat(), made_by=f"mambo train.export, PyTorch {saved['torch']}")
-    if saved["best"] < float("inf"):
-        about["held_out_bits"] = round(saved["best"], 4)
+    step, bits = saved["held_out"]
+    if step == saved["step"]:  # else these weights were not looked at
+        about["held_out_bits"] = round(bits, 4)
+    about.setdefault("data", [Path(a).name for a in saved["audio"]])
     for item in args.about:
         key, equals, value = item.partition("=")
         if not equals or not key:
@@ -87,7 +89,6 @@ def export(args) -> Path:
                             "(--storage bf16 or f32 has more range)")
         out[name] = t
     target = Path(args.output)
-    target.parent.mkdir(parents=True, exist_ok=True)
     tensors.write(target, out, {"mambo.config": json.dumps({**c.native(), "about": about}, ensure_ascii=False)})
     return target
 
@@ -95,9 +96,13 @@ def export(args) -> Path:
 def main(argv=None) -> int:
     args = parse_arguments(argv)
     try:
+        Path(args.output).parent.mkdir(parents=True, exist_ok=True)
         target = export(args)
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
+        return 2
+    except OSError as e:
+        print(f"error: {e.filename or args.output}: {e.strerror or e}", file=sys.stderr)
         return 2
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
     return 0

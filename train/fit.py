@@ -63,27 +63,48 @@ def load_config(args) -> configs.Config:
             tree[group][name] = json.loads(value)
         except json.JSONDecodeError:
             tree[group][name] = value
-        if group == "model" and name in ("layers", "pool"):
-            tree["model"].setdefault("mixer", [])
-            if len(tree["model"]["mixer"]) != len(tree["model"]["layers"]):
-                tree["model"]["mixer"] = []
+    model = tree["model"]  # another number of tiers: one mixer for all stays one for all
+    if isinstance(model.get("layers"), list) and len(set(model["mixer"])) == 1:
+        model["mixer"] = model["mixer"][:1] * len(model["layers"])
     return configs.parse(tree, args.config)
 
 
 def held_out_batches(corpus, t: configs.TrainConfig, machines: Machines, per_part: int) -> list[torch.Tensor]:
-    """The same crops each time, shared among the ranks."""
-    if not corpus.side(True):
+    """The same crops each time and for any number of processes, shared among them."""
+    if t.held_out <= 0 or not corpus.side(True):
         return []
-    crops = data.Crops(corpus, True, t.crop + 1, 0, t.whole)
-    each = max(1, min(per_part, t.eval_crops))
-    return [torch.from_numpy(crops.batch(i, machines.rank, each))
-            for i in range(max(1, t.eval_crops // (each * machines.count)))]
+    crops = torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole).batch(0, 0, t.eval_crops))
+    # Equal shares, so that the mean of the means is the mean; a rest goes round once more.
+    each = -(-t.eval_crops // machines.count)
+    mine = crops[(torch.arange(each) * machines.count + machines.rank) % t.eval_crops]
+    size = max(s for s in range(1, min(per_part, each) + 1) if each % s == 0)
+    return list(mine.split(size))
+
+
+def read_corpus(args, config: configs.Config, machines: Machines, run: Path, say) -> data.Corpus:
+    """The first process of each machine encodes, then all read. What goes wrong there ends all of them."""
+    t = config.train
+    cache = Path(args.cache) if args.cache else run / "data"
+
+    def load():
+        return data.load(args.audio, config.model, cache, t.held_out, 1 if t.whole else t.crop + 1, say)
+
+    corpus, error = None, None
+    if machines.first_here:
+        try:
+            corpus = load()
+        except UserError as e:
+            error = str(e)
+    machines.together(error)
+    return corpus or load()
 
 
 def train(args) -> int:
     config = load_config(args)
     m, t = config.model, config.train
     run = Path(args.run)
+    if args.minutes is not None and args.minutes <= 0:
+        raise UserError(f"--minutes: expected more than 0, found {args.minutes:g}")
     machines = Machines(args.device)
     share = t.accumulate * machines.count
     if t.batch % share:
@@ -94,12 +115,7 @@ def train(args) -> int:
         say("no GPU that PyTorch can use: training on the CPU, which is slow", file=sys.stderr)
     torch.backends.cuda.matmul.allow_tf32 = True
 
-    if not machines.first:
-        machines.wait()  # the first rank encodes
-    corpus = data.load(args.audio, m, Path(args.cache) if args.cache else run / "data", t.held_out,
-                       1 if t.whole else t.crop + 1, say)
-    if machines.first:
-        machines.wait()
+    corpus = read_corpus(args, config, machines, run, say)
     have = augment.longer(t.crop + 1, t.pitch_semitones)
     if not t.whole:
         have = min(have, max(p.length for p in corpus.side(False)))
@@ -107,11 +123,19 @@ def train(args) -> int:
 
     trainer = Trainer(config, machines, args.float32, not args.no_graph)
     last = run / "last.pt"
-    if last.exists() and not args.fresh:
-        trainer.resume(checkpoint.load(last), last)
+    if args.fresh and machines.first:
+        for old in (last, run / "best.pt", run / "metrics.jsonl"):
+            old.unlink(missing_ok=True)
+    saved = machines.from_first(checkpoint.load(last) if machines.first and last.exists() else None)
+    if saved:
+        trainer.resume(saved, last)
+        if trainer.key != corpus.key:
+            say("the audio is not what this run began with: held-out bits start anew", file=sys.stderr)
+            trainer.best = math.inf
+            (run / "best.pt").unlink(missing_ok=True)
     elif args.init:
-        trainer.model.load_state_dict(checkpoint.load(Path(args.init))["ema"])
-        trainer.ema.load_state_dict(trainer.model.state_dict())
+        trainer.start_from(checkpoint.load(Path(args.init)), args.init)
+    trainer.key = corpus.key
     report = Report(run, args.quiet) if machines.first else None
     if report:
         device = torch.cuda.get_device_name() if machines.device.type == "cuda" else "CPU"
@@ -136,8 +160,9 @@ def train(args) -> int:
 class Loop:
     """Updates until the steps or the minutes are done, or somebody asks to stop; looks, saves and tells on the way.
 
-    With several processes, what each decides by its clock is decided together every TOGETHER updates: one that
-    stopped alone would leave the others waiting."""
+    With several processes, what depends on a clock (how far the run is, and so the learning rate and the end; being
+    asked to stop; saving) is agreed every TOGETHER updates and stays in between: processes that went by their own
+    clocks would train with other rates, and one that stopped alone would leave the others waiting."""
 
     TOGETHER = 10
 
@@ -153,7 +178,7 @@ class Loop:
     def _window(self) -> None:
         """A progress line tells of what happened since the one before."""
         self.window_at, self.window_samples = time.monotonic(), self.trainer.samples
-        self.window_loss, self.window_updates = None, 0
+        self.window_loss, self.window_norm, self.window_updates = None, None, 0
 
     def progress(self) -> float:
         """0 to 1, by time or by updates."""
@@ -166,16 +191,16 @@ class Loop:
             loss, norm = trainer.update(self._batch(), self.progress())
             self.window_loss = loss if self.window_loss is None else self.window_loss + loss
             self.window_updates += 1
-            trainer.seconds = self.before + time.monotonic() - self.clock
+            self.window_norm = norm if self.window_norm is None else self.window_norm + norm
             together = self.machines.count == 1 or trainer.step % self.TOGETHER == 0
-            if together and self.machines.count > 1:
-                trainer.seconds = self.machines.mean(trainer.seconds)[0]
+            if together:
+                trainer.seconds = self.machines.mean(self.before + time.monotonic() - self.clock)[0]
                 self.before, self.clock = trainer.seconds, time.monotonic()
             if trainer.step % self.TOGETHER == 0 and self._line_is_due():
                 self._tell(norm)
             if trainer.step % t.eval_every == 0 and self.progress() < 1:
                 self._look()
-            if time.monotonic() - self.saved_at > t.save_every:
+            if together and self.machines.any(time.monotonic() - self.saved_at > t.save_every):
                 self._save()
             if together and self._asked():
                 self._save()
@@ -216,17 +241,25 @@ class Loop:
             self.report.line(f"update {trainer.step}  {bits:.4f} bits a sample  {rate(speed)}  {clock(left)} left")
             self.report.record(trainer.step, bits=bits, samples_per_second=speed, gradient_norm=float(norm),
                                lr=trainer.optimiser.param_groups[0]["lr"], seconds=trainer.seconds)
-        if not math.isfinite(bits):
-            raise UserError(f"update {trainer.step}: the loss is no number any more; the last checkpoint is as it was; "
-                            "try a smaller train.lr")
+        if self.machines.count == 1:
+            self._expect_numbers()
         self._window()
+
+    def _expect_numbers(self) -> None:
+        """Weights that are no numbers are never saved: a run could not come back from them."""
+        sums = [float(x) for x in (self.window_loss, self.window_norm) if x is not None]
+        if self.machines.any(not all(math.isfinite(x) for x in sums)):
+            raise UserError(f"update {self.trainer.step}: the loss or its gradient is no number any more; the last "
+                            "checkpoint is from before that; try a smaller train.lr")
 
     def _look(self) -> None:
         """Held-out bits; the best weights so far are kept beside the last."""
         if not self.held:
             return
         trainer = self.trainer
+        self._expect_numbers()
         bits = trainer.held_out_bits(self.held)
+        trainer.held_out = (trainer.step, bits)
         best = bits < trainer.best
         trainer.best = min(trainer.best, bits)
         if self.report:
@@ -239,6 +272,7 @@ class Loop:
                                 **{k: v for k, v in state.items() if k not in ("model", "optimiser")})
 
     def _save(self) -> None:
+        self._expect_numbers()
         self.saved_at = time.monotonic()
         if self.machines.first:
             checkpoint.save(self.last, **self.trainer.state(self.args.audio))
@@ -254,6 +288,9 @@ def main(argv=None) -> int:
         return train(parse_arguments(argv))
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
+        return 2
+    except OSError as e:
+        print(f"error: {e.filename or ''}: {e.strerror or e}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nstopped at once; what was trained since the last checkpoint is lost", file=sys.stderr)

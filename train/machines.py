@@ -1,8 +1,10 @@
 """The process and its fellows: one alone or those that torchrun started, the device, and being asked to stop."""
 from __future__ import annotations
 
+import datetime
 import os
 import signal
+import time
 
 import torch
 import torch.distributed as dist
@@ -23,11 +25,33 @@ class Machines:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         self.device = torch.device("cuda" if cuda else "cpu")
         if self.count > 1:
-            dist.init_process_group("nccl" if cuda else "gloo")
+            # Long: the others wait while the first of each machine encodes many hours of audio.
+            dist.init_process_group("nccl" if cuda else "gloo", timeout=datetime.timedelta(hours=12))
 
     @property
     def first(self) -> bool:
         return self.rank == 0
+
+    @property
+    def first_here(self) -> bool:
+        """The first of this machine's: it prepares what all of them read."""
+        return int(os.environ.get("LOCAL_RANK", "0")) == 0
+
+    def together(self, error: str | None) -> None:
+        """Waits for all; if one has met an error, all stop with one."""
+        if self.count > 1:
+            if self.any(error is not None) and error is None:
+                raise UserError("another process could not go on")
+        if error is not None:
+            raise UserError(error)
+
+    def from_first(self, value):
+        """What the first process has."""
+        if self.count == 1:
+            return value
+        box = [value if self.first else None]
+        dist.broadcast_object_list(box)
+        return box[0]
 
     def mean(self, *values: float) -> list[float]:
         if self.count == 1:
@@ -39,20 +63,18 @@ class Machines:
     def any(self, flag: bool) -> bool:
         return self.mean(float(flag))[0] > 0
 
-    def wait(self) -> None:
-        if self.count > 1:
-            dist.barrier()
-
 
 class Stop:
-    """Ctrl-C and SIGTERM ask; a second Ctrl-C insists."""
+    """Ctrl-C and SIGTERM ask; a second Ctrl-C insists. One within a second of the first is the same: torchrun hands
+    on what the terminal has sent already."""
 
     def __init__(self):
-        self.asked = False
+        self.asked, self.since = False, 0.0
         signal.signal(signal.SIGINT, self._ask)
         signal.signal(signal.SIGTERM, self._ask)
 
     def _ask(self, number, frame):
-        if self.asked and number == signal.SIGINT:
+        if self.asked and number == signal.SIGINT and time.monotonic() - self.since > 1:
             raise KeyboardInterrupt
-        self.asked = True
+        if not self.asked:
+            self.asked, self.since = True, time.monotonic()

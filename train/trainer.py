@@ -83,7 +83,10 @@ class Trainer:
         self.optimiser = torch.optim.AdamW(parameter_groups(self.model, t.weight_decay), lr=t.lr,
                                            betas=(0.9, t.beta2), **extra)
         self.bf16 = machines.device.type == "cuda" and not float32
-        self.step, self.seconds, self.samples, self.best = 0, 0.0, 0, math.inf
+        self.step, self.seconds, self.samples = 0, 0.0, 0
+        self.best = math.inf             # bits on held-out audio, of the average that was best
+        self.held_out = (-1, math.inf)   # (update, bits) of the last look
+        self.key = ""                    # of the audio
         self.net: torch.nn.Module = _Loss(self.model)
         if machines.count > 1:
             here = [torch.cuda.current_device()] if machines.device.type == "cuda" else None
@@ -143,8 +146,15 @@ class Trainer:
     def state(self, audio: list[str]) -> dict:
         return dict(config=self.config.as_json(), model=self.model.state_dict(), ema=self.ema.state_dict(),
                     optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
-                    samples=self.samples, best=self.best, audio=[str(a) for a in audio],
+                    samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key, audio=[str(a) for a in audio],
                     torch=torch.__version__)
+
+    def start_from(self, saved: dict, path: str) -> None:
+        """The averaged weights of another run of the same model."""
+        if saved["config"]["model"] | {"name": ""} != self.config.as_json()["model"] | {"name": ""}:
+            raise UserError(f"--init {path}: its model has other tiers, widths, states or mixers than the config's")
+        self.model.load_state_dict(saved["ema"])
+        self.ema.load_state_dict(saved["ema"])
 
     def resume(self, saved: dict, path: Path) -> None:
         if saved["config"]["model"] != self.config.as_json()["model"]:
@@ -153,8 +163,13 @@ class Trainer:
                             "give another -o, or --fresh to overwrite it")
         self.model.load_state_dict(saved["model"])
         self.ema.load_state_dict(saved["ema"])
+        groups = [dict(weight_decay=g["weight_decay"], betas=g["betas"]) for g in self.optimiser.param_groups]
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.step, self.seconds, self.samples, self.best = (saved[k] for k in ("step", "seconds", "samples", "best"))
+        for group, ours in zip(self.optimiser.param_groups, groups):  # the config's, not the checkpoint's
+            group.update(ours)
+        self.step, self.seconds, self.samples, self.best, self.key = (
+            saved[k] for k in ("step", "seconds", "samples", "best", "key"))
+        self.held_out = tuple(saved["held_out"])
 
 
 class _Loss(torch.nn.Module):

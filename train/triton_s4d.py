@@ -216,8 +216,9 @@ class S4dScan(torch.autograd.Function):
         wide = dict(device=u.device, dtype=torch.float32)
         begin, over = u, ()
         if chunks > 1:
-            a = torch.complex(are, aim) ** size
-            over = a.real.contiguous(), a.imag.contiguous()
+            # In double precision: the walk multiplies by exactly this a, `size` times.
+            a = torch.complex(are.double(), aim.double()) ** size
+            over = a.real.float().contiguous(), a.imag.float().contiguous()
             begin = torch.empty(B, chunks, Dn, M, 2, **wide)
             _ends4_kernel[grid](u, are, aim, begin, begin, L, Dn, size, chunks, BACK=False, **shape)
             _carry4_kernel[(grid[0], B)](begin, *over, Dn, chunks, REVERSE=False, **shape)

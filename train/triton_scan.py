@@ -1,6 +1,6 @@
 """The selective scan on a GPU, forward and backward, in Triton.
 
-What is parallel: batch x blocks of channels x chunks of time. One warp walks one chunk of 32 channels step
+What is parallel: batch x blocks of channels x chunks of time. One warp walks one chunk of 64 channels step
 by step, the states of its channels in registers; three passes make chunks independent:
 
   forward   ends      each chunk from a zero state: its last state, and the sum of its deltas. The decay over
@@ -11,7 +11,7 @@ by step, the states of its channels in registers; three passes make chunks indep
             the states that the forward pass kept, computes the STRIDE - 1 between them again in registers,
             and goes back over them.
 
-States are never in memory in full (one in STRIDE is), gradients need no atomics: parts are summed in a
+Of the states one in STRIDE is kept in memory, in float32, gradients need no atomics: parts are summed in a
 fixed order, so a step gives the same bits each time.
 
 Layout: a tile is [channels, states]. Triton gives a thread four states of several channels, so that the sums
@@ -31,7 +31,10 @@ LN2 = tl.constexpr(0.6931471805599453)
 
 @triton.jit
 def _softplus(x):
-    return tl.where(x > 20.0, x, tl.log(1.0 + tl.exp(x)))
+    """To float32's precision: for small exp(x), log(1 + exp(x)) has lost its digits."""
+    e = tl.exp(tl.minimum(x, 20.0))
+    small = e * (1.0 - e * (0.5 - e * (1.0 / 3.0)))
+    return tl.where(x > 20.0, x, tl.where(x < -4.0, small, tl.log(1.0 + e)))
 
 
 @triton.jit
@@ -211,7 +214,9 @@ def _back_walk_kernel(u, delta, A2, p, skip, begin, kept, dy, du, dp, dbc, dA, d
             g = tl.exp2(dt[:, None] * a2) * g  # what step t-1 receives
             sum_A += through * dt[:, None]
             to_delta = LN2 * tl.sum(through * a2, 1) + x * along_B
-            to_raw = to_delta * (1.0 - tl.exp(-dt))  # sigmoid(x) = 1 - exp(-softplus(x))
+            # sigmoid(x) = 1 - exp(-softplus(x)), by its series where that has lost its digits
+            slope = tl.where(dt < 0.02, dt * (1.0 - dt * (0.5 - dt * (1.0 / 6.0))), 1.0 - tl.exp(-dt))
+            to_raw = to_delta * slope
             tl.store(du + r * D + c, (dt * along_B + d * o).to(du.dtype.element_ty), mask=cm & inside)
             tl.store(dp + r * P + c, to_raw.to(dp.dtype.element_ty), mask=cm & inside)
             base = dbc + (block.to(tl.int64) * rows + r) * (2 * N)

@@ -46,7 +46,7 @@ class Kernels(unittest.TestCase):
                 with self.subTest(B=B, L=L, D=D, N=N, dtype=dtype):
                     torch.manual_seed(0)
                     inputs = [("activation", torch.randn(B, L, D)), ("activation", torch.randn(B, L, D + 2 * N)),
-                              ("weight", torch.randn(D) - 2), ("weight", torch.log(torch.rand(D, N) * 16 + 0.1)),
+                              ("weight", torch.randn(D) * 3 - 6), ("weight", torch.log(torch.rand(D, N) * 16 + 0.1)),
                               ("weight", torch.randn(D))]
 
                     def plain(u, p, bias, A_log, Dk):
