@@ -27,6 +27,7 @@ struct Requests {
   struct ToLoad {
     Path path;
     LoadOptions options;
+    bool own_sampling = false;
   };
   std::optional<ToLoad> model;
   std::optional<Path> clip;  // an empty path: no clip
@@ -143,11 +144,11 @@ struct Session::Impl {
     const std::string& name = loaded->config().name;  // may be empty
     say("Loaded " + (name.empty() ? wanted.path.filename().string() : name) + ".");
     try {
-      prepare_somewhere(loaded, uploaded, clip);
+      prepare_somewhere(loaded, uploaded, clip, wanted.own_sampling);
     } catch (const Cancelled&) {
       throw;
     } catch (const Error& e) {  // the model is good, the clip is not: play from silence
-      prepare_somewhere(loaded, uploaded, {});
+      prepare_somewhere(loaded, uploaded, {}, wanted.own_sampling);
       say(e.what(), true);
     }
     if (!notice.empty()) remark(notice);
@@ -176,18 +177,19 @@ struct Session::Impl {
       clip_path = clip;
       return;
     }
-    prepare_somewhere(voice_model, engine, clip);
+    prepare_somewhere(voice_model, engine, clip, false);
   }
 
   // On the engine given, or, when that refuses, on the CPU.
   void prepare_somewhere(const std::shared_ptr<const Model>& next,
-                         const std::shared_ptr<const Engine>& next_engine, const Path& clip) {
+                         const std::shared_ptr<const Engine>& next_engine, const Path& clip,
+                         bool own_sampling) {
     try {
-      prepare(next, next_engine, clip);
+      prepare(next, next_engine, clip, own_sampling);
     } catch (const DeviceError& e) {
       if (is_cpu(*next_engine)) throw;
       const std::string why = e.what();
-      prepare(next, upload(*next, "cpu", nullptr), clip);
+      prepare(next, upload(*next, "cpu", nullptr), clip, own_sampling);
       remark("The GPU refused (" + why + "); the CPU computes");
     }
   }
@@ -224,7 +226,8 @@ struct Session::Impl {
 
   // Absorbs the clip while the voice before still plays, then changes over.
   void prepare(const std::shared_ptr<const Model>& next,
-               const std::shared_ptr<const Engine>& next_engine, const Path& clip) {
+               const std::shared_ptr<const Engine>& next_engine, const Path& clip,
+               bool own_sampling) {
     player.mark();
     std::vector<std::uint8_t> codes;
     double seconds = 0;
@@ -251,6 +254,8 @@ struct Session::Impl {
       // poll sees the old history or the new one, never a mixture.
       const std::lock_guard lock(mutex);
       before = player.exchange(std::move(voice));
+      // Not before: what plays until here, and goes on if this fails, keeps its own.
+      if (own_sampling) player.set_sampling(next->config().sampling);
       given_up = false;
       if (engine != next_engine) engine_notice.clear();
       voice_model = next;
@@ -413,10 +418,10 @@ struct Session::Impl {
 Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 Session::~Session() = default;
 
-void Session::open_model(const Path& path, const LoadOptions& load) {
+void Session::open_model(const Path& path, const LoadOptions& load, bool own_sampling) {
   impl_->request([&](Requests& r) {
     impl_->cancelled = true;  // what is under way gives way
-    r.model = Requests::ToLoad{path, load};
+    r.model = Requests::ToLoad{path, load, own_sampling};
   });
 }
 void Session::open_clip(const Path& path) {

@@ -92,8 +92,10 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // Asynchronous: results and errors come through status(). A later call replaces an earlier one.
-  // load: what the file does not say itself.
-  void open_model(const std::filesystem::path& path, const LoadOptions& load = {});
+  // load: what the file does not say itself. own_sampling: from the first sample on, drawn as the
+  // model's maker found best; else as it was set.
+  void open_model(const std::filesystem::path& path, const LoadOptions& load = {},
+                  bool own_sampling = false);
   void open_clip(
       const std::filesystem::path& path);    // mono at the model's rate; prefilled when ready
   void clear_clip();                         // generation starts from silence

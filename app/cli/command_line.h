@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "app/sampling_choice.h"
 #include "kernels/backend.h"
 #include "model/model.h"
 
@@ -16,6 +17,7 @@ struct GuiCommand {
   LoadOptions load;  // what the model does not say itself
   std::string device, backend = "auto";
   EngineOptions engine;
+  SamplingChoice sampling;           // of the first model
   double latency_s = 0;              // 0: the last session's, then the program's default
   std::filesystem::path screenshot;  // save what the window shows after `after_s`, then leave
   double after_s = 5;

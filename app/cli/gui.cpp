@@ -34,6 +34,7 @@ void add_options(CLI::App& app, GuiOptions& o) {
       ->check(a_name());
   app.add_option("--latency", o.latency_ms, "from drawing a sample to hearing it; 0: as last time")
       ->check(between(0, 2000, "ms"));
+  add_choice_options(app, o.command.sampling, "as last time with this model; else its own");
   add_compute_options(app, o.compute);
   app.add_option("--screenshot", o.command.screenshot,
                  "save what the window shows as PNG, then leave")

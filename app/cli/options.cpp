@@ -57,28 +57,28 @@ void add_compute_options(CLI::App& app, ComputeOptions& o) {
       ->capture_default_str();
 }
 
-SamplingParams SamplingOptions::with(const SamplingParams& models_own) const {
-  return {temperature.value_or(models_own.temperature), top_k.value_or(models_own.top_k),
-          top_p.value_or(models_own.top_p)};
-}
-
 void add_sampling_options(CLI::App& app, SamplingOptions& o) {
   app.add_option("--rng-seed", o.rng_seed,
                  "where the random numbers start: the same, the same sound")
       ->type_name("INTEGER")
       ->check(whole_64_bits())
       ->capture_default_str();
-  app.add_option("--temperature", o.temperature,
-                 "0: the likeliest code; 1: as the network says\n(default: the model's own, or 1)")
+  add_choice_options(app, o, "the model's own");
+}
+
+void add_choice_options(CLI::App& app, SamplingChoice& o, const std::string& otherwise) {
+  app.add_option(
+         "--temperature", o.temperature,
+         "0: the likeliest code; 1: as the network says\n(default: " + otherwise + ", or 1)")
       ->type_name("FLOAT")
       ->check(between(0, 10));
   app.add_option("--top-k", o.top_k,
-                 "draw among the k likeliest codes; 0: all\n(default: the model's own, or 0)")
+                 "draw among the k likeliest codes; 0: all\n(default: " + otherwise + ", or 0)")
       ->type_name("INT")
       ->check(between(0, 256, "codes"));
   app.add_option(
          "--top-p", o.top_p,
-         "draw among the likeliest codes of this share; 1: all\n(default: the model's own, or 1)")
+         "draw among the likeliest codes of this share; 1: all\n(default: " + otherwise + ", or 1)")
       ->type_name("FLOAT")
       ->check(between(0.001, 1));
 }

@@ -4,10 +4,10 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "app/sampling_choice.h"
 #include "kernels/backend.h"
 #include "model/model.h"
 
@@ -24,20 +24,17 @@ struct ComputeOptions {
   int threads = 0;
 };
 
-// What the user said of the draw; the rest is the model's own (its config's about.defaults).
-struct SamplingOptions {
-  std::optional<float> temperature;
-  std::optional<int> top_k;
-  std::optional<float> top_p;
+// Of the draw; what is not said is the model's own (its config's about.defaults).
+struct SamplingOptions : SamplingChoice {
   std::uint64_t rng_seed = 1;
-
-  SamplingParams with(const SamplingParams& models_own) const;
 };
 
 void add_model_options(CLI::App& app, ModelOptions& o);
 void add_load_options(CLI::App& app, ModelOptions& o);  // of these, all but the model itself
 void add_compute_options(CLI::App& app, ComputeOptions& o);
 void add_sampling_options(CLI::App& app, SamplingOptions& o);
+// Of these, all but the random seed. otherwise: what holds where nothing is said.
+void add_choice_options(CLI::App& app, SamplingChoice& o, const std::string& otherwise);
 
 LoadOptions load_options(const ModelOptions& o);
 std::shared_ptr<const Model> open_model(const ModelOptions& o);

@@ -14,7 +14,10 @@ namespace fs = std::filesystem;
 std::string full(const fs::path& path) {
   std::error_code error;
   const fs::path absolute = fs::absolute(path, error);
-  return error ? path.string() : absolute.string();
+  if (error) return path.string();
+  // One file, one name, whether it was called "a", "./a" or, a folder, "a/".
+  const fs::path plain = absolute.lexically_normal();
+  return (plain.has_filename() ? plain : plain.parent_path()).string();
 }
 
 }  // namespace
@@ -28,16 +31,18 @@ void open_model(Session& session, Settings& settings, const fs::path& path,
                 const LoadOptions& load) {
   settings.model = full(path);
   remember(settings.recent_models, settings.model);
-  session.open_model(path, load);
+  session.open_model(path, load, settings.sampling_of != settings.model);
 }
 
 void adopt_sampling(Session& session, Settings& settings, const fs::path& model,
-                    const SamplingParams& own) {
+                    const SamplingParams& own, const SamplingChoice& said) {
   const std::string path = full(model);
-  if (settings.sampling_of == path) return;
-  settings.sampling_of = path;
-  settings.sampling = own;
-  session.set_sampling(own);
+  if (settings.sampling_of != path) {
+    settings.sampling_of = path;
+    settings.sampling = own;
+  }
+  settings.sampling = said.with(settings.sampling);
+  session.set_sampling(settings.sampling);
 }
 
 void open_clip(Session& session, Settings& settings, const fs::path& path) {

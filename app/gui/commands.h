@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/gui/settings.h"
+#include "app/sampling_choice.h"
 #include "app/session.h"
 
 namespace mambo::gui {
@@ -17,9 +18,10 @@ bool looks_like_model(const std::filesystem::path& path);
 void open_model(Session& session, Settings& settings, const std::filesystem::path& path,
                 const LoadOptions& load = {});
 // Another model than the one that the sampling was set for brings its own, or the network's plain
-// one; the same keeps what it was left with. `own`: what its file says.
+// one; the same keeps what it was left with. What was `said` on the command line goes before both.
+// `own`: what its file says.
 void adopt_sampling(Session& session, Settings& settings, const std::filesystem::path& model,
-                    const SamplingParams& own);
+                    const SamplingParams& own, const SamplingChoice& said = {});
 
 void open_clip(Session& session, Settings& settings,
                const std::filesystem::path& path);  // empty: from silence

@@ -20,36 +20,37 @@ void section(const Context& c, const char* title) {
 void SamplingPanel::sampling(Context& c) {
   section(c, "Sampling");
   SamplingParams& p = c.settings.sampling;
-  const SliderSpec temperature = {
-      .label = "Temperature",
-      .format = "%.2f",
-      .tooltip =
-          "How daring the draw is: 0 always takes the most likely sample, 1 is the model as "
-          "it was trained, more is noisier. Double click: what this model's maker chose. "
-          "Ctrl-click: type a value.",
-      .lo = 0,
-      .hi = 2,
-      .normal = c.facts.sampling.temperature};
-  const SliderSpec top_k = {
-      .label = "Top k",
-      .format = "%.0f codes",
-      .tooltip =
-          "Draw only from the k most likely of the 256 codes; 0 is off. Double click: what this "
-          "model's maker chose.",
-      .lo = 0,
-      .hi = 256,
-      .normal = static_cast<float>(c.facts.sampling.top_k),
-      .off = 0};
-  const SliderSpec top_p = {
-      .label = "Top p",
-      .format = "%.3f",
-      .tooltip =
-          "Draw only from the most likely codes that together have this share of the "
-          "probability; 1 is off. Double click: what this model's maker chose.",
-      .lo = 0,
-      .hi = 1,
-      .normal = c.facts.sampling.top_p,
-      .off = 1};
+  const SamplingParams& own = c.facts.sampling;
+  const Words temperature_tip(
+      "How daring the draw is: 0 always takes the most likely sample, 1 is the model as it was "
+      "trained, more is noisier. {} Ctrl-click: type a value.",
+      own_words(own.temperature).c_str());
+  const Words top_k_tip("Draw only from the k most likely of the 256 codes; 0 is off. {}",
+                        own_words(static_cast<float>(own.top_k), 0).c_str());
+  const Words top_p_tip(
+      "Draw only from the most likely codes that together have this share of the probability; 1 is "
+      "off. {}",
+      own_words(own.top_p, 1).c_str());
+  const SliderSpec temperature = {.label = "Temperature",
+                                  .format = "%.2f",
+                                  .tooltip = temperature_tip.c_str(),
+                                  .lo = 0,
+                                  .hi = 2,
+                                  .normal = own.temperature};
+  const SliderSpec top_k = {.label = "Top k",
+                            .format = "%.0f codes",
+                            .tooltip = top_k_tip.c_str(),
+                            .lo = 0,
+                            .hi = 256,
+                            .normal = static_cast<float>(own.top_k),
+                            .off = 0};
+  const SliderSpec top_p = {.label = "Top p",
+                            .format = "%.3f",
+                            .tooltip = top_p_tip.c_str(),
+                            .lo = 0,
+                            .hi = 1,
+                            .normal = own.top_p,
+                            .off = 1};
   bool changed = slider(c.theme, temperature, p.temperature).changed;
   float k = static_cast<float>(p.top_k);
   if (slider(c.theme, top_k, k).changed) {

@@ -58,7 +58,7 @@ void bring_into_range(Settings& s) {
   const Settings d;
   s.latency_s = sane(s.latency_s, 0.01, 1.0, d.latency_s);
   s.level_db = sane(s.level_db, lowest_level_db, highest_level_db, d.level_db);
-  s.sampling.temperature = sane(s.sampling.temperature, 0.0F, 2.0F, 1.0F);
+  s.sampling.temperature = sane(s.sampling.temperature, 0.0F, 10.0F, 1.0F);
   s.sampling.top_k = std::clamp(s.sampling.top_k, 0, 256);
   s.sampling.top_p = sane(s.sampling.top_p, 0.0F, 1.0F, 1.0F);
   s.layer = std::max(s.layer, -1);

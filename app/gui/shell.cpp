@@ -50,7 +50,7 @@ void Shell::open_first(const GuiOptions& options) {
     model = is_there(settings_.model) ? fs::path(settings_.model) : default_model();
   // Known before the first sample is drawn and the seed absorbed.
   if (const auto header = header_of(model, options.load)) {
-    adopt_sampling(session_, settings_, model, header->config().sampling);
+    adopt_sampling(session_, settings_, model, header->config().sampling, options.sampling);
     if (settings_.layer < 0) settings_.layer = favourite_layer(header->network());
   }
   open_model(session_, settings_, model, options.load);

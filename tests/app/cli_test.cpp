@@ -92,6 +92,9 @@ TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
       {"bench", "step", "--plan", "by-hand"},
       {"bench", "scan", "--states", "65"},
       {"gui", "--after", "-1"},
+      {"gui", "--temperature", "11"},
+      {"gui", "--top-k", "257"},
+      {"gui", "--top-p", "0"},
       {"play", "--bogus"},
       {"play", "--latency", "5"},
       {"play", "--model-rate", "3"},
@@ -177,6 +180,56 @@ TEST(CommandLine, InfoKnowsTheModel) {
   EXPECT_EQ(people.code, 0);
   EXPECT_NE(people.out.find("3,557,184"), std::string::npos) << people.out;
   EXPECT_NE(people.out.find("does not say how it was made"), std::string::npos) << people.out;
+}
+
+TEST(CommandLine, InfoSaysTheSamplingThatSoundsBest) {
+  const Folder folder;
+  const std::string model = (folder / "tuned.safetensors").string();
+  testing::copy_with_about(small_model(), model,
+                           {{"defaults", {{"temperature", 0.95}, {"top_p", 0.98}}}});
+  const auto tuned = mambo({"info", "-m", model, "--json"}).json().at("sampling");
+  EXPECT_EQ(tuned, (nlohmann::json{{"temperature", 0.95}, {"top_k", 0}, {"top_p", 0.98}}));
+  EXPECT_NE(mambo({"info", "-m", model}).out.find("temperature 0.95, top k off, top p 0.98\n"),
+            std::string::npos);
+  // A file or folder that says nothing: as the network says.
+  for (const std::string& plain : {small_model(), testing::golden("hf-flat")}) {
+    const auto none = mambo({"info", "-m", plain, "--json"}).json().at("sampling");
+    EXPECT_EQ(none, (nlohmann::json{{"temperature", 1.0}, {"top_k", 0}, {"top_p", 1.0}}));
+    EXPECT_NE(mambo({"info", "-m", plain}).out.find("temperature 1, top k off, top p off\n"),
+              std::string::npos);
+  }
+}
+
+TEST(CommandLine, SamplingThatNoModelMayHaveIsRefusedByFileAndKey) {
+  const Folder folder;
+  const std::string model = (folder / "wrong.safetensors").string();
+  testing::copy_with_about(small_model(), model, {{"defaults", {{"top_k", "many"}}}});
+  const std::string out = (folder / "a.wav").string();
+  for (const auto& words :
+       {std::vector<std::string>{"info", "-m", model},
+        std::vector<std::string>{"render", "-m", model, "--from-silence", "-o", out},
+        std::vector<std::string>{"play", "-m", model, "--from-silence", "--seconds", "0.1"}}) {
+    const Outcome o = mambo(words);
+    EXPECT_EQ(o.code, 1) << words[0];
+    EXPECT_NE(o.err.find(model), std::string::npos) << o.err;
+    EXPECT_NE(
+        o.err.find("about.defaults: top_k: expected an integer from 0 to 256, found \"many\""),
+        std::string::npos)
+        << o.err;
+    expect_one_line(o.err);
+  }
+}
+
+TEST(CommandLine, HelpSaysWhoseSamplingIsTheDefault) {
+  for (const char* command : {"render", "play"}) {
+    const std::string help = mambo({command, "--help"}).out;
+    EXPECT_NE(help.find("the model's own, or 1"), std::string::npos) << help;
+    EXPECT_NE(help.find("the model's own, or 0"), std::string::npos) << help;
+  }
+  const std::string window = mambo({"gui", "--help"}).out;
+  for (const char* flag : {"--temperature", "--top-k", "--top-p"}) {
+    EXPECT_NE(window.find(flag), std::string::npos) << flag;
+  }
 }
 
 TEST(CommandLine, InfoSaysWhatIsTimeInvariant) {

@@ -134,6 +134,53 @@ TEST_F(Render, DrawsAsTheModelsMakerFoundBestUnlessTold) {
   EXPECT_EQ(told, (nlohmann::json{{"temperature", 0.25}, {"top_k", 40}, {"top_p", 1.0}}));
 }
 
+// Byte for byte: the file's metadata, too, says what was used and not who chose it.
+TEST_F(Render, TheModelsOwnSamplingIsTheSameFileAsSayingIt) {
+  const std::string model = path("greedy.safetensors");
+  copy_with_about(small_model(), model, {{"defaults", {{"temperature", 0}, {"top_p", 0.9}}}});
+  const auto file = [&](const std::string& name, std::vector<std::string> more) {
+    more.insert(more.begin(), {"render", "-m", model, "-s", clip, "--seconds", "0.2", "--backend",
+                               "cpu", "-q", "-o", path(name)});
+    const Outcome o = mambo(more);
+    EXPECT_EQ(o.code, 0) << o.err;
+    return bytes_of(path(name));
+  };
+  const std::string own = file("own.wav", {});
+  EXPECT_TRUE(own == file("said.wav", {"--temperature", "0", "--top-k", "0", "--top-p", "0.9"}));
+  EXPECT_EQ(read_recipe(path("own.json")).sampling, (SamplingParams{0.0F, 0, 0.9F}));
+  // Greedy: whatever the random numbers, the same samples.
+  file("seed.wav", {"--rng-seed", "7"});
+  EXPECT_EQ(read_sound(path("own.wav")).samples, read_sound(path("seed.wav")).samples);
+  // What is said counts one by one, and the rest stays the model's.
+  EXPECT_FALSE(own == file("hot.wav", {"--temperature", "1"}));
+  EXPECT_EQ(read_recipe(path("hot.json")).sampling, (SamplingParams{1.0F, 0, 0.9F}));
+  // Variations draw as a single one does.
+  ASSERT_EQ(mambo({"render", "-m", model, "-s", clip, "--seconds", "0.2", "--backend", "cpu", "-q",
+                   "--count", "2", "-o", path("n") + "/"})
+                .code,
+            0);
+  EXPECT_EQ(read_sound(path("own.wav")).samples,
+            read_sound(path("n/tone-continued-001.wav")).samples);
+}
+
+TEST_F(Render, ARecipeIsExactWhateverTheModelsOwnSampling) {
+  const std::string model = path("tuned.safetensors");
+  copy_with_about(small_model(), model, {{"defaults", {{"temperature", 0.25}, {"top_k", 40}}}});
+  for (const std::vector<std::string>& said :
+       {std::vector<std::string>{},
+        std::vector<std::string>{"--temperature", "1", "--top-k", "0", "--top-p", "1"}}) {
+    std::vector<std::string> words = {"render",    "-m",  model,        "-s",      clip,
+                                      "--seconds", "0.2", "-q",         "--force", "--backend",
+                                      "cpu",       "-o",  path("a.wav")};
+    words.insert(words.end(), said.begin(), said.end());
+    ASSERT_EQ(mambo(words).code, 0);
+    const Outcome o =
+        mambo({"render", "--recipe", path("a.json"), "--force", "-o", path("again.wav")});
+    ASSERT_EQ(o.code, 0) << o.err;
+    EXPECT_TRUE(bytes_of(path("a.wav")) == bytes_of(path("again.wav")));
+  }
+}
+
 TEST_F(Render, SkipsWhatIsFinishedAndMakesTheRest) {
   const std::vector<std::string> words = {"--seconds", "0.2",         "--count", "4",
                                           "-o",        path("t.wav"), "--json"};

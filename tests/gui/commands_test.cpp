@@ -60,6 +60,55 @@ TEST_F(DropTest, AnotherModelBringsItsOwnSamplingAndTheSameKeepsWhatItWasLeftWit
   EXPECT_EQ(session_.sampling(), SamplingParams{});
 }
 
+TEST_F(DropTest, WhatIsSaidOnTheCommandLineGoesBeforeTheModelsOwnAndWhatWasKept) {
+  const SamplingParams own{0.9F, 40, 0.95F};
+  SamplingChoice said;
+  said.top_k = 7;
+  adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
+  EXPECT_EQ(settings_.sampling, (SamplingParams{0.9F, 7, 0.95F}));
+  said = {};
+  said.temperature = 0.0F;  // said, though it is nothing
+  adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
+  EXPECT_EQ(settings_.sampling, (SamplingParams{0.0F, 7, 0.95F}));
+  EXPECT_EQ(session_.sampling(), settings_.sampling);
+}
+
+TEST_F(DropTest, AModelIsTheSameByWhateverNameItIsCalled) {
+  adopt_sampling(session_, settings_, "/models/a", {});
+  settings_.sampling.temperature = 0.5F;  // by hand
+  for (const char* name : {"/models/a/", "/models/./a", "/models/b/../a"}) {
+    adopt_sampling(session_, settings_, name, {});
+    EXPECT_EQ(settings_.sampling.temperature, 0.5F) << name;
+  }
+}
+
+// Another model's first samples must not be drawn the way the one before was set.
+TEST_F(DropTest, AnotherModelDrawsItsOwnWayBeforeTheWindowHasMetIt) {
+  session_.set_sampling({0.5F, 3, 0.5F});
+  settings_.sampling_of = "/models/a.safetensors";
+  drop(session_, settings_, {model_});
+  EXPECT_TRUE(eventually([&] { return session_.model() != nullptr; }));
+  EXPECT_EQ(session_.sampling(), session_.model()->config().sampling);
+}
+
+TEST_F(DropTest, TheSameModelOpenedAgainDrawsAsItWasLeft) {
+  const SamplingParams left{0.5F, 3, 0.5F};
+  session_.set_sampling(left);
+  settings_.sampling_of = model_.string();
+  drop(session_, settings_, {model_});
+  EXPECT_TRUE(eventually([&] { return session_.model() != nullptr; }));
+  EXPECT_EQ(session_.sampling(), left);
+}
+
+TEST_F(DropTest, AModelThatCannotBeOpenedLeavesTheSamplingAlone) {
+  const SamplingParams left{0.5F, 3, 0.5F};
+  session_.set_sampling(left);
+  drop(session_, settings_, {"/nowhere/missing.safetensors"});
+  EXPECT_TRUE(eventually([&] { return session_.status().message_is_error; }));
+  EXPECT_EQ(session_.sampling(), left);
+  EXPECT_EQ(settings_.sampling_of, "");
+}
+
 TEST_F(DropTest, SaysWhatIsWrongWithAModelAndGoesOn) {
   drop(session_, settings_, {"/nowhere/missing.safetensors"});
   EXPECT_TRUE(eventually([&] { return session_.status().message_is_error; }));

@@ -85,6 +85,12 @@ TEST_F(SettingsTest, AreBroughtIntoRange) {
   EXPECT_EQ(s.span_s, 60.0);
 }
 
+// The slider ends at 2, but a file or the command line may say as much as 10.
+TEST_F(SettingsTest, KeepATemperatureThatAModelMayHave) {
+  write(R"({"temperature": 3.5})");
+  EXPECT_EQ(load_settings(file_, complaint_).sampling.temperature, 3.5F);
+}
+
 TEST_F(SettingsTest, SayWhereTheyCannotBeWritten) {
   const fs::path nowhere = file_ / "below" / "a-file";
   write("{}");
