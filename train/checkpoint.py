@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import torch
@@ -29,9 +30,10 @@ def load(path: Path) -> dict:
         data = torch.load(path, map_location="cpu", **safe)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
-    except Exception as e:  # torch.load raises many kinds
+    except Exception as e:  # torch.load raises many kinds, some of them of many lines and in colours
+        why = " ".join(re.sub(r"\x1b\[\d*m", "", str(e)).split())[:200] or type(e).__name__
         raise UserError(f"{path}: expected a checkpoint of train.fit, found a file that PyTorch cannot read "
-                        f"({str(e).splitlines()[0] if str(e) else type(e).__name__})") from None
+                        f"({why})") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise UserError(f"{path}: expected a checkpoint of train.fit ({FORMAT}), found something else")
     return data

@@ -47,7 +47,7 @@ def parse_arguments(argv=None):
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     p.add_argument("--float32", action="store_true", help="no bfloat16 autocast on the GPU")
     p.add_argument("--no-graph", action="store_true",
-                   help="launch every kernel anew instead of replaying a CUDA graph of the whole pass (one GPU only)")
+                   help="launch every kernel anew instead of replaying a CUDA graph of the whole pass")
     p.add_argument("--quiet", action="store_true", help="no progress line")
     return p.parse_args(argv)
 

@@ -60,6 +60,16 @@ class Machines:
         dist.all_reduce(t)
         return (t / self.count).tolist()
 
+    def mean_of(self, tensors: list[torch.Tensor]) -> None:
+        """Each becomes its mean over the processes: one all-reduce of all of them, in float32."""
+        if self.count == 1:
+            return
+        flat = torch.cat([t.reshape(-1).float() for t in tensors])
+        dist.all_reduce(flat)
+        flat /= self.count
+        for t, share in zip(tensors, flat.split([t.numel() for t in tensors])):
+            t.copy_(share.view_as(t))
+
     def any(self, flag: bool) -> bool:
         return self.mean(float(flag))[0] > 0
 

@@ -88,12 +88,12 @@ class Trainer:
         self.held_out = (-1, math.inf)   # (update, bits) of the last look
         self.key = ""                    # of the audio
         self.net: torch.nn.Module = _Loss(self.model)
-        if machines.count > 1:
+        # One part a batch: parts would need their gradients added up outside the graph.
+        self.graph = graph and machines.device.type == "cuda" and t.accumulate == 1
+        self.graphed = None
+        if machines.count > 1 and not self.graph:  # DDP's hooks would have to be recorded; see _gradients
             here = [torch.cuda.current_device()] if machines.device.type == "cuda" else None
             self.net = torch.nn.parallel.DistributedDataParallel(self.net, device_ids=here)
-        # One part a batch: parts would need their gradients added up outside the graph.
-        self.graph = graph and machines.device.type == "cuda" and machines.count == 1 and t.accumulate == 1
-        self.graphed = None
 
     def autocast(self):
         return torch.autocast("cuda", torch.bfloat16) if self.bf16 else contextlib.nullcontext()
@@ -103,7 +103,9 @@ class Trainer:
         if self.graph:
             if self.graphed is None:
                 self.graphed = GraphedPass(self.net, parts[0], self.autocast)
-            return self.graphed(parts[0]).clone()
+            loss = self.graphed(parts[0]).clone()
+            self.machines.mean_of(self.graphed.gradients)  # what DDP does, after the replay instead of beside it
+            return loss
         loss = torch.zeros((), device=self.machines.device)
         for i, codes in enumerate(parts):
             last = i == len(parts) - 1
@@ -144,10 +146,11 @@ class Trainer:
         return self.machines.mean(total / max(1, len(batches)) / math.log(2))[0]
 
     def state(self, audio: list[str]) -> dict:
+        """Tensors, numbers, texts and lists of them: a reader that runs no code in a pickle takes nothing else."""
         return dict(config=self.config.as_json(), model=self.model.state_dict(), ema=self.ema.state_dict(),
                     optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
-                    samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key, audio=[str(a) for a in audio],
-                    torch=torch.__version__)
+                    samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key,
+                    audio=[str(a) for a in audio], torch=str(torch.__version__))
 
     def start_from(self, saved: dict, path: str) -> None:
         """The averaged weights of another run of the same model."""

@@ -1,5 +1,8 @@
 """The fused kernels against float64 autograd, on a GPU. Skipped by name where there is none."""
 import math
+import os
+import socket
+import subprocess
 import sys
 import unittest
 from pathlib import Path
@@ -142,6 +145,40 @@ class Kernels(unittest.TestCase):
                 trainer.update([codes], 0.1)
             ends.append([p.detach().clone() for p in trainer.model.parameters()])
         self.assertTrue(all(torch.equal(a, b) for a, b in zip(*ends)))
+
+
+@unittest.skipUnless(torch.cuda.device_count() > 1, "fewer than two GPUs that PyTorch can use")
+class TwoGpus(unittest.TestCase):
+    def test_a_graph_on_two_gpus(self):
+        """Both end with the same weights, and with those that DDP and launches one at a time give."""
+        program = (
+            "import sys, torch, torch.distributed as dist\n"
+            "from train.config import *\nfrom train.machines import Machines\nfrom train.trainer import Trainer\n"
+            "m = Machines('cuda')\nends = []\n"
+            "for graph in (True, False):\n"
+            "    c = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=['s4d', 's6']),\n"
+            "               TrainConfig(crop=512, batch=8, warmup=1))\n"
+            "    t = Trainer(c, m, float32=True, graph=graph)\n"
+            "    draw = torch.Generator().manual_seed(m.rank)\n"
+            "    for _ in range(4):\n"
+            "        t.update([torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()], 0.1)\n"
+            "    ends.append(torch.cat([p.detach().flatten() for p in t.model.parameters()]))\n"
+            "    first = ends[-1].clone()\n    dist.broadcast(first, 0)\n    assert torch.equal(first, ends[-1])\n"
+            "    assert (t.graphed is not None) == graph\n"
+            "print('greatest', float((ends[0] - ends[1]).abs().max()))\n"
+            "dist.destroy_process_group()\n")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        processes = [subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).resolve().parents[2],
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                      env={**os.environ, "WORLD_SIZE": "2", "RANK": str(r), "LOCAL_RANK": str(r),
+                                           "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}) for r in range(2)]
+        for p in processes:
+            self.addCleanup(p.kill)
+            said = p.communicate(timeout=120)[0]
+            self.assertEqual(p.returncode, 0, said)
+            self.assertLess(float(said.split("greatest")[1].split()[0]), 1e-4, said)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@ import io
 import json
 import math
 import os
+import pickletools
+import re
 import shutil
 import socket
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import tempfile
 import unittest
 import wave
+import zipfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -412,6 +415,24 @@ class Fit(InFolder):
         for key in one:
             torch.testing.assert_close(one[key], two[key], rtol=0, atol=1e-4, msg=key)
 
+    @unittest.skipUnless(torch.distributed.is_available(), "this PyTorch has no distributed training")
+    def test_the_mean_over_processes(self):
+        """What replaces DDP beside a recorded pass: every tensor becomes its mean, in place, on all processes."""
+        program = ("import sys, torch\nfrom train.machines import Machines\nm = Machines('cpu')\n"
+                   "t = [torch.tensor([[1., 2.], [3., 4.]]) * (m.rank + 1), torch.tensor(5.) - m.rank, torch.zeros(0)]\n"
+                   "own = [x.data_ptr() for x in t]\nm.mean_of(t)\n"
+                   "assert own == [x.data_ptr() for x in t]\nprint(t[0].tolist(), t[1].tolist(), t[2].tolist())\n")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        processes = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True,
+                                      env={**os.environ, "WORLD_SIZE": "2", "RANK": str(r), "LOCAL_RANK": str(r),
+                                           "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}) for r in range(2)]
+        for p in processes:
+            self.addCleanup(p.kill)
+            self.assertEqual(p.communicate(timeout=60)[0].splitlines()[-1], "[[1.5, 3.0], [4.5, 6.0]] 4.5 []")
+
     def test_an_update_by_hand(self):
         """The average follows as it should, norms and decays are not decayed."""
         t = config.TrainConfig(crop=64, batch=2, lr=0.1, warmup=0, weight_decay=0.5, lr_end=1.0)
@@ -458,6 +479,18 @@ class Fit(InFolder):
             self.assertIn("no number any more", said)
             saved = checkpoint.load(self.dir / "run" / "last.pt")
             self.assertTrue(all(torch.isfinite(v).all() for v in saved["model"].values()))
+
+    def test_checkpoints_hold_plain_things(self):
+        """PyTorch from 2.0 on opens them with weights_only, which knows tensors and plain values alone."""
+        self.tones()
+        self.assertEqual(self.fit("--set", "train.steps=2")[0], 0)
+        with zipfile.ZipFile(self.dir / "run" / "last.pt") as z:
+            pickled = z.read(next(n for n in z.namelist() if n.endswith("data.pkl")))
+        named = {op[1] for op in pickletools.genops(pickled) if op[0].name == "GLOBAL"}
+        strange = {n for n in named if n not in ("collections OrderedDict", "torch._utils _rebuild_tensor_v2")
+                   and not re.fullmatch(r"torch \w+Storage", n)}
+        self.assertEqual(strange, set())
+        self.assertTrue(named)
 
     def test_checkpoints_of_others_are_refused(self):
         (self.dir / "run").mkdir()
