@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 #include <portaudio.h>
+#ifdef __linux__
+#include <dlfcn.h>
+#endif
 
 #include <set>
 
@@ -13,6 +16,27 @@ namespace portaudio {
 namespace {
 
 int users = 0;  // Libraries alive; under lock()
+
+// PortAudio's ALSA part ends the whole program (an assertion) where ALSA knows of no device at all,
+// not even of those that its configuration defines, as in a container that has the library without
+// its data: so ALSA is asked first. Its library is there already, PortAudio's own; where it is not,
+// nothing is to be asked.
+void expect_alsa() {
+#ifdef __linux__
+  using Update = int (*)();
+  using Search = int (*)(void* config, const char* key, void** found);
+  const auto update = reinterpret_cast<Update>(dlsym(RTLD_DEFAULT, "snd_config_update"));
+  const auto search = reinterpret_cast<Search>(dlsym(RTLD_DEFAULT, "snd_config_search"));
+  auto* const config = static_cast<void**>(dlsym(RTLD_DEFAULT, "snd_config"));
+  if (update == nullptr || search == nullptr || config == nullptr) return;
+  void* devices = nullptr;
+  if (update() < 0 || *config == nullptr || search(*config, "pcm", &devices) < 0) {
+    throw Error(
+        "the sound system does not start: ALSA's configuration (alsa.conf, of Debian's package "
+        "libasound2-data) cannot be read or defines no device");
+  }
+#endif
+}
 
 std::string lower(std::string text) {
   for (char& c : text) {
@@ -41,6 +65,7 @@ std::atomic<int>& left_behind() {
 
 Library::Library() {
   if (users == 0) {
+    expect_alsa();
     const PaError error = Pa_Initialize();
     if (error != paNoError) {
       throw Error(fmt::format("the sound system does not start: {}", Pa_GetErrorText(error)));

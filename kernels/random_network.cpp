@@ -1,5 +1,6 @@
 #include "kernels/random_network.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/error.h"
@@ -34,6 +35,15 @@ const std::vector<NetworkShape>& named_shapes() {
 std::vector<std::string> shape_names() {
   std::vector<std::string> names;
   for (const NetworkShape& s : named_shapes()) names.push_back(s.name);
+  return names;
+}
+
+std::vector<std::string> selective_shape_names() {
+  std::vector<std::string> names;
+  for (const NetworkShape& s : named_shapes()) {
+    if (std::find(s.mixers.begin(), s.mixers.end(), Mixer::s4d) == s.mixers.end())
+      names.push_back(s.name);
+  }
   return names;
 }
 

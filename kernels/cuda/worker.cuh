@@ -473,6 +473,9 @@ struct Worker {
         if constexpr (NS == 1) {
           if (tap != nullptr && q == 0)
             tap[l.tap_at + row * static_cast<std::uint32_t>(l.dp) + unit * 8 + r] = delta;
+          // What tells others that y is there tells them also that this warp's lanes have read dbc,
+          // uf and zf, which they may write anew.
+          if constexpr (Comm::kShared) __syncwarp();
           comm.put_unit(kY, y, unit, value);
         } else if (q == 0) {
           store_act(y + s * act_stride + unit * 8 + r, value);

@@ -286,6 +286,17 @@ TEST(CommandLine, PlayTakesRateAndEncodingOfAnEcosystemFolder) {
   EXPECT_NE(all.find("--model-rate"), all.rfind("--model-rate")) << "one of them does not take it";
 }
 
+// As in a container that has ALSA's library without its data, where PortAudio itself gives up.
+TEST(CommandLine, WithoutAlsasConfigurationThereIsNoSoundCard) {
+  const std::string setup = "export ALSA_CONFIG_PATH=/nonexistent";
+  const Outcome list = mambo({"devices"}, setup);
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_NE(list.out.find("no sound card"), std::string::npos) << list.out;
+  const Outcome named = mambo({"play", "--device", "tuba", "--seconds", "0.1"}, setup);
+  EXPECT_EQ(named.code, 1);
+  EXPECT_NE(named.err.find("ALSA's configuration"), std::string::npos) << named.err;
+}
+
 TEST(CommandLine, DevicesListsAtLeastTheProcessor) {
   const auto j = mambo({"devices", "--json"}).json();
   ASSERT_TRUE(j.at("audio").is_array());

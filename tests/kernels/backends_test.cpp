@@ -172,6 +172,8 @@ TEST(RandomNetwork, NamedShapesAreThoseOfThePublishedModels) {
   EXPECT_EQ(RandomNetwork(named_shape("piano")).parameters(), 3557184U - 256U);  // no head bias
   for (const std::string& name : shape_names()) EXPECT_EQ(named_shape(name).name, name);
   EXPECT_THROW(named_shape("cube"), Error);
+  EXPECT_EQ(selective_shape_names(),
+            (std::vector<std::string>{"piano", "sc09", "flat256", "flat512"}));
   const RandomNetwork s4d(named_shape("piano-s4d"));
   for (const LayerView& l : s4d.view().layers)
     EXPECT_EQ(l.mixer, l.tier == 0 ? Mixer::s4d : Mixer::s6) << l.name;
