@@ -85,6 +85,8 @@ class TrainConfig:
     crop: int = 16384          # samples a crop
     whole: bool = False        # crops are whole files from their first sample, after one code of silence; a shorter
     #                            file is padded with silence, of a longer one the beginning is taken
+    after_end: str = "stop"    # crops end with their file (stop), or go on with the beginning of another one, so that
+    #                            silence is not learned to be the end (next), or with its own, for loops (again)
     batch: int = 32            # crops a step, in all (over every GPU and every accumulated part)
     accumulate: int = 1        # parts of the batch that go through the network one after the other
     steps: int = 20000         # updates; `--minutes` replaces them by time
@@ -113,7 +115,12 @@ class TrainConfig:
             raise UserError(f"{where}: train.crop: expected a multiple of {model.stride}, the product of pool, "
                             f"found {self.crop}")
         if self.whole and self.pitch_semitones:
-            raise UserError(f"{where}: train.pitch_semitones: expected 0 with train.whole, found {self.pitch_semitones}")
+            raise UserError(f"{where}: train.pitch_semitones: expected 0 with train.whole, "
+                            f"found {self.pitch_semitones}")
+        if self.after_end not in ("stop", "next", "again"):
+            raise UserError(f"{where}: train.after_end: expected stop, next or again, found {self.after_end}")
+        if self.whole and self.after_end != "stop":
+            raise UserError(f"{where}: train.after_end: expected stop with train.whole, found {self.after_end}")
         if self.batch % self.accumulate:
             raise UserError(f"{where}: train.batch: expected a multiple of accumulate ({self.accumulate}), "
                             f"found {self.batch}")

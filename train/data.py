@@ -83,9 +83,10 @@ def _encode_file(job):
         return str(e)
 
 
-def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, least: int, say=print) -> Corpus:
+def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, least: int, say=print,
+         least_held_out: int | None = None) -> Corpus:
     """Reads or makes the cache. Errors say what was expected of the folder and what is there: on each side at least
-    one file of `least` samples."""
+    one file of `least` samples (held out: of `least_held_out`, where that is given)."""
     files: list[tuple[str, Path]] = []  # by a name that says the folder too, where there are several
     sides: dict[str, bool] = {}
     seen: set[Path] = set()
@@ -123,6 +124,7 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
 
     for held in (False, True) if held_out > 0 else (False,):
         longest = max((p.length for p in corpus.side(held)), default=0)
+        least = least_held_out if held and least_held_out is not None else least
         if longest < least:
             which = "held-out" if held else "training"
             raise UserError(
@@ -173,30 +175,41 @@ def _make(files, model, codes_file: Path, index_file: Path, say) -> dict:
 
 class Crops:
     """Random crops. Which ones depends on (seed, step, part) alone, so a resumed run sees what an unbroken one
-    would have seen, and every part of a batch is drawn where it is used, on any number of machines."""
+    would have seen, and every part of a batch is drawn where it is used, on any number of machines.
 
-    def __init__(self, corpus: Corpus, held_out: bool, length: int, seed: int, whole: bool = False):
-        self.codes, self.length, self.seed, self.whole = corpus.codes, length, seed, whole
-        pieces = [p for p in corpus.side(held_out) if p.length >= (1 if whole else length)]
+    whole, after_end: see TrainConfig. With after_end "next" or "again" a crop may begin at every sample."""
+
+    def __init__(self, corpus: Corpus, held_out: bool, length: int, seed: int, whole: bool = False,
+                 after_end: str = "stop"):
+        self.codes, self.length, self.seed, self.whole, self.after_end = corpus.codes, length, seed, whole, after_end
+        inside = not whole and after_end == "stop"
+        pieces = [p for p in corpus.side(held_out) if p.length >= (length if inside else 1)]
         self.begin = np.array([p.begin for p in pieces], np.int64)
         self.size = np.array([p.length for p in pieces], np.int64)
         if not pieces:
             raise UserError(f"expected {'held-out' if held_out else 'training'} audio of at least {length} samples, "
                             "found none")
         # Places a crop can begin: every place of every piece is equally likely, or every piece is.
-        self.room = np.ones_like(self.size) if whole else self.size - length + 1
+        self.room = np.ones_like(self.size) if whole else self.size - length + 1 if inside else self.size
         self.edges = np.cumsum(self.room)
 
     def batch(self, step: int, part: int, count: int) -> np.ndarray:
         """uint8 [count, length]."""
-        seed = np.random.SeedSequence([self.seed, step, part])
-        places = np.random.Generator(np.random.Philox(seed)).integers(0, self.edges[-1], count)
+        chance = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, step, part])))
+        places = chance.integers(0, self.edges[-1], count)
         out = np.full((count, self.length), SILENCE, np.uint8)
         for row, piece, place in zip(out, np.searchsorted(self.edges, places, side="right"), places):
+            start = place - (self.edges[piece] - self.room[piece])
             if self.whole:
-                have = min(self.size[piece], self.length - 1)
-                row[1:have + 1] = self.codes[self.begin[piece]:self.begin[piece] + have]
-            else:
-                start = self.begin[piece] + place - (self.edges[piece] - self.room[piece])
-                row[:] = self.codes[start:start + self.length]
+                self._fill(row[1:], piece, 0)
+                continue
+            filled = self._fill(row, piece, start)
+            while filled < self.length:  # never with "stop": there was room
+                piece = chance.integers(0, len(self.size)) if self.after_end == "next" else piece
+                filled += self._fill(row[filled:], piece, 0)
         return out
+
+    def _fill(self, row: np.ndarray, piece: int, start: int) -> int:
+        have = int(min(self.size[piece] - start, len(row)))
+        row[:have] = self.codes[self.begin[piece] + start:self.begin[piece] + start + have]
+        return have

@@ -73,7 +73,8 @@ def held_out_batches(corpus, t: configs.TrainConfig, machines: Machines, per_par
     """The same crops each time and for any number of processes, shared among them."""
     if t.held_out <= 0 or not corpus.side(True):
         return []
-    crops = torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole).batch(0, 0, t.eval_crops))
+    after = "again" if t.after_end == "again" else "stop"  # what follows a file by chance says nothing of a model
+    crops = torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole, after).batch(0, 0, t.eval_crops))
     # Equal shares, so that the mean of the means is the mean; a rest goes round once more.
     each = -(-t.eval_crops // machines.count)
     mine = crops[(torch.arange(each) * machines.count + machines.rank) % t.eval_crops]
@@ -87,7 +88,9 @@ def read_corpus(args, config: configs.Config, machines: Machines, run: Path, say
     cache = Path(args.cache) if args.cache else run / "data"
 
     def load():
-        return data.load(args.audio, config.model, cache, t.held_out, 1 if t.whole else t.crop + 1, say)
+        short = 1 if t.whole or t.after_end == "again" else t.crop + 1
+        least = 1 if t.after_end == "next" else short
+        return data.load(args.audio, config.model, cache, t.held_out, least, say, short)
 
     corpus, error = None, None
     if machines.first_here:
@@ -117,9 +120,9 @@ def train(args) -> int:
 
     corpus = read_corpus(args, config, machines, run, say)
     have = augment.longer(t.crop + 1, t.pitch_semitones)
-    if not t.whole:
+    if not t.whole and t.after_end == "stop":
         have = min(have, max(p.length for p in corpus.side(False)))
-    crops = data.Crops(corpus, False, have, t.seed, t.whole)
+    crops = data.Crops(corpus, False, have, t.seed, t.whole, t.after_end)
 
     trainer = Trainer(config, machines, args.float32, not args.no_graph)
     last = run / "last.pt"

@@ -233,6 +233,42 @@ class Data(InFolder):
             expected.append(bytes(np.concatenate([[128], codes, np.full(400 - len(codes), 128)]).astype(np.uint8)))
         self.assertEqual({bytes(r) for r in rows}, set(expected))
 
+    def test_after_the_end_of_a_file(self):
+        """stop: within files; again: round and round one; next: on with the beginning of any."""
+        for name, length, hz in (("a", 0.02, 300), ("b", 0.05, 500)):
+            write_wave(self.dir / "audio" / "train" / f"{name}.wav", tone(length, hz))
+        write_wave(self.dir / "audio" / "held-out" / "c.wav", tone(0.02, 400))
+        corpus = data.load([str(self.dir / "audio")], config.ModelConfig(), self.dir / "cache", 0.3, 1)
+        files = [bytes(corpus.codes[p.begin:p.begin + p.length]) for p in corpus.side(False)]
+        loops = [f * 6 for f in files]
+        rows = [bytes(r) for r in data.Crops(corpus, False, 1001, 1, after_end="again").batch(0, 0, 60)]
+        self.assertTrue(all(any(r in loop for loop in loops) for r in rows))
+        self.assertTrue(all(any(r in loop for r in rows) for loop in loops), "both are heard")
+        crops = data.Crops(corpus, False, 1001, 1, after_end="next")
+        rows = [bytes(r) for r in crops.batch(0, 0, 60)]
+        self.assertEqual(rows, [bytes(r) for r in crops.batch(0, 0, 60)], "what follows is by chance of the update alone")
+        follows = set()
+        for r in rows:
+            # One of the files' ends, then whole files, then a beginning.
+            ways = [(i, r[n:]) for i, f in enumerate(files) for n in range(1, min(len(f), len(r)) + 1) if f.endswith(r[:n])]
+            for i, rest in ways:
+                while rest and any(len(rest) >= len(f) and rest.startswith(f) for f in files):
+                    j = next(j for j, f in enumerate(files) if rest.startswith(f))
+                    follows.add((i, j))
+                    i, rest = j, rest[len(files[j]):]
+                if any(f.startswith(rest) for f in files):
+                    break
+            else:
+                self.fail("neither an end nor a beginning")
+        self.assertEqual(follows, {(0, 0), (0, 1), (1, 0), (1, 1)})
+        with self.assertRaises(config.UserError):
+            data.Crops(corpus, False, 1001, 1)
+        code, said = self.fit("--set", "train.after_end=never")
+        self.assertEqual(code, 2)
+        self.assertIn("expected stop, next or again, found never", said)
+        code, said = self.fit("--set", "train.steps=2", "--set", "train.crop=1024", "--set", "train.after_end=again")
+        self.assertEqual(code, 0, said)
+
     def test_augments(self):
         x = torch.from_numpy(audio.encode(tone(0.3, 400), "mulaw8"))[None].repeat(3, 1)
         draw = torch.Generator().manual_seed(1)
@@ -255,9 +291,10 @@ class Data(InFolder):
             self.assertIn(expected, said)
             self.assertNotIn("Traceback", said)
         folder = self.tones(2, 0.01)
-        code, said = self.fit()
-        self.assertEqual(code, 2)
-        self.assertIn("too little training audio", said)
+        for after, which in (("stop", "training"), ("next", "held-out")):
+            code, said = self.fit("--set", f"train.after_end={after}")
+            self.assertEqual(code, 2)
+            self.assertIn(f"too little {which} audio", said)
         (folder / "tone0.wav").write_bytes(b"x")
         (folder / "tone1.wav").write_bytes(b"x")
         code, said = self.fit()
