@@ -68,6 +68,19 @@ class Recipe(unittest.TestCase):
             self.assertTrue(names["train"] and names["held-out"])
             self.assertFalse(names["train"] & names["held-out"])
 
+    def test_clean_clips_are_silent_around_the_word(self):
+        with tempfile.TemporaryDirectory() as folder:
+            speakers = digits_voices.cast(6, 0, np.random.default_rng(1), list(digits_voices.VOICES[:2]))
+            for clean in (False, True):
+                out = Path(folder) / f"clean-{clean}"
+                wav.new_folder(out)
+                done, _ = digits.make(digits.plan(speakers, 60, 1, out, Path(folder), clean), hum, 1)
+                still = 0  # clips whose sound takes no more time than their word
+                for clip, samples, _ in done:
+                    heard = np.flatnonzero(wav.read(clip.out)[0])
+                    still += heard[-1] - heard[0] < samples
+                self.assertEqual(still == len(done), clean)
+
     def test_at_most_half_is_espeak(self):
         cast = digits_voices.cast(200, 0.12, np.random.default_rng(1), list(digits_voices.VOICES))
         self.assertLessEqual(sum(s.voice.tool == "espeak-ng" for s in cast), 100)
@@ -84,8 +97,9 @@ class Recipe(unittest.TestCase):
     def test_real_voices(self):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "set"
-            self.assertEqual(digits.main(["-o", str(out), "--clips", "40", "--jobs", "1"]), 0)
+            self.assertEqual(digits.main(["-o", str(out), "--clips", "40", "--takes", "2", "--clean", "--jobs", "1"]), 0)
             report = json.loads((out / "dataset.json").read_text())
+            self.assertIn("--takes 2 --clean", report["command"])
             files = list(out.glob("*/*.wav"))
             self.assertEqual(len(files) + len(report["dropped"]), 40)
             self.assertEqual({len(wav.read(f)[0]) for f in files}, {16000})

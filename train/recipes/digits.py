@@ -8,6 +8,7 @@ Speakers are kept apart: OUT/held-out has none of those in OUT/train. docs/digit
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import json
 import multiprocessing
@@ -27,7 +28,6 @@ from . import wav
 from .digits_voices import WORDS, Request, Speaker
 
 VERSION = 1    # of the recipe: another number, another sound
-TAKES = 3      # of each digit by each speaker
 TRIES = 3      # a word too long for its second is spoken faster, twice
 Synthesiser = Callable[[list[Request], int], None]
 
@@ -38,11 +38,14 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=6000, metavar="N", help="about so many (6000)")
     parser.add_argument("--held-out", type=float, default=0.12, metavar="PART", help="part of the speakers kept from "
                         "training (0.12)")
+    parser.add_argument("--takes", type=int, default=3, metavar="N", help="of each digit by each speaker (3): more "
+                        "takes, fewer speakers")
+    parser.add_argument("--clean", action="store_true", help="no noise floors and no rooms: silence around the word")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
     args = parser.parse_args(words)
-    if args.clips < 10 or args.jobs < 1 or args.seed < 0 or not 0 <= args.held_out < 1:
-        parser.error("--clips begins at 10, --jobs at 1, --seed is not negative, --held-out is a part from 0 to below 1")
+    if args.clips < 10 or args.jobs < 1 or args.takes < 1 or args.seed < 0 or not 0 <= args.held_out < 1:
+        parser.error("--clips begins at 10, --jobs and --takes at 1, --seed is not negative, --held-out is a part from 0 to below 1")
     return args
 
 
@@ -64,9 +67,11 @@ class Clip:
         return Request(self.speaker, self.word, self.pitch, self.stretch * self.speaker.ratio, self.raw)
 
 
-def plan(speakers: list[Speaker], clips: int, seed: int, out: Path, scratch: Path) -> list[Clip]:
+def plan(speakers: list[Speaker], clips: int, seed: int, out: Path, scratch: Path, clean: bool = False) -> list[Clip]:
     """Every speaker says every digit as often as the next one; the last takes are left out where clips are up."""
     colours = [placing.random_colour(np.random.default_rng([seed, 1, i])) for i in range(len(speakers))]
+    if clean:
+        colours = [dataclasses.replace(c, room=-np.inf, noisy=0.0) for c in colours]
     takes = -(-clips // (len(speakers) * len(WORDS)))
     planned = []
     for take in range(takes):
@@ -128,7 +133,8 @@ def describe(done: list[tuple[Clip, int, float]], dropped: list[Clip], args: arg
     return {
         "what": "spoken digits, one second a clip, 16 kHz mono, 16 bits; synthesised",
         "made": datetime.date.today().isoformat(), "recipe": f"train.recipes.digits {VERSION}",
-        "command": f"python -m train.recipes.digits -o OUT --clips {args.clips} --held-out {args.held_out} --seed {args.seed}",
+        "command": f"python -m train.recipes.digits -o OUT --clips {args.clips} --held-out {args.held_out} "
+                   f"--takes {args.takes}{' --clean' if args.clean else ''} --seed {args.seed}",
         "tools": voices.versions(),
         "voices": {v.name: {"tool": v.tool, "debian package": v.package, "voice": v.about, "licence": v.licence,
                             "speakers": len({c.speaker.name for c, _, _ in done if c.speaker.voice == v}),
@@ -153,10 +159,10 @@ def main(words: list[str] | None = None) -> int:
         for voice in absent:
             print(f"left out: {voice.name}; for it, apt-get install {voice.package}", file=sys.stderr)
         wav.new_folder(args.out)
-        count = max(10, round(args.clips / (TAKES * len(WORDS))))
+        count = max(10, round(args.clips / (args.takes * len(WORDS))))
         speakers = voices.cast(count, args.held_out, np.random.default_rng([args.seed, 0]), used)
         with tempfile.TemporaryDirectory(prefix="digits-") as scratch:
-            planned = plan(speakers, args.clips, args.seed, args.out, Path(scratch))
+            planned = plan(speakers, args.clips, args.seed, args.out, Path(scratch), args.clean)
             print(f"{len(planned)} clips of {len(speakers)} speakers", flush=True)
             done, dropped = make(planned, voices.synthesise, args.jobs)
         report = describe(done, dropped, args, used, absent)
