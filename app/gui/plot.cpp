@@ -1,6 +1,7 @@
 #include "app/gui/plot.h"
 
 #include <algorithm>
+#include <cfloat>
 #include <cmath>
 
 #include "app/gui/ruler.h"
@@ -101,6 +102,9 @@ void axis_label(const Context& c, float y, const char* words, ImU32 colour) {
 void begin_readout(const Context& c, const Plot& p) {
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(c.u(10), c.u(8)));
   ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, ImVec2(c.u(8), c.u(3)));
+  // ImGui fits a tooltip to what it held a frame ago; live values change with every frame, and
+  // would lose their last letters whenever they grow.
+  ImGui::SetNextWindowSizeConstraints(ImVec2(c.u(232), 0), ImVec2(FLT_MAX, FLT_MAX));
   ImGui::BeginTooltip();
   if (p.position < 0) {
     text_in(c.theme.small, colour::dim, "before the beginning");
