@@ -14,6 +14,7 @@ import concurrent.futures
 import concurrent.futures.process
 import hashlib
 import json
+import multiprocessing
 import os
 import sys
 from dataclasses import dataclass
@@ -141,7 +142,10 @@ def _make(files, model, codes_file: Path, index_file: Path, say) -> dict:
     part, whole, aside = (codes_file.with_suffix(f".{os.getpid()}.{kind}") for kind in ("part", "whole", "index"))
     try:
         with open(part, "wb") as out, \
-                concurrent.futures.ProcessPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+                concurrent.futures.ProcessPoolExecutor(
+                    min(len(os.sched_getaffinity(0)), -(-len(jobs) // 4)),  # of four files a task
+                    mp_context=multiprocessing.get_context("spawn")) as pool:
+            # Not forked: beside PyTorch's threads a fork can inherit a lock that nobody opens any more.
             for i, ((name, _), codes) in enumerate(zip(files, pool.map(_encode_file, jobs, chunksize=4))):
                 if isinstance(codes, str):
                     skipped.append(f"{name}: {codes}")
