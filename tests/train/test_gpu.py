@@ -1,21 +1,17 @@
 """The fused kernels against float64 autograd, on a GPU. Skipped by name where there is none."""
 import math
-import os
-import socket
-import subprocess
-import sys
 import unittest
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from train import ops, s4d, scan  # noqa: E402
-from train.config import Config, ModelConfig, TrainConfig  # noqa: E402
-from train.machines import Machines  # noqa: E402
-from train.model import Network  # noqa: E402
-from train.trainer import Trainer  # noqa: E402
+from support import run_ranks  # first: it makes train importable
+
+from train import ops, s4d, scan
+from train.config import Config, ModelConfig, TrainConfig
+from train.machines import Machines
+from train.model import Network
+from train.trainer import Trainer
 
 GPU = torch.cuda.is_available()
 
@@ -167,17 +163,7 @@ class TwoGpus(unittest.TestCase):
             "    assert (t.graphed is not None) == graph\n"
             "print('greatest', float((ends[0] - ends[1]).abs().max()))\n"
             "dist.destroy_process_group()\n")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        processes = [subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).resolve().parents[2],
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                      env={**os.environ, "WORLD_SIZE": "2", "RANK": str(r), "LOCAL_RANK": str(r),
-                                           "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}) for r in range(2)]
-        for p in processes:
-            self.addCleanup(p.kill)
-            said = p.communicate(timeout=120)[0]
-            self.assertEqual(p.returncode, 0, said)
+        for said in run_ranks(self, program):
             self.assertLess(float(said.split("greatest")[1].split()[0]), 1e-4, said)
 
 

@@ -1,0 +1,171 @@
+"""The audio of the trainer: codes, splits, crops, variations, what is refused."""
+import unittest
+
+import numpy as np
+import torch
+
+from support import TINY, InFolder, quiet, tone, write_wave  # first: it makes train importable
+
+from train import augment, audio, config, data, feeder, fit
+
+
+class Data(InFolder):
+    def test_codes(self):
+        self.assertEqual(audio.encode([0.0, 1.0, -1.0, 2.0], "mulaw8").tolist(), [128, 255, 0, 255])
+        every = np.arange(256)
+        for encoding in ("mulaw8", "linear8"):
+            self.assertEqual(audio.encode(audio.decode(every, encoding), encoding).tolist(), every.tolist())
+            back = augment.compress(augment.expand(torch.arange(256), encoding), encoding)
+            self.assertEqual(back.tolist(), every.tolist())
+
+    def test_reads_mixes_and_resamples(self):
+        left = tone(0.5, 440, 44100)
+        write_wave(self.dir / "stereo.wav", np.stack([left, np.zeros_like(left)], 1), 44100)
+        x = audio.read(self.dir / "stereo.wav", 16000)
+        self.assertEqual(len(x), 8000)
+        want = tone(0.5, 440) / 2
+        self.assertLess(float(np.abs(x[100:-100] - want[100:-100]).max()), 2e-3)
+
+    def test_splits(self):
+        names = [f"p{i}~take{t}.wav" for i in range(200) for t in range(2)]
+        sides = data.split(names, 0.1)
+        self.assertTrue(all(sides[f"p{i}~take0.wav"] == sides[f"p{i}~take1.wav"] for i in range(200)))
+        self.assertTrue(20 <= sum(sides.values()) <= 64)
+        more = data.split(names + ["new.wav"], 0.1)
+        self.assertTrue(all(more[n] == sides[n] for n in names))
+        self.assertEqual(data.split(["train/a.wav", "held-out/b.wav", "c.wav"], 0.5), {"train/a.wav": False, "held-out/b.wav": True})
+        for i in range(50):  # takes and formats of one piece
+            alike = data.split([f"x/p{i}.wav", f"x/p{i}~take2.wav", f"x/p{i}.flac"] + names, 0.3)
+            self.assertEqual(len({alike[n] for n in alike if n.startswith("x/")}), 1)
+        two = data.split(["a.wav", "b.wav"], 0.05)
+        self.assertEqual(sorted(two.values()), [False, True])
+
+    def test_finds_audio_wherever_the_folder_lies(self):
+        write_wave(self.dir / ".hidden" / "deep" / "a.wav", tone(0.1, 300))
+        write_wave(self.dir / ".hidden" / ".not" / "b.wav", tone(0.1, 300))
+        for folder in (self.dir / ".hidden", self.dir / ".hidden" / "deep" / ".." / "deep"):
+            self.assertEqual([p.name for p in audio.find(folder)], ["a.wav"])
+
+    def test_cache_and_crops(self):
+        folder = self.tones()
+        (folder / "broken.wav").write_bytes(b"RIFF nonsense")
+        m = config.ModelConfig()
+        corpus, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 513))
+        self.assertIn("skipped broken.wav", said)
+        self.assertEqual(len(corpus.pieces), 4)
+        for p in corpus.pieces:
+            want = audio.encode(audio.read(folder / p.name, 16000), "mulaw8")
+            self.assertTrue(np.array_equal(corpus.codes[p.begin:p.begin + p.length], want))
+        before = (self.dir / "cache").stat().st_mtime_ns
+        again, said = quiet(lambda: data.load([str(folder)], m, self.dir / "cache", 0.3, 513))
+        self.assertEqual((self.dir / "cache").stat().st_mtime_ns, before, "made twice")
+        crops = data.Crops(again, False, 513, 7)
+        a, b = crops.batch(5, 0, 6), data.Crops(corpus, False, 513, 7).batch(5, 0, 6)
+        self.assertTrue(np.array_equal(a, b))
+        self.assertFalse(np.array_equal(a, crops.batch(6, 0, 6)))
+        flat = bytes(np.concatenate([corpus.codes[p.begin:p.begin + p.length] for p in corpus.side(False)]))
+        self.assertTrue(all(bytes(row) in flat for row in a))
+
+    def test_parts_and_processes_read_other_crops(self):
+        folder = self.tones()
+        crops = data.Crops(data.load([str(folder)], config.ModelConfig(), self.dir / "cache", 0.3, 513), False, 513, 7)
+        seen = []
+        for rank in range(2):
+            ahead = feeder.Feeder(crops, 3, 2, rank, 4, False)
+            seen += [bytes(ahead.next().numpy()) for _ in range(4)]  # two parts of two updates
+            ahead.stop()
+        self.assertEqual(len(set(seen)), 8)
+
+    def test_whole_files_follow_silence(self):
+        write_wave(self.dir / "audio" / "train" / "a.wav", tone(0.02, 300))
+        write_wave(self.dir / "audio" / "train" / "b.wav", tone(0.05, 500))
+        write_wave(self.dir / "audio" / "held-out" / "c.wav", tone(0.02, 400))
+        corpus = data.load([str(self.dir / "audio")], config.ModelConfig(), self.dir / "cache", 0.3, 1)
+        rows = data.Crops(corpus, False, 401, 1, whole=True).batch(0, 0, 20)
+        expected = []
+        for p in corpus.side(False):
+            codes = corpus.codes[p.begin:p.begin + min(400, p.length)]
+            expected.append(bytes(np.concatenate([[128], codes, np.full(400 - len(codes), 128)]).astype(np.uint8)))
+        self.assertEqual({bytes(r) for r in rows}, set(expected))
+
+    def test_after_the_end_of_a_file(self):
+        """stop: within files; again: round and round one; next: on with the beginning of any."""
+        for name, length, hz in (("a", 0.02, 300), ("b", 0.05, 500)):
+            write_wave(self.dir / "audio" / "train" / f"{name}.wav", tone(length, hz))
+        write_wave(self.dir / "audio" / "held-out" / "c.wav", tone(0.02, 400))
+        corpus = data.load([str(self.dir / "audio")], config.ModelConfig(), self.dir / "cache", 0.3, 1)
+        files = [bytes(corpus.codes[p.begin:p.begin + p.length]) for p in corpus.side(False)]
+        loops = [f * 6 for f in files]
+        rows = [bytes(r) for r in data.Crops(corpus, False, 1001, 1, after_end="again").batch(0, 0, 60)]
+        self.assertTrue(all(any(r in loop for loop in loops) for r in rows))
+        self.assertTrue(all(any(r in loop for r in rows) for loop in loops), "both are heard")
+        crops = data.Crops(corpus, False, 1001, 1, after_end="next")
+        rows = [bytes(r) for r in crops.batch(0, 0, 60)]
+        self.assertEqual(rows, [bytes(r) for r in crops.batch(0, 0, 60)], "what follows is by chance of the update alone")
+        follows = set()
+        for r in rows:
+            # One of the files' ends, then whole files, then a beginning.
+            ways = [(i, r[n:]) for i, f in enumerate(files) for n in range(1, min(len(f), len(r)) + 1) if f.endswith(r[:n])]
+            for i, rest in ways:
+                while rest and any(len(rest) >= len(f) and rest.startswith(f) for f in files):
+                    j = next(j for j, f in enumerate(files) if rest.startswith(f))
+                    follows.add((i, j))
+                    i, rest = j, rest[len(files[j]):]
+                if any(f.startswith(rest) for f in files):
+                    break
+            else:
+                self.fail("neither an end nor a beginning")
+        self.assertEqual(follows, {(0, 0), (0, 1), (1, 0), (1, 1)})
+        with self.assertRaises(config.UserError):
+            data.Crops(corpus, False, 1001, 1)
+        code, said = self.fit("--set", "train.after_end=never")
+        self.assertEqual(code, 2)
+        self.assertIn("expected stop, next or again, found never", said)
+        code, said = self.fit("--set", "train.steps=2", "--set", "train.crop=1024", "--set", "train.after_end=again")
+        self.assertEqual(code, 0, said)
+
+    def test_augments(self):
+        x = torch.from_numpy(audio.encode(tone(0.3, 400), "mulaw8"))[None].repeat(3, 1)
+        draw = torch.Generator().manual_seed(1)
+        out = augment.vary(x[:, :augment.longer(4000, 2.0)], 4000, "mulaw8", 6.0, 2.0, draw)
+        self.assertEqual((out.shape, out.dtype), ((3, 4000), torch.uint8))
+        y = audio.decode(out.numpy(), "mulaw8")
+        hz = np.abs(np.fft.rfft(y * np.hanning(4000), axis=1)).argmax(1) * 16000 / 4000
+        self.assertTrue(all(400 * 2 ** (-2 / 12) - 8 <= h <= 400 * 2 ** (2 / 12) + 8 for h in hz), hz)
+        self.assertGreater(float(np.ptp(hz)), 4)
+        self.assertGreater(float(np.ptp(np.abs(y).max(1))), 0.02)
+
+    def test_errors_name_what_is_wrong(self):
+        cases = [
+            (["--audio", str(self.dir / "none")], "no such folder"),
+            (["--audio", str(self.dir)], "found none"),
+        ]
+        for more, expected in cases:
+            code, said = quiet(fit.main, [*more, "--config", "configs/piano.json", "-o", str(self.dir / "run"), *TINY])
+            self.assertEqual(code, 2)
+            self.assertIn(expected, said)
+            self.assertNotIn("Traceback", said)
+        folder = self.tones(2, 0.01)
+        for after, which in (("stop", "training"), ("next", "held-out")):
+            code, said = self.fit("--set", f"train.after_end={after}")
+            self.assertEqual(code, 2)
+            self.assertIn(f"too little {which} audio", said)
+        (folder / "tone0.wav").write_bytes(b"x")
+        (folder / "tone1.wav").write_bytes(b"x")
+        code, said = self.fit()
+        self.assertIn("none of 2 audio files could be read", said)
+        for change, expected in (("train.lr=fast", "train.lr: expected float"), ("model.wings=2", "unknown key wings"),
+                                 ("train.crop=257", "multiple of 4"), ("model.mixer=[\"s6\",\"h3\"]", "expected s6 or s4d"),
+                                 ("nonsense", "expected model.KEY=VALUE"), ("train.steps=0", "train.steps: expected 1 or more"),
+                                 ("train.batch=0", "train.batch: expected 1"), ("train.seed=-1", "train.seed: expected 0"),
+                                 ('model.layers=["a","b"]', "model.layers: expected integers"),
+                                 ("train.accumulate=0", "train.accumulate: expected 1")):
+            code, said = self.fit("--set", change)
+            self.assertEqual(code, 2, change)
+            self.assertIn(expected, said)
+        code, said = quiet(fit.main, ["--audio", "x", "--config", "nowhere.json", "-o", "y"])
+        self.assertIn("configs/piano.json", said)
+
+
+if __name__ == "__main__":
+    unittest.main()

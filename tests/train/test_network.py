@@ -1,0 +1,101 @@
+"""The network and its scans on the CPU: logits, gradients, causality."""
+import unittest
+
+import torch
+import torch.nn.functional as F
+
+from support import ROOT  # first: it makes train importable
+
+from train import config, evaluate, ops, s4d, scan, tensors
+from train.model import Network
+
+
+class Scans(unittest.TestCase):
+    def check(self, fast, slow, inputs):
+        """Equal outputs and equal gradients in float64."""
+        a = [x.clone().requires_grad_() for x in inputs]
+        b = [x.clone().requires_grad_() for x in inputs]
+        got, want = fast(*a), slow(*b)
+        torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-9)
+        push = torch.randn_like(want)
+        got.backward(push)
+        want.backward(push)
+        for i, (x, y) in enumerate(zip(a, b)):
+            torch.testing.assert_close(x.grad, y.grad, rtol=1e-8, atol=1e-9, msg=f"gradient of input {i}")
+
+    def test_selective_scan(self):
+        for B, L, D, N in ((1, 1, 3, 2), (2, 7, 5, 4), (1, 64, 2, 16), (2, 130, 3, 5)):
+            with self.subTest(L=L):
+                torch.manual_seed(L)
+                u, delta = torch.randn(B, L, D).double(), torch.rand(B, L, D).double() * 2
+                A, skip = -torch.rand(D, N).double() * 8, torch.randn(D).double()
+                Bm, C = torch.randn(B, L, N).double(), torch.randn(B, L, N).double()
+                self.check(scan.scan_chunks, scan.scan_literal, (u, delta, A, Bm, C, skip))
+
+    def test_gradients_are_those_of_the_equations(self):
+        """Finite differences of the literal scan, through softplus and A = -exp(A_log)."""
+        torch.manual_seed(1)
+        inputs = [torch.randn(1, 9, 2), torch.randn(1, 9, 2 + 2 * 3), torch.randn(2), torch.randn(2, 3), torch.randn(2)]
+        self.assertTrue(torch.autograd.gradcheck(scan.selective_scan, [x.double().requires_grad_() for x in inputs]))
+
+    def test_strong_decays_do_not_overflow(self):
+        u = torch.randn(1, 400, 2).double()
+        out = scan.scan_chunks(u, torch.full_like(u, 50.0), torch.full((2, 3), -40.0).double(),
+                               torch.randn(1, 400, 3).double(), torch.randn(1, 400, 3).double(), torch.ones(2).double())
+        self.assertTrue(torch.isfinite(out).all())
+
+    def test_s4d(self):
+        for L, chunk in ((1, 128), (7, 4), (64, 16), (130, 128), (300, 32)):
+            with self.subTest(L=L, chunk=chunk):
+                torch.manual_seed(L)
+                D, M = 3, 4
+                inputs = (torch.randn(2, L, D).double(), torch.rand(D).double() * 3 - 5, torch.randn(D, M).double(),
+                          torch.rand(D, M).double() * 20, torch.randn(D, M, 2).double(), torch.randn(D).double())
+                self.check(lambda *x: s4d.s4d_chunks(*x, chunk=chunk), s4d.s4d_literal, inputs)
+
+    def test_s4d_is_held_for_a_step(self):
+        """Zero-order hold, by the plain formula in double precision: it loses nothing that counts there."""
+        log_dt, A_log, A_im = torch.rand(3).double() * 4 - 5, torch.randn(3, 4).double(), torch.rand(3, 4).double() * 30
+        C = torch.randn(3, 4, 2).double()
+        A = torch.complex(-torch.exp(A_log), A_im)
+        dtA, gain = s4d.discretise(log_dt, A_log, A_im, C)
+        torch.testing.assert_close(dtA, torch.exp(log_dt)[:, None] * A)
+        torch.testing.assert_close(gain, 2 * torch.complex(C[..., 0], C[..., 1]) * (torch.exp(dtA) - 1) / A)
+
+    def test_convolution_is_causal_and_weights_the_present_last(self):
+        x = torch.zeros(1, 6, 1)
+        x[0, 2] = 1
+        weight = torch.tensor([[4.0, 3.0, 2.0, 1.0]])
+        out = ops.conv_silu(x, weight, torch.zeros(1))[0, :, 0]
+        torch.testing.assert_close(out, F.silu(torch.tensor([0.0, 0.0, 1.0, 2.0, 3.0, 4.0])))
+
+
+class Model(unittest.TestCase):
+    def test_independent_logits(self):
+        """The golden logits that the engines are held to, made by other code."""
+        for name in ("rand-unet-p4", "rand-flat"):
+            with self.subTest(name=name):
+                folder = ROOT / "tests" / "golden"
+                net = evaluate.open_network(str(folder / f"{name}.safetensors")).double()
+                golden, _ = tensors.read(folder / f"{name}.golden.safetensors")
+                codes = golden["tokens"].reshape(1, -1)
+                use = codes.shape[1] // net.config.stride * net.config.stride
+                with torch.no_grad():
+                    got = net(codes[:, :use])[0]
+                self.assertLess(float((got - golden["logits"][:use]).abs().max()), 1e-5)
+
+    def test_nothing_sees_its_future(self):
+        for mixer in (["s6", "s6", "s6"], ["s4d", "s6", "s4d"]):
+            c = config.ModelConfig(d_model=8, pool=[4, 2], layers=[1, 1, 1], mixer=mixer, d_state=4)
+            net = Network(c).double()
+            codes = torch.randint(0, 256, (1, 64))
+            other = codes.clone()
+            other[0, 37] = (other[0, 37] + 1) % 256
+            with torch.no_grad():
+                a, b = net(codes)[0], net(other)[0]
+            self.assertTrue(torch.equal(a[:37], b[:37]))
+            self.assertFalse(torch.equal(a[37], b[37]))
+
+
+if __name__ == "__main__":
+    unittest.main()
