@@ -14,7 +14,6 @@ import concurrent.futures
 import concurrent.futures.process
 import hashlib
 import json
-import multiprocessing
 import os
 import sys
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ import numpy as np
 
 from . import audio
 from .config import ModelConfig, UserError
+from .processes import anew
 
 SILENCE = 128  # in both encodings; what generation from nothing begins with
 
@@ -144,8 +144,7 @@ def _make(files, model, codes_file: Path, index_file: Path, say) -> dict:
         with open(part, "wb") as out, \
                 concurrent.futures.ProcessPoolExecutor(
                     min(len(os.sched_getaffinity(0)), -(-len(jobs) // 4)),  # of four files a task
-                    mp_context=multiprocessing.get_context("spawn")) as pool:
-            # Not forked: beside PyTorch's threads a fork can inherit a lock that nobody opens any more.
+                    mp_context=anew) as pool:
             for i, ((name, _), codes) in enumerate(zip(files, pool.map(_encode_file, jobs, chunksize=4))):
                 if isinstance(codes, str):
                     skipped.append(f"{name}: {codes}")

@@ -11,7 +11,6 @@ import argparse
 import dataclasses
 import datetime
 import json
-import multiprocessing
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from typing import Callable
 
 import numpy as np
 
+from ..processes import anew
 from . import digits_placing as placing
 from . import digits_voices as voices
 from . import wav
@@ -104,7 +104,7 @@ def finish(clip: Clip) -> tuple[int, float]:
 def make(planned: list[Clip], synthesise: Synthesiser, jobs: int) -> tuple[list[tuple[Clip, int, float]], list[Clip]]:
     """-> ([(clip, samples of the word, loudness)], clips given up)"""
     done, todo = [], planned
-    with multiprocessing.Pool(jobs) as pool:
+    with anew.Pool(jobs) as pool:
         for _ in range(TRIES):
             synthesise([clip.request() for clip in todo], jobs)
             again = []

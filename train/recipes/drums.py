@@ -11,7 +11,6 @@ import argparse
 import datetime
 import functools
 import json
-import multiprocessing
 import sys
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..processes import anew
 from . import drums_kit, wav
 from .drums_patterns import STYLES, compose, play
 
@@ -110,7 +110,7 @@ def main(words: list[str] | None = None) -> int:
         kept = np.random.default_rng([args.seed, 1]).permutation(args.loops)[:round(args.loops * args.held_out)]
         held_out = set(kept.tolist())
         job = functools.partial(make_loop, strokes=strokes, kits=kits, out=args.out, seed=args.seed)
-        with multiprocessing.Pool(args.jobs, _start, (job,)) as pool:
+        with anew.Pool(args.jobs, _start, (job,)) as pool:
             loops = pool.map(_run, [(n, n in held_out) for n in range(args.loops)], chunksize=8)
     except wav.RecipeError as e:
         print(f"drums: {e}", file=sys.stderr)

@@ -14,7 +14,6 @@ import argparse
 import datetime
 import hashlib
 import json
-import multiprocessing
 import os
 import platform
 import signal
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..processes import anew
 from . import piano_bank, piano_pack, piano_play, piano_sampler, piano_score
 
 VERSION = 1  # of the recipe: another number, another sound
@@ -116,7 +116,7 @@ def first_hours(tasks: list[tuple[int, int, str]], scores: list[piano_score.Scor
     return chosen
 
 
-WORKER: dict = {}  # what the processes share: they are forked, so nothing is copied
+WORKER: dict = {}  # what a process needs for every piece
 
 
 def render(task: tuple[int, int, str]) -> dict:
@@ -129,8 +129,9 @@ def render(task: tuple[int, int, str]) -> dict:
     return {"piece": score.name, "take": take, "side": side, **measured}
 
 
-def leave_signals_to_the_first() -> None:
+def start(worker: dict) -> None:
     """Ctrl-C reaches every process; the first one alone answers it, and ends the others."""
+    WORKER.update(worker)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
@@ -143,7 +144,7 @@ def render_all(tasks: list, scores: list, instrument: piano_bank.Instrument, arg
     if jobs == 1:
         results, pool = map(render, tasks), None
     else:
-        pool = multiprocessing.get_context("fork").Pool(jobs, leave_signals_to_the_first)
+        pool = anew.Pool(jobs, start, (WORKER,))
         results = pool.imap_unordered(render, tasks)
     try:
         for result in results:
