@@ -1,4 +1,4 @@
-"""Louder, softer, higher, lower: variants of crops, made where the network runs."""
+"""Louder, softer, higher, lower, misheard: variants of crops, made where the network runs."""
 from __future__ import annotations
 
 import math
@@ -49,3 +49,13 @@ def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, ge
         gain = torch.pow(10.0, draw(gain_db) / 20)
         x = x * torch.minimum(gain, 1 / x.abs().amax(1, keepdim=True).clamp(min=1e-6))
     return compress(x, encoding)
+
+
+def misheard(codes, most: float, seed: int):
+    """codes uint8 [B, L] -> [B, L] that stray by normal noise, each crop's with its own deviation, uniform up to
+    `most` codes. A network that hears its own draws instead of what it learned from hears small errors; one that
+    has never met any strays further with each (the noise that LPCNet, Valin and Skoglund 2019, trains with)."""
+    generator = torch.Generator(codes.device).manual_seed(seed)
+    deviation = torch.rand(len(codes), 1, generator=generator, device=codes.device) * most
+    noise = torch.randn(codes.shape, generator=generator, device=codes.device)
+    return (codes + deviation * noise).round().clamp(0, 255).to(torch.uint8)

@@ -99,6 +99,7 @@ class TrainConfig:
     ema: float = 0.999         # of the weights; what is evaluated and exported
     gain_db: float = 0.0       # augmentation: each crop louder or softer by up to so much
     pitch_semitones: float = 0.0  # augmentation: each crop resampled by up to so much
+    input_noise: float = 0.0   # codes that the network hears, not those that it is to say, stray by up to so many
     held_out: float = 0.05     # share of the files, where the folder has no train/ and held-out/
     eval_every: int = 1000     # updates between looks at held-out audio
     eval_crops: int = 32       # crops of held-out audio, the same each time
@@ -107,16 +108,14 @@ class TrainConfig:
 
     def check(self, where: str, model: ModelConfig) -> None:
         least = dict(batch=1, accumulate=1, steps=1, warmup=0, eval_every=1, eval_crops=1, seed=0, lr=0, lr_end=0,
-                     weight_decay=0, beta2=0, clip=1e-12, ema=0, gain_db=0, pitch_semitones=0, save_every=0)
+                     weight_decay=0, beta2=0, clip=1e-12, ema=0, gain_db=0, pitch_semitones=0, input_noise=0,
+                     save_every=0)
         for key, value in least.items():
             if not getattr(self, key) >= value:
                 raise UserError(f"{where}: train.{key}: expected {value} or more, found {getattr(self, key)}")
         if self.crop < 1 or self.crop % model.stride:
             raise UserError(f"{where}: train.crop: expected a multiple of {model.stride}, the product of pool, "
                             f"found {self.crop}")
-        if self.whole and self.pitch_semitones:
-            raise UserError(f"{where}: train.pitch_semitones: expected 0 with train.whole, "
-                            f"found {self.pitch_semitones}")
         if self.after_end not in ("stop", "next", "again"):
             raise UserError(f"{where}: train.after_end: expected stop, next or again, found {self.after_end}")
         if self.whole and self.after_end != "stop":

@@ -219,14 +219,15 @@ class Loop:
                             f"samples{best}; python -m train.export {self.last.parent} -o MODEL.safetensors")
         return 0
 
-    def _batch(self) -> list[torch.Tensor]:
+    def _batch(self) -> list[tuple[torch.Tensor, ...]]:
         t, parts = self.config.train, []
         for i in range(t.accumulate):
             codes = self.feeder.next().to(self.machines.device, non_blocking=True)
             # The variations, like the crops, depend on the update's number alone.
             seed = ((t.seed * 1000003 + self.trainer.step) * 64 + self.machines.rank) * 64 + i
-            parts.append(augment.vary(codes, t.crop + 1, self.config.model.encoding, t.gain_db, t.pitch_semitones,
-                                      torch.Generator().manual_seed(seed)))
+            codes = augment.vary(codes, t.crop + 1, self.config.model.encoding, t.gain_db, t.pitch_semitones,
+                                 torch.Generator().manual_seed(seed))
+            parts.append((codes, augment.misheard(codes, t.input_noise, seed)) if t.input_noise else (codes,))
         return parts
 
     def _line_is_due(self) -> bool:

@@ -136,9 +136,9 @@ class Network(nn.Module):
         v = ops.rms_norm(x, self.norm_f.weight, c.norm_eps, _product_dtype(x))
         return F.linear(v, self.head.weight, self.head.bias)
 
-    def loss(self, codes):
-        """codes [B, L+1] -> mean nats a code of codes 1..L given all before."""
-        logits = self(codes[:, :-1])
+    def loss(self, codes, heard=None):
+        """codes [B, L+1] -> mean nats a code of codes 1..L given all before, or given those of `heard`."""
+        logits = self((codes if heard is None else heard)[:, :-1])
         return F.cross_entropy(logits.flatten(0, 1).float() if logits.dtype != torch.float64
                                else logits.flatten(0, 1), codes[:, 1:].flatten().long())
 

@@ -54,8 +54,8 @@ def main(argv=None) -> int:
     torch.backends.cuda.matmul.allow_tf32 = True
     t = config.train
     trainer = Trainer(config, machines, args.float32, not args.no_graph)
-    parts = [torch.randint(0, 256, (t.batch // t.accumulate, t.crop + 1), dtype=torch.uint8, device=machines.device)
-             for _ in range(t.accumulate)]
+    parts = [(torch.randint(0, 256, (t.batch // t.accumulate, t.crop + 1), dtype=torch.uint8,
+                            device=machines.device),) for _ in range(t.accumulate)]
 
     def run(count: int) -> float:
         begin = time.perf_counter()

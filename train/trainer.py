@@ -32,13 +32,13 @@ class GraphedPass:
     longer to launch than the GPU to run. The graph's gradients are where .grad points, so after a replay they are as
     if backward had run on cleared ones."""
 
-    def __init__(self, net, codes, autocast):
-        self.codes = codes.clone()
+    def __init__(self, net, part, autocast):
+        self.part = tuple(codes.clone() for codes in part)
         self.parameters = [p for p in net.parameters() if p.requires_grad]
 
         def run():
             with autocast():
-                loss = net(self.codes)
+                loss = net(*self.part)
             loss.backward()
             return loss.detach()
 
@@ -59,9 +59,10 @@ class GraphedPass:
         for p in self.parameters:
             p.grad = None
 
-    def __call__(self, codes):
+    def __call__(self, part):
         """The loss, and .grad of every parameter. Both are the graph's own: overwritten by the next call."""
-        self.codes.copy_(codes)
+        for ours, codes in zip(self.part, part):
+            ours.copy_(codes)
         self.graph.replay()
         for p, g in zip(self.parameters, self.gradients):
             p.grad = g
@@ -98,7 +99,7 @@ class Trainer:
     def autocast(self):
         return torch.autocast("cuda", torch.bfloat16) if self.bf16 else contextlib.nullcontext()
 
-    def _gradients(self, parts: list[torch.Tensor]):
+    def _gradients(self, parts: list[tuple[torch.Tensor, ...]]):
         """Mean nats a code over the parts; .grad holds its gradient."""
         if self.graph:
             if self.graphed is None:
@@ -107,18 +108,18 @@ class Trainer:
             self.machines.mean_of(self.graphed.gradients)  # what DDP does, after the replay instead of beside it
             return loss
         loss = torch.zeros((), device=self.machines.device)
-        for i, codes in enumerate(parts):
+        for i, part in enumerate(parts):
             last = i == len(parts) - 1
             quiet = self.net.no_sync() if not last and hasattr(self.net, "no_sync") else contextlib.nullcontext()
             with quiet:  # DDP adds up over the GPUs once, with the last part
                 with self.autocast():
-                    nats = self.net(codes)
+                    nats = self.net(*part)
                 (nats / len(parts)).backward()
             loss += nats.detach() / len(parts)
         return loss
 
-    def update(self, parts: list[torch.Tensor], progress: float):
-        """One update from crops [count, L+1] a part. Gives (nats a code, norm of the gradient), on the device."""
+    def update(self, parts: list[tuple[torch.Tensor, ...]], progress: float):
+        """One update from parts of (crops [count, L+1]) or (crops, what is heard of them). Gives (nats a code, norm of the gradient), on the device."""
         t = self.config.train
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(t, self.step, progress)
@@ -133,7 +134,7 @@ class Trainer:
             torch._foreach_mul_(ours, keep)
             torch._foreach_add_(ours, theirs, alpha=1 - keep)
         self.step += 1
-        self.samples += self.machines.count * sum(p.shape[0] * (p.shape[1] - 1) for p in parts)
+        self.samples += self.machines.count * sum(codes.shape[0] * (codes.shape[1] - 1) for codes, *_ in parts)
         return loss, norm
 
     @torch.no_grad()
@@ -182,5 +183,5 @@ class _Loss(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, codes):
-        return self.model.loss(codes)
+    def forward(self, codes, heard=None):
+        return self.model.loss(codes, heard)

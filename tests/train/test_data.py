@@ -135,6 +135,21 @@ class Data(InFolder):
         self.assertGreater(float(np.ptp(hz)), 4)
         self.assertGreater(float(np.ptp(np.abs(y).max(1))), 0.02)
 
+    def test_mishears(self):
+        codes = torch.full((400, 500), 100, dtype=torch.uint8)
+        codes[:, 1::2] = 255
+        heard = augment.misheard(codes, 4.0, 7)
+        self.assertEqual((heard.shape, heard.dtype), (codes.shape, torch.uint8))
+        self.assertTrue(torch.equal(heard, augment.misheard(codes, 4.0, 7)))
+        self.assertFalse(torch.equal(heard, augment.misheard(codes, 4.0, 8)))
+        strays = heard[:, ::2].float() - 100
+        self.assertLess(abs(float(strays.mean())), 0.05)
+        each = strays.std(1)  # uniform from 0 to 4
+        self.assertTrue(float(each.min()) < 0.5 and 3.5 < float(each.max()) < 4.6, (each.min(), each.max()))
+        self.assertAlmostEqual(float(each.mean()), 2.0, delta=0.2)
+        self.assertGreater(int(heard[:, 1::2].min()), 230)
+        self.assertLess(float((heard[:, 1::2] < 255).float().mean()), 0.6, "nothing lies above 255: no wrapping round")
+
     def test_errors_name_what_is_wrong(self):
         cases = [
             (["--audio", str(self.dir / "none")], "no such folder"),

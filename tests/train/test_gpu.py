@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from support import run_ranks  # first: it makes train importable
 
-from train import ops, s4d, scan
+from train import augment, ops, s4d, scan
 from train.config import Config, ModelConfig, TrainConfig
 from train.machines import Machines
 from train.model import Network
@@ -136,9 +136,9 @@ class Kernels(unittest.TestCase):
             machines = Machines("cuda")
             trainer = Trainer(config, machines, float32=False, graph=graph)
             draw = torch.Generator().manual_seed(2)
-            for _ in range(4):
+            for i in range(4):
                 codes = torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()
-                trainer.update([codes], 0.1)
+                trainer.update([(codes, augment.misheard(codes, 4.0, i))], 0.1)
             ends.append([p.detach().clone() for p in trainer.model.parameters()])
         self.assertTrue(all(torch.equal(a, b) for a, b in zip(*ends)))
 
@@ -157,7 +157,7 @@ class TwoGpus(unittest.TestCase):
             "    t = Trainer(c, m, float32=True, graph=graph)\n"
             "    draw = torch.Generator().manual_seed(m.rank)\n"
             "    for _ in range(4):\n"
-            "        t.update([torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()], 0.1)\n"
+            "        t.update([(torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda(),)], 0.1)\n"
             "    ends.append(torch.cat([p.detach().flatten() for p in t.model.parameters()]))\n"
             "    first = ends[-1].clone()\n    dist.broadcast(first, 0)\n    assert torch.equal(first, ends[-1])\n"
             "    assert (t.graphed is not None) == graph\n"

@@ -96,6 +96,14 @@ class Model(unittest.TestCase):
             self.assertTrue(torch.equal(a[:37], b[:37]))
             self.assertFalse(torch.equal(a[37], b[37]))
 
+    def test_what_is_said_is_not_what_is_heard(self):
+        net = Network(config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"])).double()
+        codes, heard = torch.randint(0, 256, (2, 2, 65), generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            want = F.cross_entropy(net(heard[:, :-1]).flatten(0, 1), codes[:, 1:].flatten())
+            self.assertAlmostEqual(float(net.loss(codes, heard)), float(want), delta=1e-12)
+            self.assertEqual(float(net.loss(codes, codes)), float(net.loss(codes)))
+
 
 if __name__ == "__main__":
     unittest.main()
