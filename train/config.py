@@ -100,6 +100,7 @@ class TrainConfig:
     gain_db: float = 0.0       # augmentation: each crop louder or softer by up to so much
     pitch_semitones: float = 0.0  # augmentation: each crop resampled by up to so much
     input_noise: float = 0.0   # codes that the network hears, not those that it is to say, stray by up to so many
+    foresight: float = 0.0     # weight of a second loss: the innermost tier foretells bands' levels
     held_out: float = 0.05     # share of the files, where the folder has no train/ and held-out/
     eval_every: int = 1000     # updates between looks at held-out audio
     eval_crops: int = 32       # crops of held-out audio, the same each time
@@ -109,7 +110,7 @@ class TrainConfig:
     def check(self, where: str, model: ModelConfig) -> None:
         least = dict(batch=1, accumulate=1, steps=1, warmup=0, eval_every=1, eval_crops=1, seed=0, lr=0, lr_end=0,
                      weight_decay=0, beta2=0, clip=1e-12, ema=0, gain_db=0, pitch_semitones=0, input_noise=0,
-                     save_every=0)
+                     foresight=0, save_every=0)
         for key, value in least.items():
             if not getattr(self, key) >= value:
                 raise UserError(f"{where}: train.{key}: expected {value} or more, found {getattr(self, key)}")
@@ -120,6 +121,8 @@ class TrainConfig:
             raise UserError(f"{where}: train.after_end: expected stop, next or again, found {self.after_end}")
         if self.whole and self.after_end != "stop":
             raise UserError(f"{where}: train.after_end: expected stop with train.whole, found {self.after_end}")
+        if self.foresight and model.stride == 1:
+            raise UserError(f"{where}: train.foresight: expected 0 for a model without pool, found {self.foresight}")
         if self.batch % self.accumulate:
             raise UserError(f"{where}: train.batch: expected a multiple of accumulate ({self.accumulate}), "
                             f"found {self.batch}")

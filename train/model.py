@@ -115,6 +115,10 @@ class Network(nn.Module):
         return Named(weight=_uniform(rows, cols, fan_in=cols), bias=torch.zeros(rows))
 
     def forward(self, codes):
+        return self.with_center(codes)[0]
+
+    def with_center(self, codes):
+        """(logits, what the innermost tier's blocks end with: [B, L/stride, width])"""
         c = self.config
         x = ops.embed(codes, self.embed.weight)
         skips = []
@@ -126,6 +130,7 @@ class Network(nn.Module):
             x = F.linear(x, self.down_pool[s].weight, self.down_pool[s].bias).to(skips[-1].dtype)
         for block in self.center:
             x = block(x)
+        center = x
         for s in reversed(range(len(c.pool))):
             x = F.linear(x, self.up_pool[s].weight, self.up_pool[s].bias).to(skips[s].dtype)
             x = x.reshape(x.shape[0], x.shape[1] * c.pool[s], c.width(s))
@@ -134,13 +139,17 @@ class Network(nn.Module):
             for block in self.up[s]:
                 x = block(x)
         v = ops.rms_norm(x, self.norm_f.weight, c.norm_eps, _product_dtype(x))
-        return F.linear(v, self.head.weight, self.head.bias)
+        return F.linear(v, self.head.weight, self.head.bias), center
 
-    def loss(self, codes, heard=None):
-        """codes [B, L+1] -> mean nats a code of codes 1..L given all before, or given those of `heard`."""
-        logits = self((codes if heard is None else heard)[:, :-1])
-        return F.cross_entropy(logits.flatten(0, 1).float() if logits.dtype != torch.float64
-                               else logits.flatten(0, 1), codes[:, 1:].flatten().long())
+    def loss(self, codes):
+        """codes [B, L+1] -> mean nats a code of codes 1..L given all before."""
+        return nats(self(codes[:, :-1]), codes)
+
+
+def nats(logits, codes):
+    """Mean of -ln p(code) over codes 1..L of codes [B, L+1]."""
+    return F.cross_entropy(logits.flatten(0, 1).float() if logits.dtype != torch.float64 else logits.flatten(0, 1),
+                           codes[:, 1:].flatten().long())
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -9,8 +9,9 @@ import torch
 
 from . import config as configs
 from .config import UserError
+from .foresight import Foresight
 from .machines import Machines
-from .model import Network
+from .model import Network, nats
 
 
 def parameter_groups(model: Network, decay: float):
@@ -38,9 +39,9 @@ class GraphedPass:
 
         def run():
             with autocast():
-                loss = net(*self.part)
+                loss, said = net(*self.part)
             loss.backward()
-            return loss.detach()
+            return said.detach()
 
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -81,14 +82,17 @@ class Trainer:
         self.ema.load_state_dict(self.model.state_dict())
         self.ema.requires_grad_(False)
         extra = dict(fused=True) if machines.device.type == "cuda" else {}
-        self.optimiser = torch.optim.AdamW(parameter_groups(self.model, t.weight_decay), lr=t.lr,
+        m = config.model
+        self.foresight = Foresight(m.width(len(m.pool)), m.stride, m.encoding).to(machines.device) \
+            if t.foresight else None
+        self.net: torch.nn.Module = _Loss(self.model, self.foresight, t.foresight)
+        self.optimiser = torch.optim.AdamW(parameter_groups(self.net, t.weight_decay), lr=t.lr,
                                            betas=(0.9, t.beta2), **extra)
         self.bf16 = machines.device.type == "cuda" and not float32
         self.step, self.seconds, self.samples = 0, 0.0, 0
         self.best = math.inf             # bits on held-out audio, of the average that was best
         self.held_out = (-1, math.inf)   # (update, bits) of the last look
         self.key = ""                    # of the audio
-        self.net: torch.nn.Module = _Loss(self.model)
         # One part a batch: parts would need their gradients added up outside the graph.
         self.graph = graph and machines.device.type == "cuda" and t.accumulate == 1
         self.graphed = None
@@ -113,9 +117,9 @@ class Trainer:
             quiet = self.net.no_sync() if not last and hasattr(self.net, "no_sync") else contextlib.nullcontext()
             with quiet:  # DDP adds up over the GPUs once, with the last part
                 with self.autocast():
-                    nats = self.net(*part)
-                (nats / len(parts)).backward()
-            loss += nats.detach() / len(parts)
+                    whole, said = self.net(*part)
+                (whole / len(parts)).backward()
+            loss += said.detach() / len(parts)
         return loss
 
     def update(self, parts: list[tuple[torch.Tensor, ...]], progress: float):
@@ -124,7 +128,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(t, self.step, progress)
         loss = self._gradients(parts)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), t.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), t.clip)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         # The first updates are followed closely, then ever more slowly: an average needs no start of its own.
@@ -149,6 +153,7 @@ class Trainer:
     def state(self, audio: list[str]) -> dict:
         """Tensors, numbers, texts and lists of them: a reader that runs no code in a pickle takes nothing else."""
         return dict(config=self.config.as_json(), model=self.model.state_dict(), ema=self.ema.state_dict(),
+                    foresight=self.foresight.state_dict() if self.foresight is not None else {},
                     optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
                     samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key,
                     audio=[str(a) for a in audio], torch=str(torch.__version__))
@@ -165,6 +170,11 @@ class Trainer:
             changed = [k for k, v in self.config.as_json()["model"].items() if saved["config"]["model"].get(k) != v]
             raise UserError(f"{path}: its model is another: {', '.join(changed)} differ from the config; "
                             "give another -o, or --fresh to overwrite it")
+        if bool(saved.get("foresight")) != (self.foresight is not None):
+            raise UserError(f"{path}: it began {'with' if saved.get('foresight') else 'without'} train.foresight; go on "
+                            "so, or give another -o, or --fresh to overwrite it")
+        if self.foresight is not None:
+            self.foresight.load_state_dict(saved["foresight"])
         self.model.load_state_dict(saved["model"])
         self.ema.load_state_dict(saved["ema"])
         groups = [dict(weight_decay=g["weight_decay"], betas=g["betas"]) for g in self.optimiser.param_groups]
@@ -177,11 +187,13 @@ class Trainer:
 
 
 class _Loss(torch.nn.Module):
-    """What DDP wraps: codes in, one number out."""
+    """What DDP wraps: codes in; what is to become less, and the nats a code in it, out."""
 
-    def __init__(self, model: Network):
+    def __init__(self, model: Network, foresight: Foresight | None, weight: float):
         super().__init__()
-        self.model = model
+        self.model, self.foresight, self.weight = model, foresight, weight
 
     def forward(self, codes, heard=None):
-        return self.model.loss(codes, heard)
+        logits, center = self.model.with_center((codes if heard is None else heard)[:, :-1])
+        said = nats(logits, codes)
+        return (said if self.foresight is None else said + self.weight * self.foresight(center, codes)), said

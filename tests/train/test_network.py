@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from support import ROOT  # first: it makes train importable
 
-from train import config, evaluate, ops, s4d, scan, tensors
+from train import config, evaluate, foresight, ops, s4d, scan, tensors, trainer
 from train.model import Network
 
 
@@ -99,10 +99,77 @@ class Model(unittest.TestCase):
     def test_what_is_said_is_not_what_is_heard(self):
         net = Network(config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"])).double()
         codes, heard = torch.randint(0, 256, (2, 2, 65), generator=torch.Generator().manual_seed(1))
+        loss = trainer._Loss(net, None, 0.0)
         with torch.no_grad():
             want = F.cross_entropy(net(heard[:, :-1]).flatten(0, 1), codes[:, 1:].flatten())
-            self.assertAlmostEqual(float(net.loss(codes, heard)), float(want), delta=1e-12)
-            self.assertEqual(float(net.loss(codes, codes)), float(net.loss(codes)))
+            self.assertAlmostEqual(float(loss(codes, heard)[1]), float(want), delta=1e-12)
+            self.assertEqual(float(loss(codes, codes)[1]), float(net.loss(codes)))
+
+
+class Foresight(unittest.TestCase):
+    def test_it_is_asked_for_the_samples_that_a_step_is_handed_on_to(self):
+        """Whatever the network could know of them from their own codes would be no foresight."""
+        c = config.ModelConfig(d_model=8, pool=[4, 2], layers=[1, 1, 1], mixer=["s6", "s6", "s6"], d_state=4)
+        net = Network(c).double()
+        net.requires_grad_(False)
+        codes = torch.randint(100, 156, (1, 65), generator=torch.Generator().manual_seed(1))
+        loud = codes.clone()
+        loud[0, 24 + 1:32 + 1] = torch.tensor([0, 255] * 4)
+        ahead = foresight.Foresight(32, 8, "mulaw8")
+        a, b = ahead.targets(codes), ahead.targets(loud)
+        self.assertEqual(a.shape, (1, 8, 4))
+        self.assertEqual(((a != b).any(2)[0]).nonzero().flatten().tolist(), [3])
+        self.assertEqual(int(b[0, 3].argmax()), 3, "a square wave of half the rate")
+        # logits[t] is of code t+1: step 2 must reach the logits of codes 25 to 32, and none before.
+        embedded = net.embed.weight.data
+        changed = codes.clone()
+        changed[0, 23] ^= 1  # the last code that step 2 hears
+        self.assertFalse(torch.equal(embedded[codes[0, 23]], embedded[changed[0, 23]]))
+        for name, heard in (("step 2", changed), ("step 3", loud)):
+            x, y = net.with_center(codes[:, :-1])[1], net.with_center(heard[:, :-1])[1]
+            first = int((x != y).any(2)[0].nonzero()[0])
+            self.assertEqual(name, f"step {first}")
+
+    def test_levels_are_those_of_bands(self):
+        spectrum = foresight.Spectrum(64)
+        self.assertEqual(spectrum.bands, 8)
+        t = torch.arange(64) / 64
+        x = torch.stack([2 ** 0.5 * 10 ** (db / 20) * torch.cos(2 * torch.pi * line * t)
+                         for line, db in ((1, -40.0), (30, -40.0), (30, 0.0), (30, -80.0))])
+        levels = spectrum(x)
+        self.assertEqual(levels.max(1).values.tolist(), [9, 9, 15, 0])
+        self.assertEqual(levels[:3].argmax(1).tolist(), [0, 7, 7])
+        self.assertEqual(levels.sum(1).tolist(), [9, 9, 15, 0], "in one band alone")
+        for stride in (2, 4, 8, 256):
+            self.assertEqual(foresight.Spectrum(stride).bands, min(8, stride // 2))
+
+    def test_each_guess_is_of_its_own_time(self):
+        """A head that knows the levels of each step, and says those of the step it is asked for, is never wrong."""
+        ahead = foresight.Foresight(4 * 20, 8, "mulaw8")
+        codes = torch.randint(0, 256, (1, 20 * 8 + 1), generator=torch.Generator().manual_seed(2))
+        wanted = ahead.targets(codes)
+        said = torch.full((1, 20, len(foresight.AHEAD), 4, foresight.LEVELS), -30.0)
+        for i, k in enumerate(foresight.AHEAD):
+            said[:, :-k, i].scatter_(3, wanted[:, k:, :, None], 30.0)
+        ahead.head = torch.nn.Identity()
+        self.assertLess(float(ahead(said.flatten(2), codes)), 1e-6)
+        self.assertGreater(float(ahead(said.flatten(2).roll(1, 1), codes)), 1.0)
+
+    def test_it_teaches_the_innermost_tier(self):
+        c = config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"], d_state=4)
+        codes = torch.randint(0, 256, (2, 65), generator=torch.Generator().manual_seed(1))
+        grads = []
+        for weight in (0.0, 0.5):
+            torch.manual_seed(1)
+            net = Network(c).double()
+            ahead = foresight.Foresight(16, 4, "mulaw8").double() if weight else None
+            whole, said = trainer._Loss(net, ahead, weight)(codes)
+            if weight:
+                self.assertAlmostEqual(float(whole - said), weight * float(ahead(net.with_center(codes[:, :-1])[1], codes)),
+                                       delta=1e-12)
+            grads.append(torch.autograd.grad(whole, [net.center[0].in_proj.weight, net.up[0][0].in_proj.weight]))
+        self.assertFalse(torch.allclose(grads[0][0], grads[1][0]))
+        torch.testing.assert_close(grads[0][1], grads[1][1])
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class Fit(InFolder):
         """Stopped in the middle and resumed, a run ends with the weights of one that was not, bit for bit."""
         self.tones()
         more = ["--set", "train.steps=12", "--set", "train.gain_db=3", "--set", "train.pitch_semitones=1",
-                "--set", "train.input_noise=2"]
+                "--set", "train.input_noise=2", "--set", "train.foresight=0.3"]
         self.assertEqual(self.fit(*more, run="whole")[0], 0)
         count = 0
         original = trainer.Trainer.update
@@ -92,12 +92,13 @@ class Fit(InFolder):
         code, said = self.fit(*more, run="parts")
         self.assertIn("going on from update 5", said)
         a, b = (checkpoint.load(self.dir / r / "last.pt") for r in ("whole", "parts"))
-        for part in ("model", "ema"):
+        for part in ("model", "ema", "foresight"):
             self.assertEqual([k for k in a[part] if not torch.equal(a[part][k], b[part][k])], [])
         self.assertEqual((a["step"], a["samples"]), (b["step"], b["samples"]))
-        code, said = self.fit(*more, "--set", "model.d_state=8", run="parts")
-        self.assertEqual(code, 2)
-        self.assertIn("d_state", said)
+        for other, named in (("model.d_state=8", "d_state"), ("train.foresight=0", "began with train.foresight")):
+            code, said = self.fit(*more, "--set", other, run="parts")
+            self.assertEqual(code, 2)
+            self.assertIn(named, said)
 
     def test_accumulation_is_one_large_batch(self):
         self.tones()
