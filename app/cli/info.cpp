@@ -192,13 +192,15 @@ void add_info(CLI::App& app, Run& run) {
   CLI::App* sub =
       app.add_subcommand("info", "what a model is: tiers, parameters, cost, provenance");
   auto o = std::make_shared<InfoOptions>();
+  CLI::Option* file = sub->add_option("file", o->model.model, "the model: as with --model");
   add_model_options(*sub, o->model);
+  file->type_name("PATH")->check(a_name())->excludes(sub->get_option("--model"));
   add_compute_options(*sub, o->compute);
   sub->add_flag("--json", o->json, "one line of JSON");
   sub->footer(
       "\nThe engine is what would compute this model here, as --backend and --weights want it.\n"
       "\nExamples:\n"
-      "  mambo info --model my.safetensors\n"
+      "  mambo info my.safetensors\n"
       "  mambo info --backend cuda --json");
   sub->callback([&run, o] {
     run = [o] {
