@@ -56,7 +56,7 @@ fs::path config_dir() {
   return dir;
 }
 
-fs::path default_model() { return assets_dir() / "models" / "piano-lab.safetensors"; }
+fs::path default_model() { return assets_dir() / "models" / "piano.safetensors"; }
 
 fs::path default_seed_clip() {
   std::error_code error;

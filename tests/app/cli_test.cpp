@@ -180,6 +180,18 @@ TEST(CommandLine, InfoKnowsTheModel) {
   EXPECT_EQ(people.code, 0);
   EXPECT_NE(people.out.find("3,557,184"), std::string::npos) << people.out;
   EXPECT_NE(people.out.find("does not say how it was made"), std::string::npos) << people.out;
+  EXPECT_EQ(mambo({"info", testing::piano_model(), "--json"}).json(), j);
+  const Outcome twice = mambo({"info", testing::piano_model(), "-m", testing::piano_model()});
+  EXPECT_EQ(twice.code, 2);
+  expect_one_line(twice.err);
+}
+
+TEST(CommandLine, TheShippedModelSaysWhereItComesFromAndHowToDrawFromIt) {
+  const auto j = mambo({"info", "--json"}).json();
+  EXPECT_EQ(j.at("name"), "piano");
+  for (const char* key : {"data", "licence", "training_minutes", "held_out_bits", "date"})
+    EXPECT_TRUE(j.at("about").contains(key)) << key;
+  EXPECT_LT(j.at("sampling").at("temperature"), 1.0);
 }
 
 TEST(CommandLine, InfoSaysTheSamplingThatSoundsBest) {

@@ -58,7 +58,7 @@ TEST(Paths, AnInstalledProgramFindsItsAssetsBesideItself) {
   std::filesystem::create_directories(folder / "share/mambo/assets/models");
   std::filesystem::copy_file(MAMBO_PROGRAM, folder / "bin/mambo");
   std::filesystem::copy_file(testing::small_model(),
-                             folder / "share/mambo/assets/models/piano-lab.safetensors");
+                             folder / "share/mambo/assets/models/piano.safetensors");
   const auto j =
       testing::mambo({"info", "--json"}, "unset MAMBO_ASSETS; set -- " +
                                              (folder / "bin/mambo").string() + " info --json")
