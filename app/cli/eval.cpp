@@ -3,7 +3,7 @@
 // Definition. For a clip of T codes the model starts from its zero state and is judged on codes
 // 1 ... T-1, each predicted from all before it (T-1 terms; code 0, which nothing precedes, is not
 // judged): bits = mean of -log2 p(code[t] | code[0 ... t-1]). Over several clips the terms are
-// pooled.
+// pooled. With --score-from only the codes from there on are judged: those before are context.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -25,15 +25,21 @@ struct EvalOptions {
   ModelOptions model;
   ComputeOptions compute;
   std::vector<std::filesystem::path> audio;
-  double from_s = 0, to_s = 0;
+  double from_s = 0, to_s = 0, score_from_s = 0;
   bool json = false, quiet = false;
 };
 
 // Sums -ln p of what came next while prefill hands out logits.
 class SurpriseSink : public PrefillSink {
  public:
-  SurpriseSink(std::span<const std::uint8_t> codes, int vocab, int rate, Progress& progress)
-      : codes_(codes), vocab_(static_cast<std::size_t>(vocab)), rate_(rate), progress_(progress) {}
+  // first: of the codes that are judged, at least 1.
+  SurpriseSink(std::span<const std::uint8_t> codes, std::uint64_t first, int vocab, int rate,
+               Progress& progress)
+      : codes_(codes),
+        first_(first),
+        vocab_(static_cast<std::size_t>(vocab)),
+        rate_(rate),
+        progress_(progress) {}
 
   bool progress(std::uint64_t samples) override {
     const auto done = static_cast<double>(samples);
@@ -45,6 +51,7 @@ class SurpriseSink : public PrefillSink {
     for (int r = 0; r < rows; ++r, logits += vocab_) {
       const std::uint64_t next = first + static_cast<std::uint64_t>(r) + 1;
       if (next >= codes_.size()) break;
+      if (next < first_) continue;
       float most = logits[0];
       for (std::size_t v = 1; v < vocab_; ++v) most = std::max(most, logits[v]);
       float sum = 0;
@@ -56,6 +63,7 @@ class SurpriseSink : public PrefillSink {
 
  private:
   std::span<const std::uint8_t> codes_;
+  std::uint64_t first_;
   std::size_t vocab_;
   int rate_;
   Progress& progress_;
@@ -79,13 +87,21 @@ int run_eval(const EvalOptions& o) {
       throw Error(
           fmt::format("{}: expected at least 2 samples, found {}", path.string(), codes.size()));
     }
+    const double context_s = std::max(0.0, o.score_from_s - o.from_s);
+    const auto first =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::llround(context_s * rate)));
+    if (first >= codes.size()) {
+      throw Error(fmt::format("{}: expected --score-from before its end at {:.3f} s, found {} s",
+                              path.string(), o.from_s + static_cast<double>(codes.size()) / rate,
+                              o.score_from_s));
+    }
     Progress progress(path.filename().string(), o.quiet || o.json);
-    SurpriseSink sink(codes, model->config().vocab_size, rate, progress);
+    SurpriseSink sink(codes, first, model->config().vocab_size, rate, progress);
     const auto start = std::chrono::steady_clock::now();
     engine->reset(*state);
     engine->prefill(*state, codes, &sink);
     wall += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const auto clip_terms = static_cast<double>(codes.size() - 1);
+    const auto clip_terms = static_cast<double>(codes.size() - first);
     const double clip_bits = sink.nats() / std::log(2.0) / clip_terms;
     const double clip_seconds = static_cast<double>(codes.size()) / rate;
     nats += sink.nats();
@@ -127,6 +143,9 @@ void add_eval(CLI::App& app, Run& run) {
       ->required();
   sub->add_option("--from", o->from_s, "begin here")->check(between(0, 86400, "s"));
   sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));
+  sub->add_option("--score-from", o->score_from_s,
+                  "judge only what comes from here on; what is before is context")
+      ->check(between(0, 86400, "s"));
   add_compute_options(*sub, o->compute);
   sub->add_flag("--quiet,-q", o->quiet, "no progress");
   sub->add_flag("--json", o->json, "one line of JSON");
@@ -134,7 +153,8 @@ void add_eval(CLI::App& app, Run& run) {
       "\nMean of -log2 p(code) over all codes of a clip but its first, each predicted from all "
       "before\n"
       "it, from a zero state; several clips are pooled. 8 is what knowing nothing costs.\n"
-      "\nExample:\n  mambo eval --audio held-out/*.wav --weights f32");
+      "\nExamples:\n  mambo eval --audio held-out/*.wav --weights f32\n"
+      "  mambo eval --audio clip.wav --from 20 --score-from 39 --to 40   after 19 s of context");
   sub->callback([&run, o] { run = [o] { return run_eval(*o); }; });
 }
 

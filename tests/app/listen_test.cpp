@@ -245,5 +245,30 @@ TEST(Eval, IsTheMeanSurpriseOfAllButTheFirstCode) {
   EXPECT_EQ(j.at("clips").at(1).at("path"), second.string());
 }
 
+TEST(Eval, WhatIsBeforeTheScoreIsContext) {
+  const Folder folder;
+  const auto clip = tone_clip(folder, 0.1);
+  const auto codes = encode(load_clip(clip, 16000).samples, Encoding::mulaw8);
+  const auto model = Model::load(small_model());
+  const std::span<const std::uint8_t> heard = std::span(codes).subspan(160, 1120);  // 10 to 80 ms
+  const auto logits = stepped_logits(*model, heard);
+  double nats = 0;
+  for (std::size_t t = 480; t < heard.size(); ++t) {  // from 40 ms on
+    const float* row = &logits[(t - 1) * 256];
+    double sum = 0;
+    for (int v = 0; v < 256; ++v) sum += std::exp(static_cast<double>(row[v]));
+    nats += std::log(sum) - row[heard[t]];
+  }
+  const auto j = mambo({"eval", "-m", small_model(), "-a", clip, "--weights", "f32", "--from",
+                        "0.01", "--to", "0.08", "--score-from", "0.04", "--json"})
+                     .json();
+  EXPECT_NEAR(j.at("bits_per_sample").get<double>(), nats / std::log(2.0) / 640, 1e-4);
+  const Outcome late = mambo({"eval", "-m", small_model(), "-a", clip, "--score-from", "0.1"});
+  EXPECT_EQ(late.code, 1);
+  EXPECT_NE(late.err.find("expected --score-from before its end at 0.100 s, found 0.1 s"),
+            std::string::npos)
+      << late.err;
+}
+
 }  // namespace
 }  // namespace mambo
