@@ -132,14 +132,14 @@ class Kernels(unittest.TestCase):
         ends = []
         for graph in (True, False):
             config = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=["s4d", "s6"]),
-                            TrainConfig(crop=512, batch=4, warmup=1))
+                            TrainConfig(crop=512, batch=4, warmup=1, foresight=0.3))
             machines = Machines("cuda")
             trainer = Trainer(config, machines, float32=False, graph=graph)
             draw = torch.Generator().manual_seed(2)
             for i in range(4):
                 codes = torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()
                 trainer.update([(codes, augment.misheard(codes, 4.0, i))], 0.1)
-            ends.append([p.detach().clone() for p in trainer.model.parameters()])
+            ends.append([p.detach().clone() for p in trainer.net.parameters()])
         self.assertTrue(all(torch.equal(a, b) for a, b in zip(*ends)))
 
 
@@ -153,7 +153,7 @@ class TwoGpus(unittest.TestCase):
             "m = Machines('cuda')\nends = []\n"
             "for graph in (True, False):\n"
             "    c = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=['s4d', 's6']),\n"
-            "               TrainConfig(crop=512, batch=8, warmup=1))\n"
+            "               TrainConfig(crop=512, batch=8, warmup=1, foresight=0.3))\n"
             "    t = Trainer(c, m, float32=True, graph=graph)\n"
             "    draw = torch.Generator().manual_seed(m.rank)\n"
             "    for _ in range(4):\n"
