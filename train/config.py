@@ -123,6 +123,9 @@ class TrainConfig:
             raise UserError(f"{where}: train.after_end: expected stop with train.whole, found {self.after_end}")
         if self.foresight and model.stride == 1:
             raise UserError(f"{where}: train.foresight: expected 0 for a model without pool, found {self.foresight}")
+        if self.foresight and self.crop < 2 * model.stride:
+            raise UserError(f"{where}: train.crop: expected {2 * model.stride} or more with train.foresight, "
+                            f"found {self.crop}")
         if self.batch % self.accumulate:
             raise UserError(f"{where}: train.batch: expected a multiple of accumulate ({self.accumulate}), "
                             f"found {self.batch}")

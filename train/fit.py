@@ -225,9 +225,13 @@ class Loop:
             codes = self.feeder.next().to(self.machines.device, non_blocking=True)
             # The variations, like the crops, depend on the update's number alone.
             seed = ((t.seed * 1000003 + self.trainer.step) * 64 + self.machines.rank) * 64 + i
-            codes = augment.vary(codes, t.crop + 1, self.config.model.encoding, t.gain_db, t.pitch_semitones,
-                                 torch.Generator().manual_seed(seed))
-            parts.append((codes, augment.misheard(codes, t.input_noise, seed)) if t.input_noise else (codes,))
+            start = 1 if t.whole else 0  # the code of silence before a whole file stays what it is
+            varied = augment.vary(codes[:, start:], t.crop + 1 - start, self.config.model.encoding, t.gain_db,
+                                  t.pitch_semitones, torch.Generator().manual_seed(seed))
+            codes = torch.cat([codes[:, :start], varied], 1) if start else varied
+            # Other chance than the variation's, or the highest crops would always be the noisiest; in the lower 32 bits,
+            # the only ones that a CPU's generator takes.
+            parts.append((codes, augment.misheard(codes, t.input_noise, seed ^ 0x5BD1E995)) if t.input_noise else (codes,))
         return parts
 
     def _line_is_due(self) -> bool:

@@ -3,8 +3,8 @@
 Which phoneme comes next, or when the next stroke falls, is next to nothing of a sample's bits: knowing a stroke's time
 saves some 7 bits, and a second of drums has eight strokes and costs 50,000 bits. So a network learns how things sound
 long before it learns what follows what. Here the innermost tier is asked for that at each of its steps: how loud will
-each of eight bands be in the samples that this step is handed on to, and 4 and 16 steps later. The head that answers is
-the trainer's alone, no part of the model.
+each of eight bands be 1, 4 and 16 steps later. The head that
+answers is the trainer's alone, no part of the model.
 """
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Foresight(nn.Module):
         self.head = nn.Linear(width, len(AHEAD) * self.spectrum.bands * LEVELS)
 
     def targets(self, codes):
-        """codes [B, L+1] -> levels [B, L/stride, bands]; those of row j + 1 belong to the samples that step j of the
-        innermost tier is handed on to: codes (j+1) stride + 1 to (j+2) stride."""
+        """codes [B, L+1] -> levels [B, L/stride, bands]; row j is of codes j stride + 1 to (j+1) stride. Step j of the
+        innermost tier has heard codes up to (j+1) stride - 1, so that row j + 1 is the first of which it knows nothing."""
         with torch.no_grad(), torch.autocast(codes.device.type, enabled=False):
             return self.spectrum(augment.expand(codes[:, 1:], self.encoding).unflatten(1, (-1, self.stride)))
 

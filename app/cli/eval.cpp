@@ -79,6 +79,7 @@ int run_eval(const EvalOptions& o) {
   double nats = 0;
   double terms = 0;
   double seconds = 0;
+  double judged = 0;
   double wall = 0;
   Json clips = Json::array();
   for (const auto& path : o.audio) {
@@ -107,9 +108,11 @@ int run_eval(const EvalOptions& o) {
     nats += sink.nats();
     terms += clip_terms;
     seconds += clip_seconds;
+    judged += clip_terms / rate;
     clips.push_back({{"path", path.string()},
                      {"bits_per_sample", clip_bits},
-                     {"seconds_of_audio", clip_seconds}});
+                     {"seconds_of_audio", clip_seconds},
+                     {"seconds_judged", clip_terms / rate}});
     progress.clear();
     if (!o.json)
       fmt::print("{:.4f} bits/sample  {:8.2f} s  {}\n", clip_bits, clip_seconds, path.string());
@@ -118,13 +121,15 @@ int run_eval(const EvalOptions& o) {
   if (o.json) {
     const Json j = {{"bits_per_sample", bits},
                     {"seconds_of_audio", seconds},
+                    {"seconds_judged", judged},
                     {"wall_seconds", wall},
                     {"real_time_factor", seconds / wall},
                     {"engine", engine->description()},
                     {"clips", clips}};
     fmt::print("{}\n", j.dump(-1, ' ', false, Json::error_handler_t::replace));
   } else {
-    fmt::print("{:.4f} bits/sample over {:.2f} s, {:.1f} x real time ({})\n", bits, seconds,
+    const std::string heard = o.score_from_s > 0 ? fmt::format(" of {:.2f} s heard", seconds) : "";
+    fmt::print("{:.4f} bits/sample over {:.2f} s{}, {:.1f} x real time ({})\n", bits, judged, heard,
                seconds / wall, engine->description());
   }
   return 0;
@@ -152,7 +157,8 @@ void add_eval(CLI::App& app, Run& run) {
   sub->footer(
       "\nMean of -log2 p(code) over all codes of a clip but its first, each predicted from all "
       "before\n"
-      "it, from a zero state; several clips are pooled. 8 is what knowing nothing costs.\n"
+      "it, from a zero state; several clips are pooled. 8 is what knowing nothing costs. With\n"
+      "--score-from over those from there on alone.\n"
       "\nExamples:\n  mambo eval --audio held-out/*.wav --weights f32\n"
       "  mambo eval --audio clip.wav --from 20 --score-from 39 --to 40   after 19 s of context");
   sub->callback([&run, o] { run = [o] { return run_eval(*o); }; });

@@ -263,6 +263,8 @@ TEST(Eval, WhatIsBeforeTheScoreIsContext) {
                         "0.01", "--to", "0.08", "--score-from", "0.04", "--json"})
                      .json();
   EXPECT_NEAR(j.at("bits_per_sample").get<double>(), nats / std::log(2.0) / 640, 1e-4);
+  EXPECT_NEAR(j.at("seconds_judged").get<double>(), 0.04, 1e-6);
+  EXPECT_NEAR(j.at("seconds_of_audio").get<double>(), 0.07, 1e-6);
   const Outcome late = mambo({"eval", "-m", small_model(), "-a", clip, "--score-from", "0.1"});
   EXPECT_EQ(late.code, 1);
   EXPECT_NE(late.err.find("expected --score-from before its end at 0.100 s, found 0.1 s"),

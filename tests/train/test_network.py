@@ -104,10 +104,14 @@ class Model(unittest.TestCase):
             want = F.cross_entropy(net(heard[:, :-1]).flatten(0, 1), codes[:, 1:].flatten())
             self.assertAlmostEqual(float(loss(codes, heard)[1]), float(want), delta=1e-12)
             self.assertEqual(float(loss(codes, codes)[1]), float(net.loss(codes)))
+            ahead = foresight.Foresight(16, 4, "mulaw8").double()
+            whole, said = trainer._Loss(net, ahead, 0.5)(codes, heard)
+            self.assertAlmostEqual(float(whole - said), 0.5 * float(ahead(net.with_center(heard[:, :-1])[1], codes)),
+                                   delta=1e-12, msg="what is foretold is what is said")
 
 
 class Foresight(unittest.TestCase):
-    def test_it_is_asked_for_the_samples_that_a_step_is_handed_on_to(self):
+    def test_it_is_asked_for_what_a_step_has_not_heard(self):
         """Whatever the network could know of them from their own codes would be no foresight."""
         c = config.ModelConfig(d_model=8, pool=[4, 2], layers=[1, 1, 1], mixer=["s6", "s6", "s6"], d_state=4)
         net = Network(c).double()
@@ -120,7 +124,6 @@ class Foresight(unittest.TestCase):
         self.assertEqual(a.shape, (1, 8, 4))
         self.assertEqual(((a != b).any(2)[0]).nonzero().flatten().tolist(), [3])
         self.assertEqual(int(b[0, 3].argmax()), 3, "a square wave of half the rate")
-        # logits[t] is of code t+1: step 2 must reach the logits of codes 25 to 32, and none before.
         embedded = net.embed.weight.data
         changed = codes.clone()
         changed[0, 23] ^= 1  # the last code that step 2 hears
@@ -129,6 +132,17 @@ class Foresight(unittest.TestCase):
             x, y = net.with_center(codes[:, :-1])[1], net.with_center(heard[:, :-1])[1]
             first = int((x != y).any(2)[0].nonzero()[0])
             self.assertEqual(name, f"step {first}")
+
+        def disturb(module, inputs, x):
+            x = x.clone()
+            x[:, 2] += 1
+            return x
+
+        before = net(codes[:, :-1])
+        with net.center[-1].register_forward_hook(disturb):
+            after = net(codes[:, :-1])
+        # Handed on from tier to tier, each to its next group: to code 29, the first that step 2 has a say in.
+        self.assertEqual(int((before != after).any(2)[0].nonzero()[0]), 28)
 
     def test_levels_are_those_of_bands(self):
         spectrum = foresight.Spectrum(64)

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import unittest
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import torch
 
 from support import ROOT, TINY, InFolder, quiet, ranks, run_ranks, tone, write_wave  # first: it makes train importable
 
-from train import audio, checkpoint, config, evaluate, export, machines, tensors, trainer
+from train import audio, checkpoint, config, evaluate, export, fit, machines, tensors, trainer
 
 
 class Fit(InFolder):
@@ -164,6 +165,46 @@ class Fit(InFolder):
                    "assert own == [x.data_ptr() for x in t]\nprint(t[0].tolist(), t[1].tolist(), t[2].tolist())\n")
         for said in run_ranks(self, program):
             self.assertEqual(said.splitlines()[-1], "[[1.5, 3.0], [4.5, 6.0]] 4.5 []")
+
+    def test_parts_vary_and_are_misheard(self):
+        """By the update's number alone; the silence before a whole file stays; noise and pitch by different chance."""
+        codes = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (6, 200), dtype=np.uint8))
+        codes[:, 0] = 128
+
+        def parts(step, **more):
+            t = config.TrainConfig(crop=64, batch=6, whole=True, **more)
+            loop = SimpleNamespace(config=config.Config(config.ModelConfig(), t),
+                                   feeder=SimpleNamespace(next=lambda: codes), machines=machines.Machines("cpu"),
+                                   trainer=SimpleNamespace(step=step))
+            return fit.Loop._batch(loop)[0]
+
+        self.assertEqual(len(parts(1)), 1)
+        said, heard = parts(1, input_noise=4.0, pitch_semitones=2.0)
+        self.assertEqual((said.shape, heard.shape), ((6, 65), (6, 65)))
+        self.assertEqual(said[:, 0].tolist(), [128] * 6)
+        self.assertFalse(torch.equal(said, heard))
+        self.assertTrue(torch.equal(heard, parts(1, input_noise=4.0, pitch_semitones=2.0)[1]))
+        plain = torch.full((400, 200), 128, dtype=torch.uint8)
+        codes = plain
+        other = parts(2, input_noise=4.0)[1]
+        self.assertFalse(torch.equal(other, parts(3, input_noise=4.0)[1]))
+        noise = (other.float() - 128).std(1)
+        seed = ((1 * 1000003 + 2) * 64) * 64
+        pitch = torch.rand(400, 1, generator=torch.Generator().manual_seed(seed))[:, 0]
+        self.assertLess(abs(float(torch.corrcoef(torch.stack([noise, pitch]))[0, 1])), 0.3)
+
+    def test_the_head_of_foresight_learns(self):
+        t = config.TrainConfig(crop=64, batch=2, lr=0.01, warmup=0, foresight=0.3)
+        made = trainer.Trainer(config.Config(config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"]), t),
+                               machines.Machines("cpu"), True)
+        before = made.foresight.head.weight.detach().clone()
+        norms = []
+        for _ in range(2):
+            norms.append(made.update([(torch.randint(0, 256, (2, 65), dtype=torch.uint8),)], 0.0)[1])
+        self.assertFalse(torch.equal(before, made.foresight.head.weight))
+        for broken, expected in (({"pool": [], "layers": [1]}, "without pool"), ({"pool": [32, 2]}, "expected 128 or more")):
+            with self.assertRaisesRegex(config.UserError, expected):
+                config.parse({"model": broken, "train": {"crop": 64, "foresight": 0.3}}, "c.json")
 
     def test_an_update_by_hand(self):
         """The average follows as it should, norms and decays are not decayed."""
