@@ -123,7 +123,8 @@ class Trainer:
         return loss
 
     def update(self, parts: list[tuple[torch.Tensor, ...]], progress: float):
-        """One update from parts of (crops [count, L+1]) or (crops, what is heard of them). Gives (nats a code, norm of the gradient), on the device."""
+        """One update from parts of (crops [count, L+1]) or (crops, what is heard of them). Gives (nats a code, norm of
+        the gradient), on the device."""
         t = self.config.train
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(t, self.step, progress)
