@@ -1,7 +1,7 @@
 """A second loss that trains the innermost tier to know what comes and when.
 
 Which phoneme comes next, or when the next stroke falls, is next to nothing of a sample's bits: knowing a stroke's time
-saves some 7 bits, and a second of drums has eight strokes and costs 50,000 bits. So a network learns how things sound
+saves some 7 bits, and a second of drums has some eight strokes and costs 56,000 bits. So a network learns how things sound
 long before it learns what follows what. Here the innermost tier is asked for that at each of its steps: how loud will
 each of eight bands be 1, 4 and 16 steps later. The head that
 answers is the trainer's alone, no part of the model.

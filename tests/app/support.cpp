@@ -158,6 +158,11 @@ void copy_with_about(const std::string& model, const fs::path& path, const nlohm
 }
 
 std::string small_model() { return golden("rand-unet-p4.safetensors"); }
+void expect_one_line(const std::string& err) {
+  EXPECT_EQ(std::count(err.begin(), err.end(), '\n'), 1) << err;
+  EXPECT_EQ(err.rfind("mambo: ", 0), 0U) << err;
+}
+
 std::string piano_model() { return MAMBO_ASSETS "/models/piano-lab.safetensors"; }
 
 }  // namespace mambo::testing

@@ -63,6 +63,9 @@ struct Outcome {
 };
 // Runs the program; a word a string. setup: shell commands before it ("ulimit -f 64").
 Outcome mambo(const std::vector<std::string>& words, const std::string& setup = "");
+
+// What a failure prints: one line that begins with the program's name.
+void expect_one_line(const std::string& err);
 // Starts it and does not wait.
 pid_t start_mambo(const std::vector<std::string>& words, const fs::path& out, const fs::path& err,
                   const std::string& setup = "");
