@@ -74,9 +74,7 @@ struct Kit {
 
 class CudaState final : public State {
  public:
-  explicit CudaState(std::size_t floats) : memory(floats) {
-    MAMBO_CUDA(cudaMemset(memory.data(), 0, memory.bytes()));
-  }
+  explicit CudaState(std::size_t floats) : memory(floats) { memory.zero(); }
   std::uint64_t position() const override { return at; }
   DeviceBuffer<float> memory;
   std::uint64_t at = 0;
@@ -478,7 +476,7 @@ class CudaEngine final : public Engine {
       b.device_args = DeviceBuffer<StreamArgs>(slots);
       b.codes = PinnedBuffer<std::uint8_t>(slots * kMaxSteps);
       b.device_codes = DeviceBuffer<std::uint8_t>(slots * kMaxSteps);
-      MAMBO_CUDA(cudaMemset(b.device_codes.data(), 0, b.device_codes.bytes()));
+      b.device_codes.zero();
     }
     while (b.idle.size() < static_cast<std::size_t>(kTogether - 1))
       b.idle.push_back(std::make_unique<CudaState>(state_plan_.size));

@@ -36,7 +36,7 @@ struct Layout {
   std::uint32_t bars, layers, tiers, cursors,
       states;          // mbarriers; tables; pointers to the streams' states
   std::uint32_t args;  // of the CTA's streams: host memory is far away
-  std::uint32_t x, xq, u, y, dbc, uf, zf, part, logits, codes;
+  std::uint32_t x, xq, u, y, dbc, dbc_next, uf, zf, part, logits, codes;
   std::uint32_t group[kMaxTiers], up[kMaxTiers];  // copies of the state's; kNowhere: used in place
   std::uint32_t inbox;                            // a chain's inner group: [2][pool][wp] of tier 0
   std::uint32_t total;

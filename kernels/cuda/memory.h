@@ -21,8 +21,9 @@ class DeviceBuffer {
     if (n > 0) MAMBO_CUDA(cudaMalloc(reinterpret_cast<void**>(&data_), n * sizeof(T)));
   }
   explicit DeviceBuffer(std::span<const T> host) : DeviceBuffer(host.size()) {
-    if (!host.empty())
-      MAMBO_CUDA(cudaMemcpy(data_, host.data(), host.size_bytes(), cudaMemcpyHostToDevice));
+    if (host.empty()) return;
+    MAMBO_CUDA(cudaMemcpy(data_, host.data(), host.size_bytes(), cudaMemcpyHostToDevice));
+    arrived();
   }
   explicit DeviceBuffer(const std::vector<T>& host) : DeviceBuffer(std::span<const T>(host)) {}
   ~DeviceBuffer() {
@@ -38,11 +39,22 @@ class DeviceBuffer {
   DeviceBuffer(const DeviceBuffer&) = delete;
   DeviceBuffer& operator=(const DeviceBuffer&) = delete;
 
+  // Zeros all of it; they are there when this returns.
+  void zero() const {
+    MAMBO_CUDA(cudaMemset(data_, 0, bytes()));
+    arrived();
+  }
+
   T* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::size_t bytes() const { return size_ * sizeof(T); }
 
  private:
+  // cudaMemset, and cudaMemcpy from memory that is not pinned, may return before the device has
+  // done its part, and our streams do not wait for the default one (cudaStreamNonBlocking). Where
+  // other programs use the GPU too, what comes late would overwrite what a stream wrote meanwhile.
+  static void arrived() { MAMBO_CUDA(cudaStreamSynchronize(nullptr)); }
+
   T* data_ = nullptr;
   std::size_t size_ = 0;
 };

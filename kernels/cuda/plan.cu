@@ -88,6 +88,7 @@ struct StepPlan::Builder {
     o.u = take(W * ns * static_cast<std::size_t>(o.act_stride));
     o.y = take(W * ns * static_cast<std::size_t>(o.act_stride));
     o.dbc = take(sizeof(float) * ns * static_cast<std::size_t>(xp));
+    o.dbc_next = streams == 1 ? take(sizeof(float) * static_cast<std::size_t>(xp)) : o.dbc;
     o.uf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.zf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.part = take(sizeof(float) * 16 * kSharedWarps);

@@ -82,6 +82,7 @@ struct Player {
     k.x = at<float>(o.x);
     k.xq = at<float>(o.xq);
     k.dbc = at<float>(o.dbc);
+    k.dbc_next = at<float>(o.dbc_next);
     k.uf = at<float>(o.uf);
     k.zf = at<float>(o.zf);
     k.logits = at<float>(o.logits);

@@ -31,7 +31,7 @@ struct Prefill::Impl {
   void warm_up() {
     constexpr std::size_t kSamples = 32768;
     const DeviceBuffer<float> state(plan.size);
-    MAMBO_CUDA(cudaMemset(state.data(), 0, state.bytes()));
+    state.zero();
     run(*idle.front(), state.data(), 0, std::vector<std::uint8_t>(kSamples), nullptr, nullptr);
     idle.front()->scratch = {};
   }

@@ -81,7 +81,7 @@ struct Worker {
   const LayerRun<W>* layers;
   const TierRun<W>* tiers;
   float* const* states;
-  float *x, *xq, *dbc, *uf, *zf, *logits;
+  float *x, *xq, *dbc, *dbc_next, *uf, *zf, *logits;
   W *u, *y;
   int x_stride, act_stride, dbc_stride, own_stride;
   int K, np, vocab, vp;
@@ -129,6 +129,14 @@ struct Worker {
     x_proj(l);
     scan(l, row);
     out_proj(l);
+    // The next block's delta, B and C go elsewhere: another CTA of the group may write them here
+    // while this one's slower warps still read, and what tells it that they are done with this
+    // place is then not y alone but also the barrier of the block between.
+    if constexpr (NS == 1 && Comm::kShared) {
+      float* const last = dbc;
+      dbc = dbc_next;
+      dbc_next = last;
+    }
   }
 
   __device__ void in_proj(const LayerRun<W>& l, std::uint32_t slot) {
