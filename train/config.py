@@ -119,8 +119,8 @@ class TrainConfig:
                             f"found {self.crop}")
         if self.after_end not in ("stop", "next", "again"):
             raise UserError(f"{where}: train.after_end: expected stop, next or again, found {self.after_end}")
-        if self.whole and self.after_end != "stop":
-            raise UserError(f"{where}: train.after_end: expected stop with train.whole, found {self.after_end}")
+        if self.whole and self.after_end == "again":
+            raise UserError(f"{where}: train.after_end: expected stop or next with train.whole, found again")
         if self.foresight and model.stride == 1:
             raise UserError(f"{where}: train.foresight: expected 0 for a model without pool, found {self.foresight}")
         if self.foresight and self.crop < 2 * model.stride:

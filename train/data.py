@@ -203,11 +203,8 @@ class Crops:
         out = np.full((count, self.length), SILENCE, np.uint8)
         for row, piece, place in zip(out, np.searchsorted(self.edges, places, side="right"), places):
             start = place - (self.edges[piece] - self.room[piece])
-            if self.whole:
-                self._fill(row[1:], piece, 0)
-                continue
-            filled = self._fill(row, piece, start)
-            while filled < self.length:  # never with "stop": there was room
+            filled = 1 + self._fill(row[1:], piece, 0) if self.whole else self._fill(row, piece, start)
+            while filled < self.length and self.after_end != "stop":  # else silence stays, or there was room
                 piece = chance.integers(0, len(self.size)) if self.after_end == "next" else piece
                 filled += self._fill(row[filled:], piece, 0)
         return out

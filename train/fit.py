@@ -41,7 +41,8 @@ def parse_arguments(argv=None):
     p.add_argument("--stop-after", type=float, metavar="M", help="stop cleanly after M minutes of this part; resume later")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                    help="change one key of the config, e.g. train.lr=1e-3 or model.layers=[2,2,2]; may be given again")
-    p.add_argument("--init", metavar="FILE", help="begin with the weights (EMA) of another run's checkpoint")
+    p.add_argument("--init", metavar="FILE", help="begin with the weights of a model file (.safetensors) or of another "
+                   "run's checkpoint (its EMA), of the same tiers and widths")
     p.add_argument("--fresh", action="store_true", help="begin anew: the run's checkpoint there is overwritten")
     p.add_argument("--cache", metavar="DIR", help="where the encoded audio is kept (default: RUN/data)")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
@@ -73,7 +74,8 @@ def held_out_batches(corpus, t: configs.TrainConfig, machines: Machines, per_par
     """The same crops each time and for any number of processes, shared among them."""
     if t.held_out <= 0 or not corpus.side(True):
         return []
-    after = "again" if t.after_end == "again" else "stop"  # what follows a file by chance says nothing of a model
+    # Else what follows a file by chance, and says nothing of a model, would count.
+    after = t.after_end if t.whole or t.after_end == "again" else "stop"
     crops = torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole, after).batch(0, 0, t.eval_crops))
     # Equal shares, so that the mean of the means is the mean; a rest goes round once more.
     each = -(-t.eval_crops // machines.count)
@@ -137,7 +139,7 @@ def train(args) -> int:
             trainer.best = math.inf
             (run / "best.pt").unlink(missing_ok=True)
     elif args.init:
-        trainer.start_from(checkpoint.load(Path(args.init)), args.init)
+        trainer.start_from(Path(args.init))
     trainer.key = corpus.key
     report = Report(run, args.quiet) if machines.first else None
     if report:

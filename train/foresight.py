@@ -3,8 +3,7 @@
 Which phoneme comes next, or when the next stroke falls, is next to nothing of a sample's bits: knowing a stroke's time
 saves some 7 bits, and a second of drums has some eight strokes and costs 56,000 bits. So a network learns how things sound
 long before it learns what follows what. Here the innermost tier is asked for that at each of its steps: how loud will
-each of eight bands be 1, 4 and 16 steps later. The head that
-answers is the trainer's alone, no part of the model.
+each of eight bands be 1, 4, 16 and 64 steps later. The head that answers is the trainer's alone, no part of the model.
 """
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from torch import nn
 from . import augment
 
 BANDS = 8           # at most: a band has at least one line of the spectrum of a step's samples
-AHEAD = (1, 4, 16)  # steps
+AHEAD = (1, 4, 16, 64)  # steps
 LEVELS, STEP_DB, LEAST_DB = 16, 4.5, -81.0
 
 

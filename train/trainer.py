@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 from pathlib import Path
 
 import torch
 
-from . import config as configs
+from . import config as configs, native
 from .config import UserError
 from .foresight import Foresight
 from .machines import Machines
@@ -159,12 +160,15 @@ class Trainer:
                     samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key,
                     audio=[str(a) for a in audio], torch=str(torch.__version__))
 
-    def start_from(self, saved: dict, path: str) -> None:
-        """The averaged weights of another run of the same model."""
-        if saved["config"]["model"] | {"name": ""} != self.config.as_json()["model"] | {"name": ""}:
-            raise UserError(f"--init {path}: its model has other tiers, widths, states or mixers than the config's")
-        self.model.load_state_dict(saved["ema"])
-        self.ema.load_state_dict(saved["ema"])
+    def start_from(self, path: Path) -> None:
+        """The averaged weights of another run of the same model, or of a model file; `about` tells whose."""
+        model, weights, origin = native.read(path)
+        theirs, ours = (dataclasses.asdict(m) | {"name": ""} for m in (model, self.config.model))
+        if other := [f"{k} {theirs[k]}, expected {v}" for k, v in ours.items() if theirs[k] != v]:
+            raise UserError(f"--init {path}: its model is another than the config's: {'; '.join(other)}")
+        self.model.load_state_dict(weights)
+        self.ema.load_state_dict(weights)
+        self.config.about["started_from"] = origin
 
     def resume(self, saved: dict, path: Path) -> None:
         if saved["config"]["model"] != self.config.as_json()["model"]:
@@ -182,6 +186,8 @@ class Trainer:
         self.optimiser.load_state_dict(saved["optimiser"])
         for group, ours in zip(self.optimiser.param_groups, groups):  # the config's, not the checkpoint's
             group.update(ours)
+        if "started_from" in (about := saved["config"]["about"]):
+            self.config.about.setdefault("started_from", about["started_from"])
         self.step, self.seconds, self.samples, self.best, self.key = (
             saved[k] for k in ("step", "seconds", "samples", "best", "key"))
         self.held_out = tuple(saved["held_out"])

@@ -87,6 +87,18 @@ class Data(InFolder):
             codes = corpus.codes[p.begin:p.begin + min(400, p.length)]
             expected.append(bytes(np.concatenate([[128], codes, np.full(400 - len(codes), 128)]).astype(np.uint8)))
         self.assertEqual({bytes(r) for r in rows}, set(expected))
+        # next: whole files one after the other, from the first sample on.
+        files = [bytes(corpus.codes[p.begin:p.begin + p.length]) for p in corpus.side(False)]
+        follows = set()
+        for row in data.Crops(corpus, False, 2001, 1, whole=True, after_end="next").batch(0, 0, 40):
+            rest, order = bytes(row[1:]), []
+            self.assertEqual(row[0], 128)
+            while any(len(rest) >= len(f) and rest.startswith(f) for f in files):
+                order.append(next(i for i, f in enumerate(files) if rest.startswith(f)))
+                rest = rest[len(files[order[-1]]):]
+            self.assertTrue(any(f.startswith(rest) for f in files))
+            follows |= set(zip(order, order[1:]))
+        self.assertEqual(follows, {(0, 0), (0, 1), (1, 0), (1, 1)})
 
     def test_after_the_end_of_a_file(self):
         """stop: within files; again: round and round one; next: on with the beginning of any."""
@@ -174,8 +186,9 @@ class Data(InFolder):
                                  ("nonsense", "expected model.KEY=VALUE"), ("train.steps=0", "train.steps: expected 1 or more"),
                                  ("train.batch=0", "train.batch: expected 1"), ("train.seed=-1", "train.seed: expected 0"),
                                  ('model.layers=["a","b"]', "model.layers: expected integers"),
-                                 ("train.accumulate=0", "train.accumulate: expected 1")):
-            code, said = self.fit("--set", change)
+                                 ("train.accumulate=0", "train.accumulate: expected 1"),
+                                 ("train.after_end=again", "expected stop or next with train.whole, found again")):
+            code, said = self.fit("--set", change, *(["--set", "train.whole=true"] if "again" in change else []))
             self.assertEqual(code, 2, change)
             self.assertIn(expected, said)
         code, said = quiet(fit.main, ["--audio", "x", "--config", "nowhere.json", "-o", "y"])

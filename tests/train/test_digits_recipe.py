@@ -81,6 +81,17 @@ class Recipe(unittest.TestCase):
                     still += heard[-1] - heard[0] < samples
                 self.assertEqual(still == len(done), clean)
 
+    def test_early_words_begin_early(self):
+        with tempfile.TemporaryDirectory() as folder:
+            speakers = digits_voices.cast(6, 0, np.random.default_rng(1), list(digits_voices.VOICES[:2]))
+            for early in (False, True):
+                out = Path(folder) / f"early-{early}"
+                wav.new_folder(out)
+                done, _ = digits.make(digits.plan(speakers, 60, 1, out, Path(folder), True, early), hum, 1)
+                begin = [np.flatnonzero(wav.read(clip.out)[0])[0] for clip, _, _ in done]
+                self.assertEqual(max(begin) < digits_placing.EARLY + 200, early)
+                self.assertGreater(np.ptp(begin), digits_placing.EARLY / 2)
+
     def test_at_most_half_is_espeak(self):
         cast = digits_voices.cast(200, 0.12, np.random.default_rng(1), list(digits_voices.VOICES))
         self.assertLessEqual(sum(s.voice.tool == "espeak-ng" for s in cast), 100)
@@ -97,9 +108,10 @@ class Recipe(unittest.TestCase):
     def test_real_voices(self):
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "set"
-            self.assertEqual(digits.main(["-o", str(out), "--clips", "40", "--takes", "2", "--clean", "--jobs", "1"]), 0)
+            self.assertEqual(digits.main(["-o", str(out), "--clips", "40", "--takes", "2", "--clean", "--early",
+                                          "--jobs", "1"]), 0)
             report = json.loads((out / "dataset.json").read_text())
-            self.assertIn("--takes 2 --clean", report["command"])
+            self.assertIn("--takes 2 --clean --early", report["command"])
             files = list(out.glob("*/*.wav"))
             self.assertEqual(len(files) + len(report["dropped"]), 40)
             self.assertEqual({len(wav.read(f)[0]) for f in files}, {16000})

@@ -41,6 +41,8 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--takes", type=int, default=3, metavar="N", help="of each digit by each speaker (3): more "
                         "takes, fewer speakers")
     parser.add_argument("--clean", action="store_true", help="no noise floors and no rooms: silence around the word")
+    parser.add_argument("--early", action="store_true", help="each word begins in the first tenth of its second, not "
+                        "anywhere in it")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
     args = parser.parse_args(words)
@@ -61,13 +63,15 @@ class Clip:
     seed: tuple[int, ...]
     out: Path
     raw: Path
+    latest: int = placing.CLIP  # where the word begins at the latest, samples
 
     def request(self) -> Request:
         # The formants are moved by reading faster or slower, which must not change how long the word is.
         return Request(self.speaker, self.word, self.pitch, self.stretch * self.speaker.ratio, self.raw)
 
 
-def plan(speakers: list[Speaker], clips: int, seed: int, out: Path, scratch: Path, clean: bool = False) -> list[Clip]:
+def plan(speakers: list[Speaker], clips: int, seed: int, out: Path, scratch: Path, clean: bool = False,
+         early: bool = False) -> list[Clip]:
     """Every speaker says every digit as often as the next one; the last takes are left out where clips are up."""
     colours = [placing.random_colour(np.random.default_rng([seed, 1, i])) for i in range(len(speakers))]
     if clean:
@@ -83,7 +87,8 @@ def plan(speakers: list[Speaker], clips: int, seed: int, out: Path, scratch: Pat
                 planned.append(Clip(
                     speaker, colours[s], word, take, speaker.pitch * float(np.exp(rng.uniform(-0.08, 0.08))),
                     speaker.stretch * float(np.exp(rng.uniform(-0.14, 0.14))), key,
-                    out / part / f"{word}-{speaker.name}-{take + 1:02d}.wav", scratch / f"{len(planned)}.wav"))
+                    out / part / f"{word}-{speaker.name}-{take + 1:02d}.wav", scratch / f"{len(planned)}.wav",
+                    placing.EARLY if early else placing.CLIP))
     return planned[:clips]
 
 
@@ -96,7 +101,7 @@ def finish(clip: Clip) -> tuple[int, float]:
     word = placing.voice_to_word(x, rate, clip.speaker.ratio, rng)
     if not placing.SHORTEST <= len(word) <= placing.LONGEST:
         return len(word), 0.0
-    samples, start = placing.place(word, clip.colour, rng)
+    samples, start = placing.place(word, clip.colour, rng, clip.latest)
     wav.write(clip.out, samples)
     return len(word), wav.rms_db(samples[start:start + len(word)])
 
@@ -134,7 +139,7 @@ def describe(done: list[tuple[Clip, int, float]], dropped: list[Clip], args: arg
         "what": "spoken digits, one second a clip, 16 kHz mono, 16 bits; synthesised",
         "made": datetime.date.today().isoformat(), "recipe": f"train.recipes.digits {VERSION}",
         "command": f"python -m train.recipes.digits -o OUT --clips {args.clips} --held-out {args.held_out} "
-                   f"--takes {args.takes}{' --clean' if args.clean else ''} --seed {args.seed}",
+                   f"--takes {args.takes}{' --clean' if args.clean else ''}{' --early' if args.early else ''} --seed {args.seed}",
         "tools": voices.versions(),
         "voices": {v.name: {"tool": v.tool, "debian package": v.package, "voice": v.about, "licence": v.licence,
                             "speakers": len({c.speaker.name for c, _, _ in done if c.speaker.voice == v}),
@@ -162,7 +167,7 @@ def main(words: list[str] | None = None) -> int:
         count = max(10, round(args.clips / (args.takes * len(WORDS))))
         speakers = voices.cast(count, args.held_out, np.random.default_rng([args.seed, 0]), used)
         with tempfile.TemporaryDirectory(prefix="digits-") as scratch:
-            planned = plan(speakers, args.clips, args.seed, args.out, Path(scratch), args.clean)
+            planned = plan(speakers, args.clips, args.seed, args.out, Path(scratch), args.clean, args.early)
             print(f"{len(planned)} clips of {len(speakers)} speakers", flush=True)
             done, dropped = make(planned, voices.synthesise, args.jobs)
         report = describe(done, dropped, args, used, absent)

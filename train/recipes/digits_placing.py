@@ -9,6 +9,7 @@ from .wav import RATE, gain, rms_db
 
 CLIP = RATE                      # one second
 LONGEST = int(0.93 * CLIP)       # a longer word leaves no room to move it about
+EARLY = CLIP // 10               # where a word begins at the latest, if asked for
 SHORTEST = int(0.10 * CLIP)      # less than this is a synthesiser that failed
 TAPS = 16                        # each side of the interpolating sinc
 
@@ -121,11 +122,11 @@ def background(samples: int, rng: np.random.Generator) -> np.ndarray:
     return noise * gain(rng.uniform(-74, -56) - rms_db(noise))
 
 
-def place(word: np.ndarray, colour: Colour, rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """-> (one second with the word somewhere in it, where it begins)"""
+def place(word: np.ndarray, colour: Colour, rng: np.random.Generator, latest: int = CLIP) -> tuple[np.ndarray, int]:
+    """-> (one second with the word somewhere in it, where it begins: at `latest` at the latest)"""
     if not SHORTEST <= len(word) <= LONGEST:
         raise ValueError(f"a word of {len(word)} samples does not go into a clip")
-    start = int(rng.integers(0, CLIP - len(word) + 1))
+    start = int(rng.integers(0, min(latest, CLIP - len(word)) + 1))
     dry = equalise(word, colour, rng)
     level = gain(rng.uniform(-26, -16) - rms_db(dry))
     wet = reverberate(dry * level, colour)[:CLIP - start]

@@ -1,0 +1,72 @@
+"""Runs that begin with weights that are there: a model file, or another run's checkpoint."""
+import json
+import unittest
+
+import torch
+
+from support import InFolder, quiet  # first: it makes train importable
+
+from train import checkpoint, export, tensors
+
+
+class Init(InFolder):
+    def setUp(self):
+        super().setUp()
+        self.tones()
+        code, said = self.fit("--set", "train.steps=8", run="first")
+        self.assertEqual(code, 0, said)
+        self.first = self.dir / "first" / "last.pt"
+        self.model = self.dir / "first.safetensors"
+        self.export("first", self.model)
+
+    def export(self, run, to):
+        code, said = quiet(export.main, [str(self.dir / run), "--last", "-o", str(to), "--storage", "f32"])
+        self.assertEqual(code, 0, said)
+
+    def refused(self, said_of_it, *more):
+        code, said = self.fit("--set", "train.steps=1", *more, run="refused")
+        self.assertEqual(code, 2, said)
+        self.assertIn(said_of_it, said)
+        self.assertEqual(len(said.strip().splitlines()), 1, said)
+
+    def test_begins_with_the_weights_and_says_whose(self):
+        """Without a learning rate the run ends with what it began with; where that comes from outlives a resume."""
+        old, _ = tensors.read(self.model)
+        for run, start in (("from-model", self.model), ("from-run", self.first)):
+            still = ["--set", "train.lr=0", "--init", str(start)]
+            self.assertEqual(self.fit("--set", "train.steps=1", *still, run=run)[0], 0)
+            self.assertEqual(self.fit("--set", "train.steps=2", *still, run=run)[0], 0)  # resumed: --init is over
+            out = self.dir / f"{run}.safetensors"
+            self.export(run, out)
+            new, metadata = tensors.read(out)
+            self.assertTrue(all(torch.equal(new[n], old[n]) for n in old), run)
+            about = json.loads(metadata["mambo.config"])["about"]
+            self.assertEqual(about["updates"], 2)
+            self.assertEqual({k: about["started_from"][k] for k in ("name", "updates", "crop", "batch")},
+                             {"name": "piano", "updates": 8, "crop": 256, "batch": 4})
+            self.assertEqual(about["started_from"]["samples_heard"], 8 * 4 * 256)
+        # A chain of runs is told in full.
+        self.assertEqual(self.fit("--set", "train.steps=1", "--init", str(out), run="third")[0], 0)
+        kept = checkpoint.load(self.dir / "third" / "last.pt")["config"]["about"]["started_from"]
+        self.assertEqual(kept["started_from"]["updates"], 8)
+
+    def test_says_what_does_not_fit(self):
+        self.refused("expected", "--init", str(self.model), "--set", "model.d_state=8")
+        self.refused("d_state 4, expected 8", "--init", str(self.model), "--set", "model.d_state=8")
+        self.refused("mixer ['s6', 's6'], expected ['s4d', 's6']", "--init", str(self.first),
+                     "--set", 'model.mixer=["s4d","s6"]')
+        self.refused("no such model file", "--init", str(self.dir / "none.safetensors"))
+        self.refused("no such checkpoint", "--init", str(self.dir / "none.pt"))
+        broken = self.dir / "broken.safetensors"
+        broken.write_bytes(b"not tensors at all")
+        self.refused("expected a safetensors file", "--init", str(broken))
+        state, metadata = tensors.read(self.model)
+        tensors.write(broken, state, {})
+        self.refused("without its mambo.config", "--init", str(broken))
+        del state["head.bias"]
+        tensors.write(broken, state, metadata)
+        self.refused("head.bias: expected a tensor [256], found none", "--init", str(broken))
+
+
+if __name__ == "__main__":
+    unittest.main()
