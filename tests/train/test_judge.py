@@ -64,6 +64,24 @@ class Sound(unittest.TestCase):
         self.assertAlmostEqual(sound.flatness(np.random.default_rng(1).standard_normal(48000)), 0.56, delta=0.03)
         self.assertLess(sound.flatness(np.sin(np.arange(48000) * 0.1)), 0.01)
 
+    def test_drones(self):
+        """What stays as it is for two seconds and more, and is heard; at any rate."""
+        chance = np.random.default_rng(1)
+        for rate in (16000, 44100):
+            t = np.arange(8 * rate) / rate
+            hum = 0.1 * sum(np.sin(2 * np.pi * 300 * k * t + k) / k for k in range(1, 12))
+            hum += 1e-3 * chance.standard_normal(len(t))
+            self.assertGreater(sound.drone(hum, rate), 0.9)
+            self.assertEqual(sound.drone(hum * 1e-4, rate), 0, "too soft to be heard")
+            self.assertEqual(sound.drone(np.zeros(len(t)), rate), 0)
+            notes = hum * np.exp(-6 * (t % 0.5))  # struck twice a second
+            self.assertEqual(sound.drone(notes, rate), 0)
+            half = np.where(t < 4, hum, notes)
+            self.assertAlmostEqual(sound.drone(half, rate), 0.5, delta=0.08)
+            short = np.where(t < 1.6, hum, notes)
+            self.assertEqual(sound.drone(short, rate), 0, "shorter than two seconds")
+            self.assertEqual(sound.drone(hum[:rate // 10], rate), 0)
+
     def test_tempo_ratio_knows_octaves(self):
         self.assertAlmostEqual(sound.tempo_ratio(60, 120), 0)
         self.assertAlmostEqual(sound.tempo_ratio(100, 110), 0.1)

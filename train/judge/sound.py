@@ -1,4 +1,5 @@
-"""Tells of rendered WAV files whether they stay music: loudness and flatness over time, silence, noise, tempo.
+"""Tells of rendered WAV files whether they stay music: loudness and flatness over time, silence, noise, drones,
+tempo.
 
     python -m train.judge.sound RENDERED [--reference DIR] [--seed-seconds S] [--json]
 
@@ -21,6 +22,8 @@ END = 3.0            # seconds at the end that decide between music, silence and
 SILENT = -60.0       # dBFS RMS
 FLAT = 0.35          # spectral flatness of noise where there is no reference; white noise has 0.56, music under 0.2
 MARGIN = 1.5         # noise is flatter than the reference's 99th percentile by this
+STILL_DB = 3.0       # mean change of the spectrum from one quarter of a second to the next, below which nothing happens
+STILL_SECONDS = 2.0  # and for how long that has to last to be a drone
 HOP = 160            # of onsets, at 16 kHz: 10 ms
 
 
@@ -44,6 +47,28 @@ def flatness(x: np.ndarray) -> float:
         return 0.0
     each = np.exp(np.log(heard).mean(1)) / heard.mean(1)
     return float(np.average(each, weights=np.sqrt(heard.mean(1))))
+
+
+def drone(x: np.ndarray, rate: int) -> float:
+    """Which part of the time lies in stretches of STILL_SECONDS and more that sound and whose spectrum, from 250 Hz to
+    5 kHz, hardly changes: a rumble or a note that hangs on. Silence is none."""
+    window = max(2, rate * 512 // 16000)
+    hertz = np.fft.rfftfreq(window, 1 / rate)
+    power = spectra(x, window, window)[:, (hertz >= 250) & (hertz < 5000)]
+    each = 8  # windows of 32 ms a quarter of a second
+    quarters = len(power) // each
+    if quarters < 2:
+        return 0.0
+    power = power[:quarters * each].reshape(quarters, each, -1).mean(1)
+    change = np.abs(np.diff(10 * np.log10(power + 1e-9), axis=0)).mean(1)
+    level = np.array([rms_db(q) for q in np.array_split(x[:quarters * each * window], quarters)])
+    still = (change < STILL_DB) & (level[1:] > SILENT)
+    least, run, inside = round(STILL_SECONDS * rate / (each * window)), 0, 0
+    for s in [*still, False]:
+        if not s:
+            inside += run if run >= least else 0
+        run = run + 1 if s else 0
+    return inside / len(still)
 
 
 def onsets(x: np.ndarray, rate: int) -> np.ndarray:
@@ -96,6 +121,7 @@ def measure(path: Path, noise_above: float, seed_seconds: float) -> dict:
            "dBFS each second": [round(rms_db(s), 1) for s in seconds],
            "flatness each second": [round(flatness(s), 3) for s in seconds], "end dBFS": round(level, 1),
            "end flatness": round(flat, 3), "silent": level < SILENT, "noise": bool(level >= SILENT and flat > noise_above)}
+    row["drone"] = round(drone(x, rate), 3)
     bpm, clear = tempo(x, rate)
     row.update({"bpm": bpm, "clearness": round(clear, 3)})
     cut = int(seed_seconds * rate)
@@ -122,6 +148,8 @@ def summary(rows: list[dict], noise_above: float) -> dict:
     total = {"files": len(rows), "dBFS": round(float(np.mean([r["dBFS"] for r in rows])), 2),
              "decay to silence": sum(r["silent"] for r in rows) / len(rows),
              "blow up to noise": sum(r["noise"] for r in rows) / len(rows), "noise is flatter than": round(noise_above, 3),
+             "with a drone": sum(r["drone"] > 0 for r in rows) / len(rows),
+             "part of the time that drones": float(np.mean([r["drone"] for r in rows])),
              "dBFS each second": over_time("dBFS each second"), "flatness each second": over_time("flatness each second")}
     kept = [r["tempo deviation"] for r in rows if "tempo deviation" in r]
     if kept:
@@ -135,7 +163,8 @@ def show(rows: list[dict], total: dict) -> None:
     print(f"{'file':{width}} seconds   dBFS  end dBFS  end flatness  bpm    clear  verdict")
     for r in rows:
         verdict = "silence" if r["silent"] else "noise" if r["noise"] else "sound"
-        more = f", tempo {r['seed bpm']:g} -> {r['continued bpm']:g}" if "seed bpm" in r else ""
+        more = f", {r['drone']:.0%} drones" if r["drone"] else ""
+        more += f", tempo {r['seed bpm']:g} -> {r['continued bpm']:g}" if "seed bpm" in r else ""
         print(f"{r['file']:{width}} {r['seconds']:7.1f} {r['dBFS']:6.1f} {r['end dBFS']:9.1f} {r['end flatness']:13.3f}  "
               f"{r['bpm']:5.1f} {r['clearness']:6.2f}  {verdict}{more}")
     for name, value in total.items():
@@ -143,7 +172,7 @@ def show(rows: list[dict], total: dict) -> None:
 
 
 def main(words: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m train.judge.sound", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m train.judge.sound", description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path, metavar="RENDERED")
     parser.add_argument("--reference", type=Path, metavar="DIR", help="real audio, to know noise by")
     parser.add_argument("--seed-seconds", type=float, default=0.0, metavar="S", help="what each file begins with was given")
