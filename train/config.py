@@ -84,7 +84,8 @@ class ModelConfig:
 class TrainConfig:
     crop: int = 16384          # samples a crop
     whole: bool = False        # crops are whole files from their first sample, after one code of silence; a shorter
-    #                            file is padded with silence, of a longer one the beginning is taken
+    #                            file is padded with silence (after_end next: with other whole files), of a longer one
+    #                            the beginning is taken
     after_end: str = "stop"    # crops end with their file (stop), or go on with the beginning of another one, so that
     #                            silence is not learned to be the end (next), or with its own, for loops (again)
     batch: int = 32            # crops a step, in all (over every GPU and every accumulated part)

@@ -20,7 +20,7 @@ TEST(Cuda, ANewStatesZerosDoNotArriveLate_cuda) {
   engine->step(*other, random_codes(100));
   const auto want = state_of(*engine, *other);
 
-  // Some 40 ms of work on the default stream, on which memory is set where no stream is named.
+  // Tens of milliseconds of work on the default stream, where memory is set if no stream is named.
   constexpr std::size_t kBytes = std::size_t{1} << 28;
   void* busy = nullptr;
   ASSERT_EQ(cudaMalloc(&busy, kBytes), cudaSuccess);
