@@ -25,11 +25,12 @@ def longer(length: int, semitones: float) -> int:
     return length if semitones == 0 else math.ceil(length * 2 ** (semitones / 12)) + 3
 
 
-def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, generator):
+def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, generator, beside=None):
     """codes uint8 [B, longer(length)] -> [B, length]. Each crop has its own gain, uniform in dB, and its own pitch,
-    uniform in semitones, by cubic interpolation. A gain that would clip is lowered."""
+    uniform in semitones, by cubic interpolation. A gain that would clip is lowered. With `beside`, a tensor of the shape
+    of codes that says something of each: (codes, beside as it belongs to those that come out)."""
     if gain_db == 0 and semitones == 0:
-        return codes[:, :length]
+        return codes[:, :length] if beside is None else (codes[:, :length], beside[:, :length])
     x = expand(codes, encoding)
     batch, have = x.shape
 
@@ -43,12 +44,15 @@ def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, ge
         f = at - i
         a, b, c, d = (x.gather(1, i + k) for k in (-1, 0, 1, 2))
         x = b + f / 2 * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+        beside = None if beside is None else beside.gather(1, i)
     else:
         x = x[:, :length]
+        beside = None if beside is None else beside[:, :length]
     if gain_db:
         gain = torch.pow(10.0, draw(gain_db) / 20)
         x = x * torch.minimum(gain, 1 / x.abs().amax(1, keepdim=True).clamp(min=1e-6))
-    return compress(x, encoding)
+    x = compress(x, encoding)
+    return x if beside is None else (x, beside)
 
 
 def misheard(codes, most: float, seed: int):

@@ -102,6 +102,9 @@ class TrainConfig:
     pitch_semitones: float = 0.0  # augmentation: each crop resampled by up to so much
     input_noise: float = 0.0   # codes that the network hears, not those that it is to say, stray by up to so many
     foresight: float = 0.0     # weight of a second loss: the innermost tier foretells bands' levels
+    labels: list[int] = field(default_factory=list)  # what the innermost tier has to tell: parts of the files' names,
+    #                            between hyphens, from 1 on; 0: their folder
+    label_weight: float = 0.1  # of that loss
     held_out: float = 0.05     # share of the files, where the folder has no train/ and held-out/
     eval_every: int = 1000     # updates between looks at held-out audio
     eval_crops: int = 32       # crops of held-out audio, the same each time
@@ -111,7 +114,7 @@ class TrainConfig:
     def check(self, where: str, model: ModelConfig) -> None:
         least = dict(batch=1, accumulate=1, steps=1, warmup=0, eval_every=1, eval_crops=1, seed=0, lr=0, lr_end=0,
                      weight_decay=0, beta2=0, clip=1e-12, ema=0, gain_db=0, pitch_semitones=0, input_noise=0,
-                     foresight=0, save_every=0)
+                     foresight=0, label_weight=0, save_every=0)
         for key, value in least.items():
             if not getattr(self, key) >= value:
                 raise UserError(f"{where}: train.{key}: expected {value} or more, found {getattr(self, key)}")
@@ -127,6 +130,9 @@ class TrainConfig:
         if self.foresight and self.crop < 2 * model.stride:
             raise UserError(f"{where}: train.crop: expected {2 * model.stride} or more with train.foresight, "
                             f"found {self.crop}")
+        if any(type(part) is not int or part < 0 for part in self.labels):
+            raise UserError(f"{where}: train.labels: expected numbers, 1 or more for a part of the files' names, 0 for "
+                            f"their folder, found {self.labels}")
         if self.batch % self.accumulate:
             raise UserError(f"{where}: train.batch: expected a multiple of accumulate ({self.accumulate}), "
                             f"found {self.batch}")

@@ -189,6 +189,7 @@ class Crops:
         pieces = [p for p in corpus.side(held_out) if p.length >= (length if inside else 1)]
         self.begin = np.array([p.begin for p in pieces], np.int64)
         self.size = np.array([p.length for p in pieces], np.int64)
+        self.names = [p.name for p in pieces]
         if not pieces:
             raise UserError(f"expected {'held-out' if held_out else 'training'} audio of at least {length} samples, "
                             "found none")
@@ -198,18 +199,25 @@ class Crops:
 
     def batch(self, step: int, part: int, count: int) -> np.ndarray:
         """uint8 [count, length]."""
+        return self.batch_and_files(step, part, count)[0]
+
+    def batch_and_files(self, step: int, part: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """(uint8 [count, length], int32 [count, length]: which of `names` each code is of, -1 where of none)."""
         chance = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, step, part])))
         places = chance.integers(0, self.edges[-1], count)
         out = np.full((count, self.length), SILENCE, np.uint8)
-        for row, piece, place in zip(out, np.searchsorted(self.edges, places, side="right"), places):
+        of = np.full(out.shape, -1, np.int32)
+        for row, whose, piece, place in zip(out, of, np.searchsorted(self.edges, places, side="right"), places):
             start = place - (self.edges[piece] - self.room[piece])
-            filled = 1 + self._fill(row[1:], piece, 0) if self.whole else self._fill(row, piece, start)
+            filled = 1 if self.whole else 0
+            filled += self._fill(row[filled:], whose[filled:], piece, start)
             while filled < self.length and self.after_end != "stop":  # else silence stays, or there was room
                 piece = chance.integers(0, len(self.size)) if self.after_end == "next" else piece
-                filled += self._fill(row[filled:], piece, 0)
-        return out
+                filled += self._fill(row[filled:], whose[filled:], piece, 0)
+        return out, of
 
-    def _fill(self, row: np.ndarray, piece: int, start: int) -> int:
+    def _fill(self, row: np.ndarray, whose: np.ndarray, piece: int, start: int) -> int:
         have = int(min(self.size[piece] - start, len(row)))
+        whose[:have] = piece
         row[:have] = self.codes[self.begin[piece] + start:self.begin[piece] + start + have]
         return have

@@ -26,8 +26,8 @@ class Feeder:
         while not self.stopped.is_set():
             for i in range(self.accumulate):
                 try:
-                    batch = torch.from_numpy(self.crops.batch(step, self.rank * self.accumulate + i, self.count))
-                    batch = batch.pin_memory() if self.pinned else batch
+                    batch = self.crops.batch_and_files(step, self.rank * self.accumulate + i, self.count)
+                    batch = tuple(torch.from_numpy(x).pin_memory() if self.pinned else torch.from_numpy(x) for x in batch)
                 except Exception as e:  # a disk that went away, memory that ran out
                     self._put(e)
                     return
@@ -42,8 +42,8 @@ class Feeder:
             except queue.Full:
                 pass
 
-    def next(self) -> torch.Tensor:
-        """uint8 [count, length]; waits for it."""
+    def next(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Crops.batch_and_files(...) as tensors; waits for them."""
         item = self.queue.get()
         if isinstance(item, Exception):
             raise item

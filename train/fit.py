@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from . import augment, checkpoint, config as configs, data
+from . import augment, checkpoint, config as configs, data, labels
 from .config import UserError
 from .feeder import Feeder
 from .machines import Machines, Stop
@@ -126,7 +126,8 @@ def train(args) -> int:
         have = min(have, max(p.length for p in corpus.side(False)))
     crops = data.Crops(corpus, False, have, t.seed, t.whole, t.after_end)
 
-    trainer = Trainer(config, machines, args.float32, not args.no_graph)
+    table, known = labels.classes(crops.names, t.labels)
+    trainer = Trainer(config, machines, args.float32, not args.no_graph, [len(k) for k in known])
     last = run / "last.pt"
     if args.fresh and machines.first:
         for old in (last, run / "best.pt", run / "metrics.jsonl"):
@@ -148,12 +149,14 @@ def train(args) -> int:
                    f"{corpus.hours(False, m.sample_rate):.2f} h to learn from, "
                    f"{corpus.hours(True, m.sample_rate):.2f} h held out"
                    + (f", {len(corpus.skipped)} files skipped" if corpus.skipped else "")
+                   + (f"; labels: {' and '.join(str(len(k)) for k in known)} classes" if known else "")
                    + f"; {machines.count} x {device}"
                    + (f"; going on from update {trainer.step}" if trainer.step else ""))
     stop = Stop()
     feeder = Feeder(crops, trainer.step, t.accumulate, machines.rank, per_part, machines.device.type == "cuda")
     try:
-        return Loop(args, trainer, feeder, held_out_batches(corpus, t, machines, per_part), report, stop, last).run()
+        held = held_out_batches(corpus, t, machines, per_part)
+        return Loop(args, trainer, feeder, held, report, stop, last, table).run()
     finally:
         feeder.stop()
         if report:
@@ -171,10 +174,13 @@ class Loop:
 
     TOGETHER = 10
 
-    def __init__(self, args, trainer: Trainer, feeder: Feeder, held, report, stop: Stop, last: Path):
+    def __init__(self, args, trainer: Trainer, feeder: Feeder, held, report, stop: Stop, last: Path, table):
         self.args, self.trainer, self.feeder, self.held = args, trainer, feeder, held
         self.report, self.stop, self.last = report, stop, last
         self.machines, self.config = trainer.machines, trainer.config
+        # A last row for codes of no file: index -1.
+        none = torch.full((1, table.shape[1]), labels.NONE)
+        self.table = torch.cat([torch.from_numpy(table), none]).to(self.machines.device)
         self.budget = args.minutes * 60 if args.minutes else None
         self.clock, self.before = time.monotonic(), trainer.seconds
         self.saved_at = self.clock
@@ -224,16 +230,25 @@ class Loop:
     def _batch(self) -> list[tuple[torch.Tensor, ...]]:
         t, parts = self.config.train, []
         for i in range(t.accumulate):
-            codes = self.feeder.next().to(self.machines.device, non_blocking=True)
+            codes, files = self.feeder.next()
+            codes = codes.to(self.machines.device, non_blocking=True)
+            files = files.to(self.machines.device, non_blocking=True) if t.labels else None
             # The variations, like the crops, depend on the update's number alone.
             seed = ((t.seed * 1000003 + self.trainer.step) * 64 + self.machines.rank) * 64 + i
             start = 1 if t.whole else 0  # the code of silence before a whole file stays what it is
             varied = augment.vary(codes[:, start:], t.crop + 1 - start, self.config.model.encoding, t.gain_db,
-                                  t.pitch_semitones, torch.Generator().manual_seed(seed))
+                                  t.pitch_semitones, torch.Generator().manual_seed(seed),
+                                  files[:, start:] if t.labels else None)
+            varied, bent = varied if t.labels else (varied, None)
             codes = torch.cat([codes[:, :start], varied], 1) if start else varied
             # Other chance than the variation's, or the highest crops would always be the noisiest; in the lower 32 bits,
             # the only ones that a CPU's generator takes.
-            parts.append((codes, augment.misheard(codes, t.input_noise, seed ^ 0x5BD1E995)) if t.input_noise else (codes,))
+            part = (codes, augment.misheard(codes, t.input_noise, seed ^ 0x5BD1E995)) if t.input_noise else (codes,)
+            if t.labels:  # step j of the innermost tier has heard codes up to (j + 1) stride - 1
+                stride = self.config.model.stride
+                files = torch.cat([files[:, :start], bent], 1)[:, stride - 1:-1:stride]
+                part = (part[0], part[-1], self.table[files.long()])
+            parts.append(part)
         return parts
 
     def _line_is_due(self) -> bool:

@@ -34,6 +34,9 @@ def kind(name: str) -> str:
     return next((k for k, words in KINDS if any(w in name for w in words)), "other")
 
 
+CLASSES = 32  # of each label: there is no audio to count them in
+
+
 def main(argv=None) -> int:
     p = argparse.ArgumentParser(prog="python -m train.profile", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -53,9 +56,13 @@ def main(argv=None) -> int:
         return 2
     torch.backends.cuda.matmul.allow_tf32 = True
     t = config.train
-    trainer = Trainer(config, machines, args.float32, not args.no_graph)
-    parts = [(torch.randint(0, 256, (t.batch // t.accumulate, t.crop + 1), dtype=torch.uint8,
-                            device=machines.device),) for _ in range(t.accumulate)]
+    trainer = Trainer(config, machines, args.float32, not args.no_graph, [CLASSES] * len(t.labels))
+    rows = t.batch // t.accumulate
+    parts = [(torch.randint(0, 256, (rows, t.crop + 1), dtype=torch.uint8, device=machines.device),)
+             for _ in range(t.accumulate)]
+    if t.labels:
+        told = torch.randint(0, CLASSES, (rows, t.crop // config.model.stride, len(t.labels)), device=machines.device)
+        parts = [(codes, codes, told) for codes, in parts]
 
     def run(count: int) -> float:
         begin = time.perf_counter()

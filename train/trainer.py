@@ -11,6 +11,7 @@ import torch
 from . import config as configs, native
 from .config import UserError
 from .foresight import Foresight
+from .labels import Labels
 from .machines import Machines
 from .model import Network, nats
 
@@ -74,7 +75,9 @@ class GraphedPass:
 class Trainer:
     """Model, optimiser, EMA and what a checkpoint holds of them."""
 
-    def __init__(self, config: configs.Config, machines: Machines, float32: bool, graph: bool = True):
+    def __init__(self, config: configs.Config, machines: Machines, float32: bool, graph: bool = True,
+                 classes: list[int] | None = None):
+        """classes: of each of train.labels, how many there are."""
         t = config.train
         torch.manual_seed(t.seed)  # the same start on every rank
         self.config, self.machines = config, machines
@@ -86,7 +89,8 @@ class Trainer:
         m = config.model
         self.foresight = Foresight(m.width(len(m.pool)), m.stride, m.encoding).to(machines.device) \
             if t.foresight else None
-        self.net: torch.nn.Module = _Loss(self.model, self.foresight, t.foresight)
+        self.labels = Labels(m.width(len(m.pool)), list(classes)).to(machines.device) if classes else None
+        self.net: torch.nn.Module = _Loss(self.model, self.foresight, t.foresight, self.labels, t.label_weight)
         self.optimiser = torch.optim.AdamW(parameter_groups(self.net, t.weight_decay), lr=t.lr,
                                            betas=(0.9, t.beta2), **extra)
         self.bf16 = machines.device.type == "cuda" and not float32
@@ -124,8 +128,8 @@ class Trainer:
         return loss
 
     def update(self, parts: list[tuple[torch.Tensor, ...]], progress: float):
-        """One update from parts of (crops [count, L+1]) or (crops, what is heard of them). Gives (nats a code, norm of
-        the gradient), on the device."""
+        """One update from parts of (crops [count, L+1]), (crops, what is heard of them), or these and the label of each
+        step of the innermost tier [count, L/stride, labels]. Gives (nats a code, norm of the gradient), on the device."""
         t = self.config.train
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(t, self.step, progress)
@@ -156,6 +160,7 @@ class Trainer:
         """Tensors, numbers, texts and lists of them: a reader that runs no code in a pickle takes nothing else."""
         return dict(config=self.config.as_json(), model=self.model.state_dict(), ema=self.ema.state_dict(),
                     foresight=self.foresight.state_dict() if self.foresight is not None else {},
+                    labels=self.labels.state_dict() if self.labels is not None else {},
                     optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
                     samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key,
                     audio=[str(a) for a in audio], torch=str(torch.__version__))
@@ -175,11 +180,16 @@ class Trainer:
             changed = [k for k, v in self.config.as_json()["model"].items() if saved["config"]["model"].get(k) != v]
             raise UserError(f"{path}: its model is another: {', '.join(changed)} differ from the config; "
                             "give another -o, or --fresh to overwrite it")
-        if bool(saved.get("foresight")) != (self.foresight is not None):
-            raise UserError(f"{path}: it began {'with' if saved.get('foresight') else 'without'} train.foresight; go on "
-                            "so, or give another -o, or --fresh to overwrite it")
-        if self.foresight is not None:
-            self.foresight.load_state_dict(saved["foresight"])
+        for key, head in (("foresight", self.foresight), ("labels", self.labels)):
+            if bool(saved.get(key)) != (head is not None):
+                raise UserError(f"{path}: it began {'with' if saved.get(key) else 'without'} train.{key}; go on so, or "
+                                "give another -o, or --fresh to overwrite it")
+            if head is not None:
+                theirs, ours = (len(s["head.bias"]) for s in (saved[key], head.state_dict()))
+                if theirs != ours:
+                    raise UserError(f"{path}: its train.{key} tells {theirs} things, {ours} expected with this audio and "
+                                    "config; give another -o, or --fresh to overwrite it")
+                head.load_state_dict(saved[key])
         self.model.load_state_dict(saved["model"])
         self.ema.load_state_dict(saved["ema"])
         groups = [dict(weight_decay=g["weight_decay"], betas=g["betas"]) for g in self.optimiser.param_groups]
@@ -196,11 +206,17 @@ class Trainer:
 class _Loss(torch.nn.Module):
     """What DDP wraps: codes in; what is to become less, and the nats a code in it, out."""
 
-    def __init__(self, model: Network, foresight: Foresight | None, weight: float):
+    def __init__(self, model: Network, foresight: Foresight | None, weight: float, labels: Labels | None = None,
+                 label_weight: float = 0.0):
         super().__init__()
         self.model, self.foresight, self.weight = model, foresight, weight
+        self.labels, self.label_weight = labels, label_weight
 
-    def forward(self, codes, heard=None):
+    def forward(self, codes, heard=None, labels=None):
         logits, center = self.model.with_center((codes if heard is None else heard)[:, :-1])
-        said = nats(logits, codes)
-        return (said if self.foresight is None else said + self.weight * self.foresight(center, codes)), said
+        whole = said = nats(logits, codes)
+        if self.foresight is not None:
+            whole = whole + self.weight * self.foresight(center, codes)
+        if self.labels is not None:
+            whole = whole + self.label_weight * self.labels(center, labels)
+        return whole, said

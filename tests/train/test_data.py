@@ -72,7 +72,7 @@ class Data(InFolder):
         seen = []
         for rank in range(2):
             ahead = feeder.Feeder(crops, 3, 2, rank, 4, False)
-            seen += [bytes(ahead.next().numpy()) for _ in range(4)]  # two parts of two updates
+            seen += [bytes(ahead.next()[0].numpy()) for _ in range(4)]  # two parts of two updates
             ahead.stop()
         self.assertEqual(len(set(seen)), 8)
 
@@ -99,6 +99,41 @@ class Data(InFolder):
             self.assertTrue(any(f.startswith(rest) for f in files))
             follows |= set(zip(order, order[1:]))
         self.assertEqual(follows, {(0, 0), (0, 1), (1, 0), (1, 1)})
+
+    def test_whose_each_code_is(self):
+        """Of every kind of crop: what is said to be of a file is of that file."""
+        for name, level, length in (("a", -0.5, 0.02), ("b", 0.0, 0.05), ("c", 0.5, 0.03)):
+            write_wave(self.dir / "audio" / "train" / f"{name}.wav", np.full(int(16000 * length), level))
+        write_wave(self.dir / "audio" / "held-out" / "d.wav", tone(0.02, 400))
+        corpus = data.load([str(self.dir / "audio")], config.ModelConfig(), self.dir / "cache", 0.3, 1)
+        code_of = {p.name: corpus.codes[p.begin] for p in corpus.side(False)}
+        self.assertEqual(len(set(code_of.values())), 3)
+        for whole, after, length in ((False, "stop", 101), (False, "next", 1001), (False, "again", 1001),
+                                     (True, "stop", 701), (True, "next", 2001)):
+            crops = data.Crops(corpus, False, length, 1, whole, after)
+            codes, files = crops.batch_and_files(3, 0, 40)
+            self.assertTrue(np.array_equal(codes, crops.batch(3, 0, 40)))
+            levels = np.array([code_of[n] for n in crops.names] + [128], np.uint8)
+            self.assertTrue(np.array_equal(levels[files], codes), (whole, after))
+            self.assertEqual(set(files.flatten()) - {-1}, {0, 1, 2})
+            self.assertEqual((files[:, 0] == -1).all(), whole)
+            self.assertEqual((files[:, 1:] == -1).any(), whole and after == "stop")
+
+    def test_what_lies_beside_codes_bends_with_them(self):
+        """Of pieces of constant level: where the level changes, so does what is said of it, whatever the pitch."""
+        have = augment.longer(4000, 2.0)
+        edges = torch.tensor([0, 900, 2100, 3300])
+        files = (torch.arange(have)[None] >= edges[:, None]).sum(0)[None].repeat(8, 1) - 1
+        codes = torch.tensor([40, 90, 160, 220], dtype=torch.uint8)[files]
+        out, beside = augment.vary(codes, 4000, "mulaw8", 0.0, 2.0, torch.Generator().manual_seed(3), files)
+        self.assertEqual(out.shape, beside.shape)
+        self.assertTrue(torch.equal(out, augment.vary(codes, 4000, "mulaw8", 0.0, 2.0, torch.Generator().manual_seed(3))))
+        wrong = (torch.tensor([40, 90, 160, 220])[beside] - out.int()).abs() > 20
+        self.assertLess(int(wrong.sum(1).max()), 9, "at the three edges, where pieces are mixed")
+        self.assertGreater(int((beside != files[:, :4000]).sum()), 100)
+        for gain in (0.0, 3.0):
+            same = augment.vary(codes, 4000, "mulaw8", gain, 0.0, torch.Generator().manual_seed(3), files)[1]
+            self.assertTrue(torch.equal(same, files[:, :4000]))
 
     def test_after_the_end_of_a_file(self):
         """stop: within files; again: round and round one; next: on with the beginning of any."""

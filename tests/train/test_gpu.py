@@ -134,11 +134,12 @@ class Kernels(unittest.TestCase):
             config = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=["s4d", "s6"]),
                             TrainConfig(crop=512, batch=4, warmup=1, foresight=0.3))
             machines = Machines("cuda")
-            trainer = Trainer(config, machines, float32=False, graph=graph)
+            trainer = Trainer(config, machines, float32=False, graph=graph, classes=[5, 3])
             draw = torch.Generator().manual_seed(2)
             for i in range(4):
                 codes = torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()
-                trainer.update([(codes, augment.misheard(codes, 4.0, i))], 0.1)
+                told = torch.randint(-1, 3, (4, 128, 2), generator=draw).cuda()
+                trainer.update([(codes, augment.misheard(codes, 4.0, i), told)], 0.1)
             ends.append([p.detach().clone() for p in trainer.net.parameters()])
         self.assertTrue(all(torch.equal(a, b) for a, b in zip(*ends)))
 
@@ -154,10 +155,12 @@ class TwoGpus(unittest.TestCase):
             "for graph in (True, False):\n"
             "    c = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=['s4d', 's6']),\n"
             "               TrainConfig(crop=512, batch=8, warmup=1, foresight=0.3))\n"
-            "    t = Trainer(c, m, float32=True, graph=graph)\n"
+            "    t = Trainer(c, m, float32=True, graph=graph, classes=[3])\n"
             "    draw = torch.Generator().manual_seed(m.rank)\n"
             "    for _ in range(4):\n"
-            "        t.update([(torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda(),)], 0.1)\n"
+            "        codes = torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()\n"
+            "        told = torch.randint(-1, 3, (4, 128, 1), generator=draw).cuda()\n"
+            "        t.update([(codes, codes, told)], 0.1)\n"
             "    ends.append(torch.cat([p.detach().flatten() for p in t.model.parameters()]))\n"
             "    first = ends[-1].clone()\n    dist.broadcast(first, 0)\n    assert torch.equal(first, ends[-1])\n"
             "    assert (t.graphed is not None) == graph\n"

@@ -70,7 +70,7 @@ class Fit(InFolder):
         """Stopped in the middle and resumed, a run ends with the weights of one that was not, bit for bit."""
         self.tones()
         more = ["--set", "train.steps=12", "--set", "train.gain_db=3", "--set", "train.pitch_semitones=1",
-                "--set", "train.input_noise=2", "--set", "train.foresight=0.3"]
+                "--set", "train.input_noise=2", "--set", "train.foresight=0.3", "--set", "train.labels=[1]"]
         self.assertEqual(self.fit(*more, run="whole")[0], 0)
         count = 0
         original = trainer.Trainer.update
@@ -93,10 +93,12 @@ class Fit(InFolder):
         code, said = self.fit(*more, run="parts")
         self.assertIn("going on from update 5", said)
         a, b = (checkpoint.load(self.dir / r / "last.pt") for r in ("whole", "parts"))
-        for part in ("model", "ema", "foresight"):
+        for part in ("model", "ema", "foresight", "labels"):
             self.assertEqual([k for k in a[part] if not torch.equal(a[part][k], b[part][k])], [])
         self.assertEqual((a["step"], a["samples"]), (b["step"], b["samples"]))
-        for other, named in (("model.d_state=8", "d_state"), ("train.foresight=0", "began with train.foresight")):
+        for other, named in (("model.d_state=8", "d_state"), ("train.foresight=0", "began with train.foresight"),
+                             ("train.labels=[]", "began with train.labels"), ("train.labels=[1,1]", "tells 3 things, 6 expected"),
+                             ("train.labels=[9]", "expected 9 parts"), ("train.labels=[-1]", "found [-1]")):
             code, said = self.fit(*more, "--set", other, run="parts")
             self.assertEqual(code, 2)
             self.assertIn(named, said)
@@ -170,12 +172,15 @@ class Fit(InFolder):
         """By the update's number alone; the silence before a whole file stays; noise and pitch by different chance."""
         codes = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (6, 200), dtype=np.uint8))
         codes[:, 0] = 128
+        files = torch.zeros(codes.shape, dtype=torch.int32)
+        files[:, 0] = -1
+        table = torch.tensor([[3, 1], [0, 2], [-1, -1]])
 
         def parts(step, **more):
-            t = config.TrainConfig(crop=64, batch=6, whole=True, **more)
+            t = config.TrainConfig(**{**dict(crop=64, batch=6, whole=True), **more})
             loop = SimpleNamespace(config=config.Config(config.ModelConfig(), t),
-                                   feeder=SimpleNamespace(next=lambda: codes), machines=machines.Machines("cpu"),
-                                   trainer=SimpleNamespace(step=step))
+                                   feeder=SimpleNamespace(next=lambda: (codes, files)), machines=machines.Machines("cpu"),
+                                   trainer=SimpleNamespace(step=step), table=table)
             return fit.Loop._batch(loop)[0]
 
         self.assertEqual(len(parts(1)), 1)
@@ -184,8 +189,19 @@ class Fit(InFolder):
         self.assertEqual(said[:, 0].tolist(), [128] * 6)
         self.assertFalse(torch.equal(said, heard))
         self.assertTrue(torch.equal(heard, parts(1, input_noise=4.0, pitch_semitones=2.0)[1]))
-        plain = torch.full((400, 200), 128, dtype=torch.uint8)
-        codes = plain
+        # The labels of the innermost tier's steps: of the file that the last code which a step has heard is of.
+        files[:, 100:] = 1
+        stride = config.ModelConfig().stride
+        codes, files = codes.repeat(1, 6), files.repeat_interleave(6, 1)
+        files[:, 1:6] = 0
+        for noise in (0.0, 4.0):
+            t = dict(input_noise=noise, labels=[1, 2], crop=4 * stride)
+            said, heard, told = parts(1, **t)
+            self.assertEqual(torch.equal(said, heard), noise == 0)
+            self.assertTrue(torch.equal(said, parts(1, **{**t, "labels": []})[0]))
+            want = [[[3, 1], [0, 2]][int(i >= 600)] for i in range(stride - 1, 4 * stride, stride)]
+            self.assertEqual(told.tolist(), [want] * 6)
+        codes = torch.full((400, 200), 128, dtype=torch.uint8)
         other = parts(2, input_noise=4.0)[1]
         self.assertFalse(torch.equal(other, parts(3, input_noise=4.0)[1]))
         noise = (other.float() - 128).std(1)
