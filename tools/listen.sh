@@ -10,8 +10,8 @@ usage() {
   say
   say "  Continues SEED (a sound file, or - for silence) for a minute at the model's own settings, as OUT.ogg,"
   say "  with its spectrogram, OUT.png (by sox). With --runs, continues the sounds of --seeds (default: SEED alone)"
-  say "  N times for S seconds (30) and says how loud and how flat they are, how many end in silence or in noise, and"
-  say "  how many keep their seed's tempo, against the real sound in --reference (python -m train.judge.sound)."
+  say "  N times for S seconds (30) and says how loud and how flat they are, how many end in silence or in noise and"
+  say "  how many drone, against the real sound in --reference (python -m train.judge.sound)."
   say "  MAMBO names another program than build/release/mambo, KEEP a folder that keeps the N sounds."
 }
 

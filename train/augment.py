@@ -25,10 +25,11 @@ def longer(length: int, semitones: float) -> int:
     return length if semitones == 0 else math.ceil(length * 2 ** (semitones / 12)) + 3
 
 
-def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, generator, beside=None):
+def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, generator, beside=None, room=None):
     """codes uint8 [B, longer(length)] -> [B, length]. Each crop has its own gain, uniform in dB, and its own pitch,
     uniform in semitones, by cubic interpolation. A gain that would clip is lowered. With `beside`, a tensor of the shape
-    of codes that says something of each: (codes, beside as it belongs to those that come out)."""
+    of codes that says something of each: (codes, beside as it belongs to those that come out). room [B]: how many of a
+    row's codes there are, `length` at least; a row with less than longer(length) is raised by less."""
     if gain_db == 0 and semitones == 0:
         return codes[:, :length] if beside is None else (codes[:, :length], beside[:, :length])
     x = expand(codes, encoding)
@@ -39,6 +40,8 @@ def vary(codes, length: int, encoding: str, gain_db: float, semitones: float, ge
 
     if semitones:
         speed = torch.exp2(draw(semitones) / 12)
+        room = torch.full_like(speed, have) if room is None else room.to(x.device)[:, None]
+        speed = torch.minimum(speed, ((room - 4) / max(1, length - 1)).clamp(min=0))  # the last of four is row's last
         at = 1 + torch.arange(length, device=x.device) * speed
         i = at.floor().long().clamp(1, have - 3)
         f = at - i

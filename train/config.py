@@ -46,7 +46,7 @@ class ModelConfig:
                     raise UserError(f"{where}: model.{key}: expected integers, found {value!r}")
         for name in self.mixer:
             if name not in ("s6", "s4d"):
-                raise UserError(f"{where}: model.mixer: expected s6 or s4d, found {name}")
+                raise UserError(f"{where}: model.mixer: expected s6 or s4d, found {name!r}")
         if self.encoding not in ("mulaw8", "linear8"):
             raise UserError(f"{where}: model.encoding: expected mulaw8 or linear8, found {self.encoding}")
         if self.vocab_size != 256:
@@ -88,6 +88,7 @@ class TrainConfig:
     #                            the beginning is taken
     after_end: str = "stop"    # crops end with their file (stop), or go on with the beginning of another one, so that
     #                            silence is not learned to be the end (next), or with its own, for loops (again)
+    gap: float = 0.0           # with after_end next: up to so many seconds of silence before each file that follows
     batch: int = 32            # crops a step, in all (over every GPU and every accumulated part)
     accumulate: int = 1        # parts of the batch that go through the network one after the other
     steps: int = 20000         # updates; `--minutes` replaces them by time
@@ -113,7 +114,7 @@ class TrainConfig:
 
     def check(self, where: str, model: ModelConfig) -> None:
         least = dict(batch=1, accumulate=1, steps=1, warmup=0, eval_every=1, eval_crops=1, seed=0, lr=0, lr_end=0,
-                     weight_decay=0, beta2=0, clip=1e-12, ema=0, gain_db=0, pitch_semitones=0, input_noise=0,
+                     weight_decay=0, beta2=0, clip=1e-12, ema=0, gap=0, gain_db=0, pitch_semitones=0, input_noise=0,
                      foresight=0, label_weight=0, save_every=0)
         for key, value in least.items():
             if not getattr(self, key) >= value:
@@ -125,6 +126,8 @@ class TrainConfig:
             raise UserError(f"{where}: train.after_end: expected stop, next or again, found {self.after_end}")
         if self.whole and self.after_end == "again":
             raise UserError(f"{where}: train.after_end: expected stop or next with train.whole, found again")
+        if self.gap and self.after_end != "next":
+            raise UserError(f"{where}: train.gap: expected 0 unless train.after_end is next, found {self.gap}")
         if self.foresight and model.stride == 1:
             raise UserError(f"{where}: train.foresight: expected 0 for a model without pool, found {self.foresight}")
         if self.foresight and self.crop < 2 * model.stride:
@@ -180,9 +183,27 @@ def parse(data, where: str) -> Config:
     for group, value in (("defaults", config.defaults), ("about", config.about)):
         if not isinstance(value, dict):
             raise UserError(f"{where}: {group}: expected an object, found {value!r}")
+    check_defaults(config.defaults, f"{where}: defaults")
     config.model.check(where)
     config.train.check(where, config.model)
     return config
+
+
+SAMPLING = dict(temperature=(float, 0, 100), top_k=(int, 0, 256), top_p=(float, 0.001, 1))  # as the engine takes them
+
+
+def check_defaults(values, where: str) -> None:
+    """What the app would refuse, or pass over."""
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected an object, found {values!r}")
+    for key, value in values.items():
+        if key not in SAMPLING:
+            raise UserError(f"{where}: unknown key {key}; expected one of {', '.join(SAMPLING)}")
+        kind, least, most = SAMPLING[key]
+        number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+        if not number or not least <= value <= most:
+            raise UserError(f"{where}: {key}: expected {'a whole number' if kind is int else 'a number'} from {least:g} to "
+                            f"{most:g}, found {value!r}")
 
 
 def load(path: str) -> Config:

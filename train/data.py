@@ -2,7 +2,7 @@
 
 The cache (`--cache`, default RUN/data) holds codes-HASH.npy, all files one after the other, memory-mapped in
 training, and codes-HASH.json, which says where each begins and on which side of the split it is. HASH covers
-the files' names, sizes and times, the rate and the encoding: change a file and it is made again.
+the files' paths, sizes and times, the rate and the encoding: change or move a file and it is made again.
 
 Where DIR has train/ and held-out/, these are the split. Else a share of the files is held out, chosen by a
 hash of their names, so that the choice stays when files are added. Files of one folder whose names are alike up to a
@@ -15,6 +15,7 @@ import concurrent.futures.process
 import hashlib
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,10 @@ class Corpus:
     codes: np.ndarray  # uint8, every piece one after the other
     pieces: list[Piece]
     skipped: list[str]  # files that could not be read, with the reason
-    key: str            # of the files, the rate, the encoding
+
+    def fingerprint(self) -> str:
+        """The same on two machines that read the same files, wherever these lie."""
+        return hashlib.sha256(json.dumps([[p.name, p.length, p.held_out] for p in self.pieces]).encode()).hexdigest()
 
     def side(self, held_out: bool) -> list[Piece]:
         return [p for p in self.pieces if p.held_out == held_out]
@@ -110,18 +114,20 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
 
     readers = [audio.soundfile is not None, audio.resample_poly is not None]
     key = hashlib.sha256(json.dumps(
-        [[n, p.stat().st_size, p.stat().st_mtime_ns] for n, p in files] + [model.sample_rate, model.encoding, readers]
+        [[n, str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for n, p in files]
+        + [model.sample_rate, model.encoding, readers]
     ).encode()).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     codes_file, index_file = cache / f"codes-{key}.npy", cache / f"codes-{key}.json"
-    if index_file.exists() and codes_file.exists():
-        index = json.loads(index_file.read_text())
-        for line in index["skipped"]:
-            say(f"skipped {line}", file=sys.stderr)
-    else:
-        index = _make(files, model, codes_file, index_file, say)
+    made = _made(codes_file, index_file)
+    for line in made[0]["skipped"] if made else []:
+        say(f"skipped {line}", file=sys.stderr)
+    if not made:
+        _make(files, model, codes_file, index_file, say)
+        made = _made(codes_file, index_file)
+    index, codes = made
     pieces = [Piece(n, b, length, sides[n]) for n, b, length in index["pieces"]]
-    corpus = Corpus(np.load(codes_file, mmap_mode="r"), pieces, index["skipped"], key)
+    corpus = Corpus(codes, pieces, index["skipped"])
 
     for held in (False, True) if held_out > 0 else (False,):
         longest = max((p.length for p in corpus.side(held)), default=0)
@@ -135,7 +141,23 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
     return corpus
 
 
-def _make(files, model, codes_file: Path, index_file: Path, say) -> dict:
+def _made(codes_file: Path, index_file: Path) -> tuple[dict, np.ndarray] | None:
+    """What the cache holds; None where there is nothing, or something damaged."""
+    try:
+        index = json.loads(index_file.read_text())
+        codes = np.load(codes_file, mmap_mode="r")
+        whole = len(codes) == sum(length for _, _, length in index["pieces"]) and "skipped" in index
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        return None
+    return (index, codes) if whole else None
+
+
+def _deaf() -> None:
+    """Ctrl-C is the parent's: its children would each print where they were."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _make(files, model, codes_file: Path, index_file: Path, say) -> None:
     jobs = [(str(p), model.sample_rate, model.encoding) for _, p in files]
     pieces, skipped, total = [], [], 0
     # Names of this process's own: another run may be making the same files.
@@ -144,7 +166,7 @@ def _make(files, model, codes_file: Path, index_file: Path, say) -> dict:
         with open(part, "wb") as out, \
                 concurrent.futures.ProcessPoolExecutor(
                     min(len(os.sched_getaffinity(0)), -(-len(jobs) // 4)),  # of four files a task
-                    mp_context=anew) as pool:
+                    mp_context=anew, initializer=_deaf) as pool:
             for i, ((name, _), codes) in enumerate(zip(files, pool.map(_encode_file, jobs, chunksize=4))):
                 if isinstance(codes, str):
                     skipped.append(f"{name}: {codes}")
@@ -167,7 +189,6 @@ def _make(files, model, codes_file: Path, index_file: Path, say) -> dict:
         index = dict(pieces=pieces, skipped=skipped, rate=model.sample_rate, encoding=model.encoding)
         aside.write_text(json.dumps(index))
         os.replace(aside, index_file)
-        return index
     except concurrent.futures.process.BrokenProcessPool:
         raise UserError("a process that read the audio was ended from outside; expected memory for each processor's "
                         "longest file, found too little") from None
@@ -180,22 +201,30 @@ class Crops:
     """Random crops. Which ones depends on (seed, step, part) alone, so a resumed run sees what an unbroken one
     would have seen, and every part of a batch is drawn where it is used, on any number of machines.
 
-    whole, after_end: see TrainConfig. With after_end "next" or "again" a crop may begin at every sample."""
+    whole, after_end, gap (here in samples): see TrainConfig. With after_end "next" or "again" a crop may begin at every
+    sample. least: of crops within files, how many codes of its file each has at least (length); where the file ends
+    before length, silence of no file follows."""
 
     def __init__(self, corpus: Corpus, held_out: bool, length: int, seed: int, whole: bool = False,
-                 after_end: str = "stop"):
+                 after_end: str = "stop", gap: int = 0, least: int | None = None):
         self.codes, self.length, self.seed, self.whole, self.after_end = corpus.codes, length, seed, whole, after_end
+        self.gap = gap
         inside = not whole and after_end == "stop"
-        pieces = [p for p in corpus.side(held_out) if p.length >= (length if inside else 1)]
+        least = (length if least is None else least) if inside else 1
+        pieces = [p for p in corpus.side(held_out) if p.length >= least]
+        self.left_out = len(corpus.side(held_out)) - len(pieces)  # too short
         self.begin = np.array([p.begin for p in pieces], np.int64)
         self.size = np.array([p.length for p in pieces], np.int64)
         self.names = [p.name for p in pieces]
         if not pieces:
-            raise UserError(f"expected {'held-out' if held_out else 'training'} audio of at least {length} samples, "
+            raise UserError(f"expected {'held-out' if held_out else 'training'} audio of at least {least} samples, "
                             "found none")
         # Places a crop can begin: every place of every piece is equally likely, or every piece is.
-        self.room = np.ones_like(self.size) if whole else self.size - length + 1 if inside else self.size
+        self.room = np.ones_like(self.size) if whole else self.size - least + 1 if inside else self.size
         self.edges = np.cumsum(self.room)
+
+    def hours(self, rate: int) -> float:
+        return int(self.size.sum()) / rate / 3600
 
     def batch(self, step: int, part: int, count: int) -> np.ndarray:
         """uint8 [count, length]."""
@@ -213,6 +242,7 @@ class Crops:
             filled += self._fill(row[filled:], whose[filled:], piece, start)
             while filled < self.length and self.after_end != "stop":  # else silence stays, or there was room
                 piece = chance.integers(0, len(self.size)) if self.after_end == "next" else piece
+                filled += int(chance.integers(0, self.gap + 1)) if self.gap else 0
                 filled += self._fill(row[filled:], whose[filled:], piece, 0)
         return out, of
 

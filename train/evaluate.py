@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from . import checkpoint, config as configs, data, tensors
+from . import checkpoint, config as configs, data, native
 from .config import UserError
 from .export import find
 from .machines import Machines
@@ -26,18 +26,9 @@ from .model import Network
 def open_network(path: str, last: bool = False) -> Network:
     """The averaged weights of a run or a checkpoint, or a native model file; float32, on the CPU."""
     if path.endswith(".safetensors"):
-        try:
-            weights, metadata = tensors.read(Path(path))
-        except (ValueError, OSError) as e:
-            raise UserError(str(e)) from None
-        if "mambo.config" not in metadata:
-            raise UserError(f"{path}: expected the metadata key mambo.config, found none")
-        native = json.loads(metadata["mambo.config"])
-        for key in ("format", "about"):
-            native.pop(key, None)
-        net = Network(configs.parse({"model": native}, path).model)
-        has_bias = "head.bias" in weights
-        net.load_state_dict({k: v.float() for k, v in weights.items()}, strict=has_bias)
+        model, weights, _ = native.read(Path(path))
+        net = Network(model)
+        net.load_state_dict(weights)
         return net.requires_grad_(False)
     file = find(Path(path), last)
     saved = checkpoint.load(file)
@@ -46,11 +37,16 @@ def open_network(path: str, last: bool = False) -> Network:
     return net.requires_grad_(False)  # or the scans would keep their states
 
 
-def held_out_share(path: str, last: bool) -> float:
-    """What the run held out: more would be audio that it was trained on."""
-    if path.endswith(".safetensors"):
-        return 0.05
-    return checkpoint.load(find(Path(path), last))["config"]["train"]["held_out"]
+def held_out_share(paths: list[str], last: bool) -> float:
+    """What the runs held out: more would be audio that they were trained on. The same for all, or the crops would not
+    be. Of model files nobody knows: 0.05 where there is no run beside them."""
+    shares = {path: checkpoint.load(find(Path(path), last))["config"]["train"]["held_out"]
+              for path in paths if not path.endswith(".safetensors")}
+    if len(set(shares.values())) > 1:
+        raise UserError("expected runs that hold out the same share, found "
+                        + ", ".join(f"{share:g} ({path})" for path, share in shares.items())
+                        + "; --held-out SHARE, the least of them, judges all on what none has learned from")
+    return next(iter(shares.values()), 0.05)
 
 
 @torch.no_grad()
@@ -77,7 +73,7 @@ def main(argv=None) -> int:
     p.add_argument("--skip", type=int, default=0, metavar="N", help="samples at the start of each that do not count")
     p.add_argument("--whole", action="store_true", help="whole files after one code of silence, as train.whole")
     p.add_argument("--held-out", type=float, metavar="SHARE",
-                   help="as in train.held_out (default: the run's own, 0.05 for a model file)")
+                   help="as in train.held_out (default: the runs' own; 0.05 for model files alone)")
     p.add_argument("--last", action="store_true", help="the last weights of a run, not the best")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     p.add_argument("--float32", action="store_true")
@@ -88,17 +84,17 @@ def main(argv=None) -> int:
             raise UserError(f"expected --crop and --crops of 1 or more, found {args.crop} and {args.crops}")
         device = Machines(args.device).device
         results = {}
+        share = args.held_out if args.held_out is not None else held_out_share(args.models, args.last)
+        if not 0 < share < 1:
+            raise UserError(f"nothing is held out; expected --held-out between 0 and 1, found {share:g}")
         for path in args.models:
             net = open_network(path, args.last)
             stride = net.config.stride
             crop = args.crop // stride * stride
             if crop <= args.skip:
                 raise UserError(f"{path}: expected --crop of at least {stride} and more than --skip, found {args.crop}")
-            share = args.held_out if args.held_out is not None else held_out_share(path, args.last)
-            if share <= 0:
-                raise UserError(f"{path}: nothing is held out; expected --held-out above 0")
             least = 1 if args.whole else crop + 1
-            corpus = data.load(args.audio, net.config, Path(args.cache), share, least)
+            corpus = data.load(args.audio, net.config, Path(args.cache), share, 1, least_held_out=least)
             batch = data.Crops(corpus, True, crop + 1, 0, args.whole).batch(0, 0, args.crops)
             each = bits(net, batch, device, device.type == "cuda" and not args.float32, args.skip)
             mean = sum(each) / len(each)

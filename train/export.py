@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -60,9 +61,11 @@ def export(args) -> Path:
                  samples_heard=saved["samples"], crop=config.train.crop, batch=config.train.batch,
                  date=datetime.date.today().isoformat(), made_by=f"mambo train.export, PyTorch {saved['torch']}")
     step, bits = saved["held_out"]
-    if step == saved["step"]:  # else these weights were not looked at
+    if math.isfinite(bits):
         about["held_out_bits"] = round(bits, 4)
-    about.setdefault("data", [Path(a).name for a in saved["audio"]])
+        if step != saved["step"]:  # these weights were not looked at: those of so many updates were
+            about["held_out_bits_at_update"] = step
+    about.setdefault("data", [Path(a).resolve().name for a in saved["audio"]])
     for item in args.about:
         key, equals, value = item.partition("=")
         if not equals or not key:
@@ -77,8 +80,11 @@ def export(args) -> Path:
             defaults = json.loads(args.defaults)
         except json.JSONDecodeError as e:
             raise UserError(f"--defaults: expected a JSON object, found an error: {e}") from None
+    configs.check_defaults(defaults, "--defaults" if args.defaults else f"{path}: defaults")
     if defaults:
         about["defaults"] = defaults
+    if "licence" not in about and "license" not in about:
+        print("no licence is written into the file; --about licence=CC-BY-4.0, for example, does", file=sys.stderr)
 
     low = STORAGE[args.storage]
     out = {}

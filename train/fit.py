@@ -6,6 +6,7 @@ command again goes on from the run's last checkpoint. Ctrl-C stops after the pre
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import sys
@@ -65,18 +66,25 @@ def load_config(args) -> configs.Config:
         except json.JSONDecodeError:
             tree[group][name] = value
     model = tree["model"]  # another number of tiers: one mixer for all stays one for all
-    if isinstance(model.get("layers"), list) and len(set(model["mixer"])) == 1:
-        model["mixer"] = model["mixer"][:1] * len(model["layers"])
+    mixer = model.get("mixer")
+    if isinstance(model.get("layers"), list) and isinstance(mixer, list) and mixer and mixer == mixer[:1] * len(mixer):
+        model["mixer"] = mixer[:1] * len(model["layers"])
     return configs.parse(tree, args.config)
 
 
-def held_out_batches(corpus, t: configs.TrainConfig, machines: Machines, per_part: int) -> list[torch.Tensor]:
-    """The same crops each time and for any number of processes, shared among them."""
+def held_out_crops(corpus, t: configs.TrainConfig) -> torch.Tensor:
+    """The same each time: uint8 [eval_crops, crop + 1], or none of them."""
     if t.held_out <= 0 or not corpus.side(True):
-        return []
+        return torch.empty(0, t.crop + 1, dtype=torch.uint8)
     # Else what follows a file by chance, and says nothing of a model, would count.
     after = t.after_end if t.whole or t.after_end == "again" else "stop"
-    crops = torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole, after).batch(0, 0, t.eval_crops))
+    return torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole, after).batch(0, 0, t.eval_crops))
+
+
+def held_out_batches(crops, t: configs.TrainConfig, machines: Machines, per_part: int) -> list[torch.Tensor]:
+    """For any number of processes, shared among them."""
+    if not len(crops):
+        return []
     # Equal shares, so that the mean of the means is the mean; a rest goes round once more.
     each = -(-t.eval_crops // machines.count)
     mine = crops[(torch.arange(each) * machines.count + machines.rank) % t.eval_crops]
@@ -101,14 +109,20 @@ def read_corpus(args, config: configs.Config, machines: Machines, run: Path, say
         except UserError as e:
             error = str(e)
     machines.together(error)
-    return corpus or load()
+    corpus = corpus or load()
+    # Crops are drawn by number: other files here would be other crops, and other labels, without a word.
+    first = machines.from_first(corpus.fingerprint())
+    machines.together(None if first == corpus.fingerprint() else
+                      f"{', '.join(args.audio)}: expected the files of the first machine, found others (by names and "
+                      "lengths)")
+    return corpus
 
 
 def train(args) -> int:
     config = load_config(args)
     m, t = config.model, config.train
     run = Path(args.run)
-    if args.minutes is not None and args.minutes <= 0:
+    if args.minutes is not None and not 0 < args.minutes < math.inf:
         raise UserError(f"--minutes: expected more than 0, found {args.minutes:g}")
     machines = Machines(args.device)
     share = t.accumulate * machines.count
@@ -121,13 +135,13 @@ def train(args) -> int:
     torch.backends.cuda.matmul.allow_tf32 = True
 
     corpus = read_corpus(args, config, machines, run, say)
-    have = augment.longer(t.crop + 1, t.pitch_semitones)
-    if not t.whole and t.after_end == "stop":
-        have = min(have, max(p.length for p in corpus.side(False)))
-    crops = data.Crops(corpus, False, have, t.seed, t.whole, t.after_end)
+    crops = data.Crops(corpus, False, augment.longer(t.crop + 1, t.pitch_semitones), t.seed, t.whole, t.after_end,
+                       round(t.gap * m.sample_rate), t.crop + 1)
 
     table, known = labels.classes(crops.names, t.labels)
-    trainer = Trainer(config, machines, args.float32, not args.no_graph, [len(k) for k in known])
+    held = held_out_crops(corpus, t)
+    key = hashlib.sha256(held.numpy().tobytes()).hexdigest()[:16]
+    trainer = Trainer(config, machines, args.float32, not args.no_graph, known)
     last = run / "last.pt"
     if args.fresh and machines.first:
         for old in (last, run / "best.pt", run / "metrics.jsonl"):
@@ -135,18 +149,23 @@ def train(args) -> int:
     saved = machines.from_first(checkpoint.load(last) if machines.first and last.exists() else None)
     if saved:
         trainer.resume(saved, last)
-        if trainer.key != corpus.key:
-            say("the audio is not what this run began with: held-out bits start anew", file=sys.stderr)
-            trainer.best = math.inf
-            (run / "best.pt").unlink(missing_ok=True)
+        if trainer.key != key:
+            aside = run / f"best-until-{trainer.step}.pt"
+            if machines.first and (run / "best.pt").exists():
+                (run / "best.pt").replace(aside)
+            say("the held-out crops are not those of before: bits on them start anew"
+                + (f"; {aside.name} is what was best" if aside.exists() else ""), file=sys.stderr)
+            trainer.best, trainer.held_out = math.inf, (-1, math.inf)
     elif args.init:
         trainer.start_from(Path(args.init))
-    trainer.key = corpus.key
+    trainer.key = key
     report = Report(run, args.quiet) if machines.first else None
     if report:
         device = torch.cuda.get_device_name() if machines.device.type == "cuda" else "CPU"
         report.say(f"{m.name}: {parameter_count(trainer.model) / 1e6:.2f} M parameters, mixers {'/'.join(m.mixer)}; "
-                   f"{corpus.hours(False, m.sample_rate):.2f} h to learn from, "
+                   f"{crops.hours(m.sample_rate):.2f} h to learn from"
+                   + (f" ({crops.left_out} files are shorter than the crop and are not used)" if crops.left_out else "")
+                   + f", "
                    f"{corpus.hours(True, m.sample_rate):.2f} h held out"
                    + (f", {len(corpus.skipped)} files skipped" if corpus.skipped else "")
                    + (f"; labels: {' and '.join(str(len(k)) for k in known)} classes" if known else "")
@@ -155,7 +174,7 @@ def train(args) -> int:
     stop = Stop()
     feeder = Feeder(crops, trainer.step, t.accumulate, machines.rank, per_part, machines.device.type == "cuda")
     try:
-        held = held_out_batches(corpus, t, machines, per_part)
+        held = held_out_batches(held, t, machines, per_part)
         return Loop(args, trainer, feeder, held, report, stop, last, table).run()
     finally:
         feeder.stop()
@@ -232,13 +251,14 @@ class Loop:
         for i in range(t.accumulate):
             codes, files = self.feeder.next()
             codes = codes.to(self.machines.device, non_blocking=True)
+            room = (files != -1).sum(1) if not t.whole and t.after_end == "stop" else None
             files = files.to(self.machines.device, non_blocking=True) if t.labels else None
             # The variations, like the crops, depend on the update's number alone.
             seed = ((t.seed * 1000003 + self.trainer.step) * 64 + self.machines.rank) * 64 + i
             start = 1 if t.whole else 0  # the code of silence before a whole file stays what it is
             varied = augment.vary(codes[:, start:], t.crop + 1 - start, self.config.model.encoding, t.gain_db,
                                   t.pitch_semitones, torch.Generator().manual_seed(seed),
-                                  files[:, start:] if t.labels else None)
+                                  files[:, start:] if t.labels else None, room)
             varied, bent = varied if t.labels else (varied, None)
             codes = torch.cat([codes[:, :start], varied], 1) if start else varied
             # Other chance than the variation's, or the highest crops would always be the noisiest; in the lower 32 bits,

@@ -7,6 +7,8 @@ that the file last heard of belongs to. The head that answers is the trainer's a
 """
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,8 +20,9 @@ NONE = -1  # of codes that belong to no file
 
 
 def part_of(name: str, part: int) -> str:
-    """Part 0: the folder that the file lies in; 1, 2, ...: parts of its name, between hyphens."""
-    folder, _, file = name.rpartition("/")
+    """Part 0: the folder that the file lies in; 1, 2, ...: parts of its name, between hyphens. Which of several --audio
+    it is in, "1:" before its name, is no part of it."""
+    folder, _, file = re.sub(r"^\d+:", "", name).rpartition("/")
     if part == 0:
         return folder.rsplit("/", 1)[-1]
     parts = file.rsplit(".", 1)[0].split("-")
@@ -38,6 +41,9 @@ def classes(names: list[str], parts: list[int]) -> tuple[np.ndarray, list[list[s
         if len(known[-1]) < 2:
             what = "folder" if part == 0 else f"part {part} of the files' names"
             raise UserError(f"train.labels: expected two classes or more, found one: the {what} is always {each[0]!r}")
+        if len(known[-1]) == len(names):
+            raise UserError(f"train.labels: expected classes of several files, found one for each of {len(names)} files: "
+                            + ("each lies in a folder of its own" if part == 0 else f"part {part} of each name is another"))
         table[:, i] = np.searchsorted(known[-1], each)
     return table, known
 
@@ -49,9 +55,9 @@ class Labels(nn.Module):
         self.head = nn.Linear(width, sum(counts))
 
     def forward(self, center, wanted):
-        """center [B, L/stride, width], wanted [B, L/stride, parts], NONE where there is nothing to tell -> mean nats,
-        summed over the parts."""
+        """center [B, L/stride, width], wanted [B, L/stride, parts], NONE where there is nothing to tell -> nats summed
+        over the parts, a step; steps without a label count as zero, so that parts of a batch add up to the whole."""
         guesses = self.head(center).float().flatten(0, 1).split(self.counts, 1)
-        each = [F.cross_entropy(g, w, ignore_index=NONE, reduction="sum") / (w != NONE).sum().clamp(min=1)
+        each = [F.cross_entropy(g, w, ignore_index=NONE, reduction="sum")
                 for g, w in zip(guesses, wanted.flatten(0, 1).unbind(1))]
-        return torch.stack(each).sum()
+        return torch.stack(each).sum() / (wanted.shape[0] * wanted.shape[1])

@@ -38,6 +38,7 @@ def read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
     if path.suffix == ".safetensors":
         model, state, about = _from_model(path)
         whole = Network(model).state_dict()
+        state.setdefault("head.bias", torch.zeros_like(whole["head.bias"]))  # of converted models: they have none
         for name, t in whole.items():
             found = state.get(name)
             if found is None or found.shape != t.shape:

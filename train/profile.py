@@ -50,13 +50,15 @@ def main(argv=None) -> int:
     args = p.parse_args(argv)
     try:
         config: configs.Config = load_config(SimpleNamespace(config=args.config, set=args.set))
+        if args.updates < 1:
+            raise UserError(f"--updates: expected 1 or more, found {args.updates}")
         machines = Machines(args.device)
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2
     torch.backends.cuda.matmul.allow_tf32 = True
     t = config.train
-    trainer = Trainer(config, machines, args.float32, not args.no_graph, [CLASSES] * len(t.labels))
+    trainer = Trainer(config, machines, args.float32, not args.no_graph, [[str(i) for i in range(CLASSES)]] * len(t.labels))
     rows = t.batch // t.accumulate
     parts = [(torch.randint(0, 256, (rows, t.crop + 1), dtype=torch.uint8, device=machines.device),)
              for _ in range(t.accumulate)]

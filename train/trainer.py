@@ -76,8 +76,8 @@ class Trainer:
     """Model, optimiser, EMA and what a checkpoint holds of them."""
 
     def __init__(self, config: configs.Config, machines: Machines, float32: bool, graph: bool = True,
-                 classes: list[int] | None = None):
-        """classes: of each of train.labels, how many there are."""
+                 classes: list[list[str]] | None = None):
+        """classes: of each of train.labels, the names."""
         t = config.train
         torch.manual_seed(t.seed)  # the same start on every rank
         self.config, self.machines = config, machines
@@ -89,7 +89,8 @@ class Trainer:
         m = config.model
         self.foresight = Foresight(m.width(len(m.pool)), m.stride, m.encoding).to(machines.device) \
             if t.foresight else None
-        self.labels = Labels(m.width(len(m.pool)), list(classes)).to(machines.device) if classes else None
+        self.labels = Labels(m.width(len(m.pool)), [len(c) for c in classes]).to(machines.device) if classes else None
+        self.classes = classes or []
         self.net: torch.nn.Module = _Loss(self.model, self.foresight, t.foresight, self.labels, t.label_weight)
         self.optimiser = torch.optim.AdamW(parameter_groups(self.net, t.weight_decay), lr=t.lr,
                                            betas=(0.9, t.beta2), **extra)
@@ -97,7 +98,7 @@ class Trainer:
         self.step, self.seconds, self.samples = 0, 0.0, 0
         self.best = math.inf             # bits on held-out audio, of the average that was best
         self.held_out = (-1, math.inf)   # (update, bits) of the last look
-        self.key = ""                    # of the audio
+        self.key = ""                    # of the held-out crops
         # One part a batch: parts would need their gradients added up outside the graph.
         self.graph = graph and machines.device.type == "cuda" and t.accumulate == 1
         self.graphed = None
@@ -160,7 +161,7 @@ class Trainer:
         """Tensors, numbers, texts and lists of them: a reader that runs no code in a pickle takes nothing else."""
         return dict(config=self.config.as_json(), model=self.model.state_dict(), ema=self.ema.state_dict(),
                     foresight=self.foresight.state_dict() if self.foresight is not None else {},
-                    labels=self.labels.state_dict() if self.labels is not None else {},
+                    labels=self.labels.state_dict() if self.labels is not None else {}, classes=self.classes,
                     optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
                     samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key,
                     audio=[str(a) for a in audio], torch=str(torch.__version__))
@@ -184,11 +185,13 @@ class Trainer:
             if bool(saved.get(key)) != (head is not None):
                 raise UserError(f"{path}: it began {'with' if saved.get(key) else 'without'} train.{key}; go on so, or "
                                 "give another -o, or --fresh to overwrite it")
+        if self.classes != saved.get("classes", []):
+            theirs, ours = (", ".join(f"{len(c)} ({c[0]} to {c[-1]})" for c in classes)
+                            for classes in (saved["classes"], self.classes))
+            raise UserError(f"{path}: its labels are others: classes {theirs}, expected with this audio and train.labels "
+                            f"{ours}; give another -o, or --fresh to overwrite it")
+        for key, head in (("foresight", self.foresight), ("labels", self.labels)):
             if head is not None:
-                theirs, ours = (len(s["head.bias"]) for s in (saved[key], head.state_dict()))
-                if theirs != ours:
-                    raise UserError(f"{path}: its train.{key} tells {theirs} things, {ours} expected with this audio and "
-                                    "config; give another -o, or --fresh to overwrite it")
                 head.load_state_dict(saved[key])
         self.model.load_state_dict(saved["model"])
         self.ema.load_state_dict(saved["ema"])

@@ -1,4 +1,5 @@
 """The audio of the trainer: codes, splits, crops, variations, what is refused."""
+import os
 import unittest
 
 import numpy as np
@@ -10,6 +11,17 @@ from train import augment, audio, config, data, feeder, fit
 
 
 class Data(InFolder):
+    def test_several_folders(self):
+        """Each with its own sides; names say which; a file that is in two is read once."""
+        for name, hz in (("a/train/x.wav", 200), ("a/held-out/y.wav", 210), ("b/z1.wav", 220), ("b/z2.wav", 230)):
+            write_wave(self.dir / name, tone(0.1, hz))
+        folders = [str(self.dir / n) for n in ("a", "b", "b")]
+        corpus = data.load(folders, config.ModelConfig(), self.dir / "cache", 0.5, 1)
+        sides = {p.name: p.held_out for p in corpus.pieces}
+        self.assertEqual(set(sides), {"train/x.wav", "held-out/y.wav", "1:z1.wav", "1:z2.wav"})
+        self.assertEqual((sides["train/x.wav"], sides["held-out/y.wav"]), (False, True))
+        self.assertEqual(sides["1:z1.wav"] + sides["1:z2.wav"], 1)
+
     def test_codes(self):
         self.assertEqual(audio.encode([0.0, 1.0, -1.0, 2.0], "mulaw8").tolist(), [128, 255, 0, 255])
         every = np.arange(256)
@@ -119,6 +131,39 @@ class Data(InFolder):
             self.assertEqual((files[:, 0] == -1).all(), whole)
             self.assertEqual((files[:, 1:] == -1).any(), whole and after == "stop")
 
+    def test_files_between_a_crop_and_a_raised_one_are_used(self):
+        """They are raised by less, as vary's room tells; only what is shorter than a crop is left out."""
+        for i, length in enumerate((200, 256, 257, 261, 288, 289, 400)):
+            write_wave(self.dir / "audio" / "train" / f"{i}.wav", np.full(length, 0.1 * (i + 1)))
+        write_wave(self.dir / "audio" / "held-out" / "d.wav", tone(0.1, 400))
+        corpus = data.load([str(self.dir / "audio")], config.ModelConfig(), self.dir / "cache", 0.3, 257)
+        crops = data.Crops(corpus, False, augment.longer(257, 2.0), 1, least=257)
+        codes, files = crops.batch_and_files(0, 0, 2000)
+        self.assertEqual((crops.left_out, {n for n in crops.names}), (2, {f"train/{i}.wav" for i in range(2, 7)}))
+        self.assertEqual(set(files[:, 0]), set(range(5)))
+        room = (files != -1).sum(1)
+        for i, length in enumerate((257, 261, 288, 289, 400)):
+            rooms = room[files[:, 0] == i]
+            self.assertTrue(257 <= rooms.min() and rooms.max() <= min(length, crops.length), (length, rooms))
+        self.assertEqual(room[files[:, 0] == 4].max(), crops.length)
+        code, said = self.fit("--set", "train.steps=2", "--set", "train.after_end=stop", "--set", "train.pitch_semitones=2")
+        self.assertEqual(code, 0, said)
+
+    def test_a_cache_is_of_its_folder_and_whole(self):
+        for name, hz in (("x", 200), ("y", 3000)):
+            write_wave(self.dir / name / "a.wav", tone(0.1, hz))
+            os.utime(self.dir / name / "a.wav", (1, 1))
+        load = lambda name: data.load([str(self.dir / name)], config.ModelConfig(), self.dir / "cache", 0, 1)  # noqa: E731
+        x, y = load("x"), load("y")
+        self.assertFalse(np.array_equal(x.codes, y.codes))
+        self.assertEqual(x.fingerprint(), y.fingerprint(), "of names and lengths")
+        del x, y
+        files = sorted((self.dir / "cache").iterdir())
+        self.assertEqual(len(files), 4)
+        for cut in files:
+            cut.write_bytes(cut.read_bytes()[:30])
+            self.assertEqual([len(load(name).codes) for name in "xy"], [1600, 1600], cut)
+
     def test_what_lies_beside_codes_bends_with_them(self):
         """Of pieces of constant level: where the level changes, so does what is said of it, whatever the pitch."""
         have = augment.longer(4000, 2.0)
@@ -131,8 +176,18 @@ class Data(InFolder):
         wrong = (torch.tensor([40, 90, 160, 220])[beside] - out.int()).abs() > 20
         self.assertLess(int(wrong.sum(1).max()), 9, "at the three edges, where pieces are mixed")
         self.assertGreater(int((beside != files[:, :4000]).sum()), 100)
+        # A row that has less is raised by less, and what lies behind its end is not heard.
+        room = torch.tensor([4000, 4000, 4100, 4100, 4200, have, have, have]).repeat(5)
+        codes = codes.repeat(5, 1)
+        for i, r in enumerate(room):
+            codes[i, r:] = 255
+        short, where = augment.vary(codes, 4000, "mulaw8", 3.0, 2.0, torch.Generator().manual_seed(3),
+                                    torch.arange(have)[None].repeat(40, 1), room)
+        self.assertLess(int(short.max()), 240)
+        self.assertTrue(bool((where.max(1).values < room).all()))
+        self.assertGreater(int(where[room == have, -1].max()), 4300)
         for gain in (0.0, 3.0):
-            same = augment.vary(codes, 4000, "mulaw8", gain, 0.0, torch.Generator().manual_seed(3), files)[1]
+            same = augment.vary(codes[:8], 4000, "mulaw8", gain, 0.0, torch.Generator().manual_seed(3), files)[1]
             self.assertTrue(torch.equal(same, files[:, :4000]))
 
     def test_after_the_end_of_a_file(self):
@@ -163,8 +218,25 @@ class Data(InFolder):
             else:
                 self.fail("neither an end nor a beginning")
         self.assertEqual(follows, {(0, 0), (0, 1), (1, 0), (1, 1)})
+        # A gap: silence of every length up to it, and of no file, before what follows; what it held before is not changed.
+        longest = 0
+        for codes, whose, plain in zip(*data.Crops(corpus, False, 6001, 1, after_end="next", gap=500).batch_and_files(0, 0, 60),
+                                       data.Crops(corpus, False, 6001, 1, after_end="next").batch(0, 0, 60)):
+            first = int(np.argmax(whose == -1))
+            self.assertTrue(np.array_equal(codes[:first], plain[:first]))
+            self.assertTrue((codes[whose == -1] == 128).all())
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], whose == -1, [0]]).astype(int)))
+            longest = max(longest, int((edges[1::2] - edges[::2]).max()))
+            for begin in edges[1::2]:  # after a gap, a file from its beginning
+                f = files[whose[begin]] if begin < len(whose) else b""
+                have = min(len(f), len(codes) - begin)
+                self.assertEqual(bytes(codes[begin:begin + have]), f[:have])
+        self.assertTrue(450 < longest <= 500, longest)
         with self.assertRaises(config.UserError):
             data.Crops(corpus, False, 1001, 1)
+        code, said = self.fit("--set", "train.gap=2", "--set", "train.after_end=stop")
+        self.assertEqual(code, 2)
+        self.assertIn("train.gap: expected 0 unless train.after_end is next, found 2", said)
         code, said = self.fit("--set", "train.after_end=never")
         self.assertEqual(code, 2)
         self.assertIn("expected stop, next or again, found never", said)

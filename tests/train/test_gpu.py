@@ -134,7 +134,7 @@ class Kernels(unittest.TestCase):
             config = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=["s4d", "s6"]),
                             TrainConfig(crop=512, batch=4, warmup=1, foresight=0.3))
             machines = Machines("cuda")
-            trainer = Trainer(config, machines, float32=False, graph=graph, classes=[5, 3])
+            trainer = Trainer(config, machines, float32=False, graph=graph, classes=[list("abcde"), list("xyz")])
             draw = torch.Generator().manual_seed(2)
             for i in range(4):
                 codes = torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()
@@ -155,7 +155,7 @@ class TwoGpus(unittest.TestCase):
             "for graph in (True, False):\n"
             "    c = Config(ModelConfig(d_model=32, pool=[4], layers=[1, 1], mixer=['s4d', 's6']),\n"
             "               TrainConfig(crop=512, batch=8, warmup=1, foresight=0.3))\n"
-            "    t = Trainer(c, m, float32=True, graph=graph, classes=[3])\n"
+            "    t = Trainer(c, m, float32=True, graph=graph, classes=[list('abc')])\n"
             "    draw = torch.Generator().manual_seed(m.rank)\n"
             "    for _ in range(4):\n"
             "        codes = torch.randint(0, 256, (4, 513), generator=draw, dtype=torch.uint8).cuda()\n"

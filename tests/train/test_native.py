@@ -6,7 +6,7 @@ import torch
 
 from support import InFolder, quiet  # first: it makes train importable
 
-from train import checkpoint, export, tensors
+from train import checkpoint, evaluate, export, native, tensors
 
 
 class Init(InFolder):
@@ -63,9 +63,17 @@ class Init(InFolder):
         state, metadata = tensors.read(self.model)
         tensors.write(broken, state, {})
         self.refused("without its mambo.config", "--init", str(broken))
-        del state["head.bias"]
+        del state["head.bias"]  # converted models have none: it is zero
         tensors.write(broken, state, metadata)
-        self.refused("head.bias: expected a tensor [256], found none", "--init", str(broken))
+        self.assertFalse(native.read(broken)[1]["head.bias"].any())
+        self.assertEqual(len(list(evaluate.open_network(str(broken)).parameters())), len(state) + 1)
+        del state["center.0.in_proj.weight"]
+        tensors.write(broken, state, metadata)
+        missing = r"center.0.in_proj.weight: expected a tensor [64, 16], found none"
+        self.refused(missing, "--init", str(broken))
+        code, said = quiet(evaluate.main, [str(broken), "--audio", str(self.dir / "audio"), "--cache", str(self.dir)])
+        self.assertEqual(code, 2)
+        self.assertIn(missing, said)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """The network and its scans on the CPU: logits, gradients, causality."""
 import unittest
-from statistics import fmean
 
 import torch
 import torch.nn.functional as F
@@ -189,12 +188,16 @@ class Foresight(unittest.TestCase):
 
 class Labels(unittest.TestCase):
     def test_classes_are_parts_of_names(self):
-        names = ["train/zero/a-slow-1.wav", "train/one/b-fast-1.wav", "one/a-slow.v2-1.wav", "zero/c-fast-2.flac"]
+        names = ["train/zero/a-slow-1.wav", "1:one/b-fast-1.wav", "one/a-slow.v2-1.wav", "2:zero/c-fast-2.flac"]
         table, known = labels.classes(names, [0, 1, 2])
         self.assertEqual(known, [["one", "zero"], ["a", "b", "c"], ["fast", "slow", "slow.v2"]])
+        self.assertEqual(labels.classes(["a-1.wav", "b-1.wav", "1:a-1.wav"], [1])[1], [["a", "b"]])
         self.assertEqual(table.tolist(), [[1, 0, 1], [0, 1, 0], [0, 0, 2], [1, 2, 0]])
         self.assertEqual(labels.classes(names, [])[0].shape, (4, 0))
-        self.assertEqual(labels.classes(["x.wav", "y/x.wav"], [0])[1], [["", "y"]])
+        self.assertEqual(labels.classes(["x.wav", "z.wav", "y/x.wav"], [0])[1], [["", "y"]])
+        for one_each, part in ((["tone1.wav", "tone2.wav"], 1), (["a/x.wav", "b/x.wav"], 0)):
+            with self.assertRaisesRegex(config.UserError, "expected classes of several files, found one for each of 2 files"):
+                labels.classes(one_each, [part])
         with self.assertRaisesRegex(config.UserError, "expected 4 parts .* found 3 in train/zero/a-slow-1.wav"):
             labels.classes(names, [4])
         with self.assertRaisesRegex(config.UserError, "found one: the part 1 of the files' names is always 'a'"):
@@ -208,9 +211,11 @@ class Labels(unittest.TestCase):
         wanted[0, 0] = labels.NONE
         wanted[1, 3, 1] = labels.NONE
         told = torch.log_softmax(head.head(center)[..., :3], -1), torch.log_softmax(head.head(center)[..., 3:], -1)
-        mean = [fmean(-float(t[b, j, wanted[b, j, i]]) for b in range(2) for j in range(5) if wanted[b, j, i] >= 0)
-                for i, t in enumerate(told)]
-        self.assertAlmostEqual(float(head(center, wanted)), sum(mean), delta=1e-6)
+        total = sum(-float(t[b, j, wanted[b, j, i]]) for b in range(2) for j in range(5) for i, t in enumerate(told)
+                    if wanted[b, j, i] >= 0)
+        self.assertAlmostEqual(float(head(center, wanted)), total / 10, delta=1e-6)
+        halves = [float(head(c, w)) for c, w in zip(center.split(1), wanted.split(1))]
+        self.assertAlmostEqual(sum(halves) / 2, total / 10, delta=1e-6, msg="parts of a batch add up")
         self.assertEqual(float(head(center, torch.full_like(wanted, labels.NONE))), 0.0)
 
     def test_it_teaches_the_innermost_tier(self):

@@ -15,7 +15,7 @@ import torch
 
 from support import ROOT, TINY, InFolder, quiet, ranks, run_ranks, tone, write_wave  # first: it makes train importable
 
-from train import audio, checkpoint, config, evaluate, export, fit, machines, tensors, trainer
+from train import audio, augment, checkpoint, config, evaluate, export, fit, machines, tensors, trainer
 
 
 class Fit(InFolder):
@@ -71,6 +71,10 @@ class Fit(InFolder):
         self.tones()
         more = ["--set", "train.steps=12", "--set", "train.gain_db=3", "--set", "train.pitch_semitones=1",
                 "--set", "train.input_noise=2", "--set", "train.foresight=0.3", "--set", "train.labels=[1]"]
+        for i in range(3):  # a part of the name that is no one file's alone
+            write_wave(self.dir / "audio" / f"{'ab'[i % 2]}-{'cd'[i // 2]}-{i}.wav", tone(0.5, 300))
+            (self.dir / "audio" / f"tone{i}.wav").rename(self.dir / "audio" / f"{'ab'[i % 2]}-{'cd'[i // 2]}-t{i}.wav")
+        (self.dir / "audio" / "tone3.wav").unlink()
         self.assertEqual(self.fit(*more, run="whole")[0], 0)
         count = 0
         original = trainer.Trainer.update
@@ -97,7 +101,7 @@ class Fit(InFolder):
             self.assertEqual([k for k in a[part] if not torch.equal(a[part][k], b[part][k])], [])
         self.assertEqual((a["step"], a["samples"]), (b["step"], b["samples"]))
         for other, named in (("model.d_state=8", "d_state"), ("train.foresight=0", "began with train.foresight"),
-                             ("train.labels=[]", "began with train.labels"), ("train.labels=[1,1]", "tells 3 things, 6 expected"),
+                             ("train.labels=[]", "began with train.labels"), ("train.labels=[2]", "its labels are others"),
                              ("train.labels=[9]", "expected 9 parts"), ("train.labels=[-1]", "found [-1]")):
             code, said = self.fit(*more, "--set", other, run="parts")
             self.assertEqual(code, 2)
@@ -174,13 +178,13 @@ class Fit(InFolder):
         codes[:, 0] = 128
         files = torch.zeros(codes.shape, dtype=torch.int32)
         files[:, 0] = -1
-        table = torch.tensor([[3, 1], [0, 2], [-1, -1]])
+        here = machines.Machines("cpu")
 
         def parts(step, **more):
             t = config.TrainConfig(**{**dict(crop=64, batch=6, whole=True), **more})
             loop = SimpleNamespace(config=config.Config(config.ModelConfig(), t),
-                                   feeder=SimpleNamespace(next=lambda: (codes, files)), machines=machines.Machines("cpu"),
-                                   trainer=SimpleNamespace(step=step), table=table)
+                                   feeder=SimpleNamespace(next=lambda: (codes, files)), machines=here,
+                                   trainer=SimpleNamespace(step=step))
             return fit.Loop._batch(loop)[0]
 
         self.assertEqual(len(parts(1)), 1)
@@ -189,18 +193,9 @@ class Fit(InFolder):
         self.assertEqual(said[:, 0].tolist(), [128] * 6)
         self.assertFalse(torch.equal(said, heard))
         self.assertTrue(torch.equal(heard, parts(1, input_noise=4.0, pitch_semitones=2.0)[1]))
-        # The labels of the innermost tier's steps: of the file that the last code which a step has heard is of.
-        files[:, 100:] = 1
-        stride = config.ModelConfig().stride
-        codes, files = codes.repeat(1, 6), files.repeat_interleave(6, 1)
-        files[:, 1:6] = 0
-        for noise in (0.0, 4.0):
-            t = dict(input_noise=noise, labels=[1, 2], crop=4 * stride)
-            said, heard, told = parts(1, **t)
-            self.assertEqual(torch.equal(said, heard), noise == 0)
-            self.assertTrue(torch.equal(said, parts(1, **{**t, "labels": []})[0]))
-            want = [[[3, 1], [0, 2]][int(i >= 600)] for i in range(stride - 1, 4 * stride, stride)]
-            self.assertEqual(told.tolist(), [want] * 6)
+        here.rank = 1
+        self.assertFalse(torch.equal(said, parts(1, input_noise=4.0, pitch_semitones=2.0)[0]))
+        here.rank = 0
         codes = torch.full((400, 200), 128, dtype=torch.uint8)
         other = parts(2, input_noise=4.0)[1]
         self.assertFalse(torch.equal(other, parts(3, input_noise=4.0)[1]))
@@ -208,6 +203,127 @@ class Fit(InFolder):
         seed = ((1 * 1000003 + 2) * 64) * 64
         pitch = torch.rand(400, 1, generator=torch.Generator().manual_seed(seed))[:, 0]
         self.assertLess(abs(float(torch.corrcoef(torch.stack([noise, pitch]))[0, 1])), 0.3)
+
+    def test_labels_are_of_what_a_step_has_heard_last(self):
+        """Of three files of constant level, one of which has no label, whatever the pitch, with noise and without."""
+        stride = config.ModelConfig().stride
+        length = 9 * stride + 1
+        for semitones, noise in ((0.0, 0.0), (0.0, 4.0), (3.0, 2.0)):
+            t = config.TrainConfig(crop=8 * stride, batch=40, labels=[1, 2], input_noise=noise, pitch_semitones=semitones,
+                                   after_end="next")
+            files = torch.zeros(40, augment.longer(length, 3.0), dtype=torch.int32)
+            files[:, 3 * stride:] = 1  # to the sample: step 2 has not heard it
+            files[:, 5 * stride + 40:] = -1
+            codes = torch.tensor([60, 190, 128], dtype=torch.uint8)[files.long()]
+            made = SimpleNamespace(config=config.Config(config.ModelConfig(), t), machines=machines.Machines("cpu"), step=1,
+                                   seconds=0.0, samples=0)
+            loop = fit.Loop(SimpleNamespace(minutes=None), made, SimpleNamespace(next=lambda: (codes, files)), [], None, None,
+                            self.dir, np.array([[3, 1], [0, 2]]))
+            said, heard, told = loop._batch()[0]
+            self.assertEqual((said.shape, told.shape), ((40, t.crop + 1), (40, 8, 2)))
+            self.assertEqual(torch.equal(said, heard), noise == 0)
+            if not semitones:
+                self.assertEqual(told[7].tolist(), [[3, 1]] * 3 + [[0, 2]] * 2 + [[-1, -1]] * 3)
+            last = said[:, stride - 1:-1:stride].int()
+            want = torch.where(last < 80, 3, torch.where(last > 170, 0, -1))
+            self.assertGreater(float((told[..., 0] == want).float().mean()), 0.98)
+        self.assertGreater(len({tuple(row[:, 0].tolist()) for row in told}), 3)
+
+    def test_labels_weigh_what_they_should(self):
+        t = config.TrainConfig(crop=64, batch=2, labels=[1], label_weight=2.5, foresight=0.5)
+        made = trainer.Trainer(config.Config(config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"]), t),
+                               machines.Machines("cpu"), True, classes=[["a", "b"]])
+        codes = torch.randint(0, 256, (2, 65))
+        told = torch.zeros(2, 16, 1, dtype=torch.long)
+        with torch.no_grad():
+            center = made.model.with_center(codes[:, :-1])[1]
+            want = 0.5 * made.foresight(center, codes) + 2.5 * made.labels(center, told)
+            whole, said = made.net(codes, codes, told)
+        self.assertAlmostEqual(float(whole - said), float(want), delta=1e-5)
+
+    def test_labels_of_what_is_used(self):
+        """A file shorter than the crop is none of the crops', and its class no class."""
+        for name, seconds in (("a-1", 0.001), ("b-1", 0.5), ("b-2", 0.5), ("c-1", 0.5), ("c-2", 0.5)):
+            write_wave(self.dir / "audio" / "train" / f"{name}.wav", tone(seconds, 300))
+        write_wave(self.dir / "audio" / "held-out" / "d-1.wav", tone(0.5, 300))
+        code, said = self.fit("--set", "train.labels=[1]", "--set", "train.steps=1", "--set", "train.after_end=stop")
+        self.assertEqual(code, 0, said)
+        self.assertIn("labels: 2 classes", said)
+        self.assertIn("(1 files are shorter than the crop and are not used)", said)
+
+    def test_gradients_are_clipped(self):
+        c = config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"])
+        for clip in (0.1, 1e-3):
+            made = trainer.Trainer(config.Config(c, config.TrainConfig(crop=64, batch=2, clip=clip)), machines.Machines("cpu"),
+                                   True)
+            _, norm = made.update([(torch.randint(0, 256, (2, 65), dtype=torch.uint8),)], 0.0)
+            self.assertGreater(float(norm), 0.2)
+            first = torch.cat([s["exp_avg"].flatten() for s in made.optimiser.state.values()])  # a tenth of the gradient
+            self.assertAlmostEqual(float(first.norm()), 0.1 * clip, delta=1e-3 * clip)
+
+    def test_what_a_run_says(self):
+        self.tones()
+        code, said = quiet(fit.main, ["--audio", str(self.dir / "audio"), "--config", "configs/piano.json", "-o",
+                                      str(self.dir / "run"), "--cache", str(self.dir / "cache"), "--stop-after", "1e-6",
+                                      *(x for x in TINY if x != "--quiet")])
+        self.assertEqual(code, 0, said)
+        self.assertIn("stopped after update 1; saved to", said)
+        code, said = quiet(fit.main, ["--audio", str(self.dir / "audio"), "--config", "configs/piano.json", "-o",
+                                      str(self.dir / "run"), "--cache", str(self.dir / "cache"), "--set", "train.steps=10",
+                                      *(x for x in TINY if x != "--quiet")])
+        self.assertRegex(said, r"update 10 +\d\.\d{4} bits a sample +[\d.]+ [kM] samples/s +0:00:0\d left")
+        self.assertTrue(list((self.dir / "cache").glob("codes-*.npy")))
+        self.assertFalse((self.dir / "run" / "data").exists())
+
+    def test_best_is_of_the_same_held_out_crops(self):
+        """Files that are touched change nothing; other crops begin anew, and what was best is kept aside."""
+        self.tones(8)
+        more = ["--set", "train.held_out=0.2", "--set", "train.eval_every=2"]
+        self.assertEqual(self.fit(*more, "--set", "train.steps=4")[0], 0)
+        run, best = self.dir / "run", checkpoint.load(self.dir / "run" / "last.pt")["best"]
+        for file in (self.dir / "audio").iterdir():
+            os.utime(file, (5, 5))
+        code, said = self.fit(*more, "--set", "train.steps=5", "--set", "train.lr=0")
+        self.assertEqual((code, "anew" in said), (0, False), said)
+        self.assertLessEqual(checkpoint.load(run / "last.pt")["best"], best)
+        best = checkpoint.load(run / "last.pt")["best"]
+        self.assertTrue((run / "best.pt").exists())
+        code, said = self.fit("--set", "train.held_out=0.6", "--set", "train.steps=6")
+        self.assertEqual(code, 0, said)
+        self.assertIn("bits on them start anew; best-until-5.pt is what was best", said)
+        self.assertEqual(checkpoint.load(run / "best-until-5.pt")["best"], best)
+
+    def test_machines_with_other_files_do_not_train_together(self):
+        self.tones()
+        args = fit.parse_arguments(["--audio", str(self.dir / "audio"), "--config", "configs/piano.json", "-o", "x", *TINY])
+        c = fit.load_config(args)
+        here = machines.Machines("cpu")
+        same = fit.read_corpus(args, c, here, self.dir, print).fingerprint()
+        here.from_first = lambda value: same
+        self.assertEqual(fit.read_corpus(args, c, here, self.dir, print).fingerprint(), same)
+        write_wave(self.dir / "audio" / "more.wav", tone(0.5, 300))
+        with self.assertRaisesRegex(config.UserError, "expected the files of the first machine, found others"):
+            fit.read_corpus(args, c, here, self.dir, print)
+
+    def test_what_the_app_would_refuse_is_refused(self):
+        self.tones()
+        self.assertEqual(self.fit("--set", "train.steps=1")[0], 0)
+        out = str(self.dir / "m.safetensors")
+        for bad, why in (("5", "expected an object, found 5"), ('{"temperature": -3}', "temperature: expected a number from 0"),
+                         ('{"temprature": 0.9}', "unknown key temprature"), ('{"top_k": 1.5}', "top_k: expected a whole number"),
+                         ('{"top_p": 0}', "top_p: expected a number from 0.001"), ("{", "found an error")):
+            code, said = quiet(export.main, [str(self.dir / "run"), "-o", out, "--defaults", bad])
+            self.assertEqual(code, 2, said)
+            self.assertIn(why, said)
+        code, said = quiet(export.main, [str(self.dir / "run"), "-o", out])
+        self.assertIn("no licence is written", said)
+        for bad in ("model.mixer=5", "model.mixer=[[1],2]", 'train.labels=["a"]'):
+            code, said = self.fit("--set", bad)
+            self.assertEqual((code, len(said.strip().splitlines())), (2, 1), said)
+        with self.assertRaisesRegex(config.UserError, "defaults: unknown key mood"):
+            config.parse({"defaults": {"mood": "calm"}}, "c.json")
+        code, said = quiet(fit.main, ["--audio", "x", "--config", "configs/piano.json", "-o", "y", "--minutes", "nan"])
+        self.assertIn("--minutes: expected more than 0, found nan", said)
 
     def test_the_head_of_foresight_learns(self):
         t = config.TrainConfig(crop=64, batch=2, lr=0.01, warmup=0, foresight=0.3)

@@ -86,6 +86,8 @@ def by_speaker(speakers: list[str], part: float, seed: int) -> np.ndarray:
 
 def run_fit(args: argparse.Namespace) -> int:
     began = time.monotonic()
+    if not args.out.parent.is_dir():
+        raise JudgeError(f"{args.out}: no such folder: {args.out.parent}")
     x, y, speakers = labelled(args.real)
     test = by_speaker(speakers, 0.2, args.seed)
     trial = fit(x[~test], y[~test], args.epochs, args.seed, args.device)
@@ -101,11 +103,16 @@ def run_fit(args: argparse.Namespace) -> int:
 def load(path: Path, device: str) -> Judge:
     if not path.is_file():
         raise JudgeError(f"no such file: {path}")
-    held = torch.load(str(path), map_location="cpu")
-    if held.get("judge") != "digits 1":
-        raise JudgeError(f"{path} is no judge of digits")
+    safe = {} if torch.__version__.startswith("1.") else {"weights_only": True}
     judge = Judge()
-    judge.load_state_dict(held["state"])
+    try:
+        held = torch.load(str(path), map_location="cpu", **safe)
+        if held["judge"] != "digits 1":
+            raise KeyError("judge")
+        judge.load_state_dict(held["state"])
+    except Exception:  # torch.load raises many kinds
+        raise JudgeError(f"{path}: expected a judge of digits (python -m train.judge.digits fit), found another file") \
+            from None
     return judge.to(device).eval()
 
 
@@ -174,7 +181,11 @@ def main(words: list[str] | None = None) -> int:
     for p in (f, s):
         p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args(words)
+    if min(getattr(args, "epochs", 1), getattr(args, "limit", 1)) < 1:
+        parser.error("--epochs and --limit begin at 1")
     try:
+        if args.device.startswith("cuda") and not torch.cuda.is_available():
+            raise JudgeError(f"--device {args.device}: no GPU that PyTorch can use was found")
         return run_fit(args) if args.action == "fit" else run_score(args)
     except (JudgeError, ValueError) as e:
         print(f"judge: {e}", file=sys.stderr)
