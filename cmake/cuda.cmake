@@ -52,6 +52,23 @@ function(mambo_choose_architectures nvcc)
   set(CMAKE_CUDA_ARCHITECTURES "${archs}" CACHE STRING "CUDA architectures (${why})" FORCE)
 endfunction()
 
+# An nvcc that is too old for C++20, or that does not know the host's compiler, or that has no cuBLAS beside it, would
+# end the configuration: with AUTO it is as if it were not there.
+function(mambo_nvcc_works)
+  if(NOT MAMBO_NVCC OR DEFINED MAMBO_NVCC_WORKS)
+    return()
+  endif()
+  set(try ${CMAKE_BINARY_DIR}/CMakeFiles/mambo_nvcc)
+  file(WRITE ${try}.cu "#include <cublas_v2.h>\n#include <span>\n__global__ void nothing() {}\n")
+  execute_process(COMMAND ${MAMBO_NVCC} -std=c++20 -ccbin ${CMAKE_CXX_COMPILER} -c ${try}.cu -o ${try}.o
+    RESULT_VARIABLE failed OUTPUT_FILE ${try}.log ERROR_FILE ${try}.log)
+  if(failed)
+    set(MAMBO_NVCC_WORKS FALSE CACHE INTERNAL "")
+  else()
+    set(MAMBO_NVCC_WORKS TRUE CACHE INTERNAL "")
+  endif()
+endfunction()
+
 if(MAMBO_SANITIZE AND NOT MAMBO_CUDA STREQUAL "ON")
   # The address space that the sanitizers claim is the one that the driver maps its memory into, and
   # they see nothing of the device: compute-sanitizer does (tools/gpu_check.sh --sanitize).
@@ -61,7 +78,8 @@ elseif(MAMBO_CUDA STREQUAL "OFF")
 else()
   find_program(MAMBO_NVCC nvcc HINTS ENV CUDACXX ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin
     DOC "the CUDA compiler")
-  if(MAMBO_NVCC)
+  mambo_nvcc_works()
+  if(MAMBO_NVCC AND (MAMBO_NVCC_WORKS OR MAMBO_CUDA STREQUAL "ON"))
     if(NOT CMAKE_CUDA_COMPILER)
       set(CMAKE_CUDA_COMPILER ${MAMBO_NVCC})
     endif()
@@ -85,6 +103,8 @@ else()
     set(MAMBO_CUDA_FOUND TRUE)
     list(JOIN CMAKE_CUDA_ARCHITECTURES " " mambo_archs)
     set(mambo_cuda_word "CUDA ${CUDAToolkit_VERSION} for ${mambo_archs}")
+  elseif(MAMBO_CUDA STREQUAL "AUTO" AND MAMBO_NVCC)
+    set(mambo_cuda_word "left out: ${MAMBO_NVCC} compiles no C++20 with ${CMAKE_CXX_COMPILER} and cuBLAS")
   elseif(MAMBO_CUDA STREQUAL "AUTO")
     set(mambo_cuda_word "left out: there is no nvcc in PATH or /usr/local/cuda/bin")
   else()

@@ -24,4 +24,10 @@ class DeviceError : public Error {
   using Error::Error;
 };
 
+// This way of working suits neither the model nor the device; another way may. Nothing is broken.
+class PlanUnsuited : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
+};
+
 }  // namespace mambo

@@ -1,5 +1,7 @@
 #include "model/network_builder.h"
 
+#include <algorithm>
+#include <cstring>
 #include <string_view>
 #include <utility>
 
@@ -8,6 +10,42 @@
 
 namespace mambo {
 namespace {
+
+// Where T's exponent bits are all set: NaN or an infinity. -1: nowhere.
+template <class T>
+std::int64_t first_with_all_of(T exponent, const std::byte* data, std::int64_t n) {
+  constexpr std::int64_t kBlock = 4096;  // without a way out inside, so that it is done in vectors
+  for (std::int64_t begin = 0; begin < n; begin += kBlock) {
+    const std::int64_t end = std::min(n, begin + kBlock);
+    const auto at = [&](std::int64_t i) {
+      T bits;
+      std::memcpy(&bits, data + static_cast<std::size_t>(i) * sizeof(T), sizeof(T));
+      return (bits & exponent) == exponent;
+    };
+    bool any = false;
+    for (std::int64_t i = begin; i < end; ++i) any |= at(i);
+    for (std::int64_t i = begin; any && i < end; ++i) {
+      if (at(i)) return i;
+    }
+  }
+  return -1;
+}
+
+// One such weight makes every sample from it on nothing: a file that was spoiled, a training that
+// blew up.
+std::int64_t first_strange(const TensorView& t) {
+  switch (t.dtype) {
+    case DType::f32:
+      return first_with_all_of<std::uint32_t>(0x7F800000U, t.data, t.size());
+    case DType::f16:
+      return first_with_all_of<std::uint16_t>(0x7C00U, t.data, t.size());
+    case DType::bf16:
+      return first_with_all_of<std::uint16_t>(0x7F80U, t.data, t.size());
+    case DType::u8:
+      break;
+  }
+  return -1;
+}
 
 std::string list_names(const std::vector<std::string>& names) {
   constexpr std::size_t most = 5;
@@ -94,6 +132,11 @@ TensorView WeightSource::optional(const std::string& name, const std::vector<std
   TensorView view = file_.get(name, shape);
   if (view.dtype == DType::u8) {
     throw Error(file_.name() + ": tensor " + name + ": expected F32, F16 or BF16, found U8");
+  }
+  if (const std::int64_t i = first_strange(view); i >= 0) {
+    throw Error(file_.name() + ": tensor " + name +
+                ": expected finite numbers, found NaN or an infinity at element " +
+                std::to_string(i));
   }
   return view;
 }

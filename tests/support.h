@@ -167,7 +167,7 @@ inline std::unique_ptr<Engine> engine_or_skip(const NetworkView& net, const std:
   if (usable != devices.end()) {
     try {
       return make_engine(net, backend, options);
-    } catch (const DeviceError& e) {
+    } catch (const PlanUnsuited& e) {  // what else is thrown is a failure
       if (options.plan.empty()) throw;
       reason = "plan " + options.plan + ": " + e.what();
     }

@@ -96,4 +96,5 @@ if $bench; then
 fi
 
 say "$passed passed, $failed failed, $skipped skipped"
+[ "$passed" -gt 0 ] || die "No test has run."
 [ "$failed" -eq 0 ]

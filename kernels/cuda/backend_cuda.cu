@@ -8,6 +8,7 @@
 
 #include "kernels/cuda/plan.h"
 #include "kernels/cuda/prefill.h"
+#include "kernels/cuda/scan.h"
 #include "kernels/cuda/tap.h"
 
 namespace mambo::cuda {
@@ -114,7 +115,7 @@ class CudaEngine final : public Engine {
     if (options.storage == WeightStorage::half) {
       try {
         several_ = std::make_unique<StepPlan>(net_, device_, Shape::alone, kTogether);
-      } catch (const DeviceError&) {
+      } catch (const PlanUnsuited&) {
         several_ = nullptr;  // too wide for several in one SM: one a SM, then
       }
     }
@@ -471,12 +472,16 @@ class CudaEngine final : public Engine {
   Batch& batch_for(std::size_t slots) const {
     if (!batch_) batch_ = std::make_unique<Batch>();
     Batch& b = *batch_;
-    if (b.args.size() < slots) {
-      b.args = PinnedBuffer<StreamArgs>(slots);
-      b.device_args = DeviceBuffer<StreamArgs>(slots);
-      b.codes = PinnedBuffer<std::uint8_t>(slots * kMaxSteps);
-      b.device_codes = DeviceBuffer<std::uint8_t>(slots * kMaxSteps);
-      b.device_codes.zero();
+    if (b.args.size() < slots) {  // all of them or none: memory may not be there for one
+      PinnedBuffer<StreamArgs> args(slots);
+      DeviceBuffer<StreamArgs> device_args(slots);
+      PinnedBuffer<std::uint8_t> codes(slots * kMaxSteps);
+      DeviceBuffer<std::uint8_t> device_codes(slots * kMaxSteps);
+      device_codes.zero();
+      b.args = std::move(args);
+      b.device_args = std::move(device_args);
+      b.codes = std::move(codes);
+      b.device_codes = std::move(device_codes);
     }
     while (b.idle.size() < static_cast<std::size_t>(kTogether - 1))
       b.idle.push_back(std::make_unique<CudaState>(state_plan_.size));
@@ -534,6 +539,10 @@ std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOpt
     throw DeviceError("layer " + l.name + " has the mixer " + mixer_name(l.mixer) +
                       ", which the CUDA engine does not run: only the CPU does");
   }
+  if (net.d_state > kMostStates)
+    throw DeviceError("d_state: expected at most " + std::to_string(kMostStates) +
+                      " states a channel, which the CUDA engine runs, found " +
+                      std::to_string(net.d_state) + ": the CPU runs more");
   const DeviceFacts device = best_device();
   MAMBO_CUDA(cudaSetDevice(device.index));
   return std::make_unique<CudaEngine>(net, options, device);

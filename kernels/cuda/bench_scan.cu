@@ -128,6 +128,9 @@ double median_seconds(int d_inner, int d_state, std::int64_t length, float least
 namespace mambo {
 
 CudaScanTimes bench_scan_cuda(int d_inner, int d_state, std::int64_t length, bool half) {
+  if (d_state > cuda::kMostStates)
+    throw DeviceError("d_state: expected at most " + std::to_string(cuda::kMostStates) +
+                      " states a channel, found " + std::to_string(d_state));
   int device = 0;
   MAMBO_CUDA(cudaGetDevice(&device));
   cudaDeviceProp properties{};

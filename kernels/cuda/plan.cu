@@ -192,7 +192,7 @@ void need_layers_in_every_tier(const DeviceNetwork& net, std::size_t first) {
   for (std::size_t s = first; s < net.tiers().size(); ++s) {
     const TierDev& t = net.tiers()[s];
     if (t.down_end == t.down_begin)
-      throw DeviceError("a tier without layers is played by one SM alone");
+      throw PlanUnsuited("a tier without layers is played by one SM alone");
   }
 }
 
@@ -233,9 +233,9 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
   std::vector<Builder> built;
   const auto too_big = [&](const Builder& b) {
     if (b.used <= limit) return;
-    throw DeviceError("the model's vectors need " + std::to_string(b.used / 1024) +
-                      " KiB of an SM's shared memory, expected at most " +
-                      std::to_string(limit / 1024) + " KiB");
+    throw PlanUnsuited("the model's vectors need " + std::to_string(b.used / 1024) +
+                       " KiB of an SM's shared memory, expected at most " +
+                       std::to_string(limit / 1024) + " KiB");
   };
   const auto group_of = [&](int members) {
     need_layers_in_every_tier(net, 0);
@@ -259,7 +259,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
 
   if (shape == Shape::alone) {
     if (together > 1 && storage_ != WeightStorage::half)
-      throw DeviceError("several streams an SM need half storage");
+      throw PlanUnsuited("several streams an SM need half storage");
     Builder b(net, limit, together);
     b.role.end = n_layers;
     b.buffers(0, n_layers);
@@ -270,8 +270,8 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     built.push_back(std::move(b));
   } else if (shape == Shape::cluster) {
     if (device.major < 9)
-      throw DeviceError("a cluster of SMs needs compute capability 9.0, found " +
-                        std::to_string(device.major) + "." + std::to_string(device.minor));
+      throw PlanUnsuited("a cluster of SMs needs compute capability 9.0, found " +
+                         std::to_string(device.major) + "." + std::to_string(device.minor));
     const TierDev& outer = tiers.front();
     const int inner_begin = outer.down_end;
     const int inner_end = pools ? outer.up_begin : outer.down_end;
@@ -341,7 +341,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
           ctas_ = std::min(ctas, fewest_units(net, 0, n_layers));
           built.push_back(group_of(ctas_));
         }
-      } catch (const DeviceError& e) {
+      } catch (const PlanUnsuited& e) {
         why = e.what();
         built.clear();
         continue;
@@ -350,7 +350,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       for (const Builder& b : built) shared = std::max<std::size_t>(shared, b.used);
       if (prepare_cluster(storage_, kind_, ctas_, shared) < 1) built.clear();
     }
-    if (built.empty()) throw DeviceError("a cluster of SMs cannot play this model: " + why);
+    if (built.empty()) throw PlanUnsuited("a cluster of SMs cannot play this model: " + why);
     if (links_ == 0) {
       estimate_us_ = group_estimate(built.front(), 0.75);
     } else {
@@ -364,10 +364,10 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     }
   } else {
     ctas_ = std::min(device.sms, fewest_units(net, 0, n_layers));
-    if (ctas_ < 2) throw DeviceError("the model is too narrow for a grid of SMs");
+    if (ctas_ < 2) throw PlanUnsuited("the model is too narrow for a grid of SMs");
     built.push_back(group_of(ctas_));
     const int can = prepare_grid(storage_, built.front().used);
-    if (can < 2) throw DeviceError("the device cannot run CTAs that wait for one another");
+    if (can < 2) throw PlanUnsuited("the device cannot run CTAs that wait for one another");
     if (can < ctas_) {
       ctas_ = can;
       built.clear();
@@ -453,11 +453,11 @@ std::unique_ptr<StepPlan> choose_plan(const DeviceNetwork& net, const DeviceFact
     try {
       auto plan = std::make_unique<StepPlan>(net, device, shape);
       if (!best || plan->estimate_us() < best->estimate_us()) best = std::move(plan);
-    } catch (const DeviceError& e) {
+    } catch (const PlanUnsuited& e) {
       why = e.what();
     }
   }
-  if (!best) throw DeviceError(why);
+  if (!best) throw PlanUnsuited(why);
   return best;
 }
 

@@ -10,7 +10,8 @@
 
 namespace mambo::cuda {
 
-// States are worked through in whole registers: N rounded up to one of these. Up to 64.
+// States are worked through in whole registers: N rounded up to one of these.
+constexpr int kMostStates = 64;
 constexpr int scan_states(int N) { return N <= 16 ? 16 : (N <= 32 ? 32 : 64); }
 
 // What A is where there is no channel or state: a decay to nothing, so that padding is the first to

@@ -153,6 +153,24 @@ TEST(Backend, CudaRefusesATimeInvariantLayerByName) {
                  "CPU does");
   }
 }
+
+// Before a device is looked for: so on every machine. More states would be written past the end.
+TEST(Backend, CudaRefusesMoreStatesThanItHolds) {
+  Shape shape = shapes()[0];
+  for (const int states : {65, 128}) {
+    shape.N = states;
+    const RandomNetwork network(shape);
+    try {
+      cuda::make_cuda_engine(network.view(), {});
+      FAIL();
+    } catch (const DeviceError& e) {
+      EXPECT_EQ(
+          std::string(e.what()),
+          "d_state: expected at most 64 states a channel, which the CUDA engine runs, found " +
+              std::to_string(states) + ": the CPU runs more");
+    }
+  }
+}
 #endif
 
 TEST(Backend, TheDescriptionIsTheEngines) {

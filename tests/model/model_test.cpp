@@ -193,6 +193,19 @@ TEST_F(SpoiledModel, WrongShape) {
   expect_says("tensor up_pool.0.weight: expected shape [12, 6], found [6, 12]");
 }
 
+TEST_F(SpoiledModel, WeightsThatAreNoNumbers) {
+  tiny.tensors["head.weight"] = {{256, 3}, DType::f32, 767};
+  expect_says(
+      "tensor head.weight: expected finite numbers, found NaN or an infinity at element 767");
+  tiny.tensors["head.weight"] = {{256, 3}, DType::f32};
+  for (const DType type : {DType::f16, DType::bf16}) {
+    tiny.tensors["center.0.x_proj.weight"] = {{5, 12}, type, 7};
+    expect_says(
+        "tensor center.0.x_proj.weight: expected finite numbers, found NaN or an infinity at "
+        "element 7");
+  }
+}
+
 TEST_F(SpoiledModel, ConvolutionOfAnotherLength) {
   tiny.tensors["center.0.conv1d.weight"] = {{12, 1, 4}};
   expect_says("tensor center.0.conv1d.weight: expected shape [12, 1, 3], found [12, 1, 4]");

@@ -17,6 +17,7 @@ struct TinyModel {
   struct Tensor {
     std::vector<std::int64_t> shape;
     DType dtype = DType::f32;
+    std::int64_t strange = -1;  // an element that is NaN
   };
   // Two tiers of widths 3 and 6, one block a half-stage; N = 2, K = 3, R = 1.
   std::string config =
@@ -66,7 +67,7 @@ struct TinyModel {
     }
   }
 
-  // Every tensor is zeros: what matters here is shape.
+  // Every tensor is zeros, but for a strange element: what matters here is shape.
   void write(const std::filesystem::path& path) const {
     std::map<std::string, std::string> metadata;
     if (!config.empty()) metadata["mambo.config"] = config;
@@ -83,7 +84,15 @@ struct TinyModel {
     for (std::size_t i = 0; i < declarations.size(); ++i) {
       std::size_t bytes = dtype_size(declarations[i].dtype);
       for (const std::int64_t d : declarations[i].shape) bytes *= static_cast<std::size_t>(d);
-      writer.write(i, 0, std::vector<std::byte>(bytes));
+      std::vector<std::byte> body(bytes);
+      const Tensor& t = tensors.at(declarations[i].name);
+      if (t.strange >= 0) {  // the highest bytes, of which the last is the sign and the exponent
+        const std::size_t size = dtype_size(t.dtype);
+        const std::size_t end = (static_cast<std::size_t>(t.strange) + 1) * size;
+        body[end - 1] = std::byte{0x7F};
+        body[end - 2] = std::byte{0xC0};
+      }
+      writer.write(i, 0, body);
     }
     writer.finish();
   }

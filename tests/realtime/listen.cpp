@@ -93,15 +93,17 @@ std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool se
 }
 
 struct Offline::Impl {
+  explicit Impl(const std::string& backend) : engine(make_engine(model->network(), backend)) {}
   std::shared_ptr<const Model> model = Model::load(model_path());
-  std::unique_ptr<Engine> engine = make_engine(model->network());
+  std::unique_ptr<Engine> engine;
   Generator generator{*engine};
   Snapshot before = generator.snapshot();
   std::vector<std::uint8_t> seed{silence_code};
 };
 
-Offline::Offline(const std::filesystem::path& clip, std::uint64_t rng_seed)
-    : impl_(std::make_unique<Impl>()) {
+Offline::Offline(const std::filesystem::path& clip, std::uint64_t rng_seed,
+                 const std::string& backend)
+    : impl_(std::make_unique<Impl>(backend)) {
   const Config& config = impl_->model->config();
   if (!clip.empty()) {
     impl_->seed = encode(load_clip(clip, config.sample_rate).samples, config.encoding);

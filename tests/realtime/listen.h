@@ -43,7 +43,8 @@ std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool se
 // What an offline generator plays after the clip (after silence when empty).
 class Offline {
  public:
-  explicit Offline(const std::filesystem::path& clip = {}, std::uint64_t rng_seed = 1);
+  explicit Offline(const std::filesystem::path& clip = {}, std::uint64_t rng_seed = 1,
+                   const std::string& backend = "auto");
   ~Offline();
   Offline(const Offline&) = delete;
   Offline& operator=(const Offline&) = delete;

@@ -75,13 +75,13 @@ TEST_F(LostDevice, TheCpuGoesOnWhereTheGpuStood) {
   std::vector<std::uint8_t> codes = codes_of(seen);
   ASSERT_GT(codes.size(), lost_after + 500);
   codes.resize(lost_after + 500);  // rounding of another way there may tell after a long while
-  EXPECT_EQ(codes, Offline(clip).codes(codes.size()));
+  EXPECT_EQ(codes, Offline(clip, 1, "cpu").codes(codes.size()));
 
   const std::uint64_t before = seen.back().generation;
   session->again();
   std::vector<std::uint8_t> again = codes_of(watch(*session, 500, before));
   again.resize(500);
-  EXPECT_EQ(again, Offline(clip).codes(500));
+  EXPECT_EQ(again, Offline(clip, 1, "cpu").codes(500));
 }
 
 TEST_F(LostDevice, AgainAskedOfALostGpuIsObeyedByTheCpu) {
@@ -103,7 +103,7 @@ TEST_F(LostDevice, AgainAskedOfALostGpuIsObeyedByTheCpu) {
   ASSERT_TRUE(says("The GPU was lost ("));
   std::vector<std::uint8_t> codes = codes_of(watch(*session, 500, generation));
   codes.resize(500);
-  EXPECT_EQ(codes, Offline().codes(500));
+  EXPECT_EQ(codes, Offline({}, 1, "cpu").codes(500));
 }
 
 TEST_F(LostDevice, AGpuThatRefusesTheClipGivesWayToTheCpu) {
@@ -116,7 +116,7 @@ TEST_F(LostDevice, AGpuThatRefusesTheClipGivesWayToTheCpu) {
   session->play();
   std::vector<std::uint8_t> codes = codes_of(watch(*session, 2000));
   codes.resize(2000);
-  EXPECT_EQ(codes, Offline(clip).codes(2000));
+  EXPECT_EQ(codes, Offline(clip, 1, "cpu").codes(2000));
   session->clear_clip();  // and stays there
   EXPECT_TRUE(within(10, [&] { return session->clip_path().empty(); }));
   EXPECT_NE(session->status().engine_notice, "");
