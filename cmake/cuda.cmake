@@ -52,19 +52,22 @@ function(mambo_choose_architectures nvcc)
   set(CMAKE_CUDA_ARCHITECTURES "${archs}" CACHE STRING "CUDA architectures (${why})" FORCE)
 endfunction()
 
-# An nvcc that is too old for C++20, or that does not know the host's compiler, or that has no cuBLAS beside it, would
-# end the configuration: with AUTO it is as if it were not there.
+# An nvcc that is too old for C++20, or that does not know its host compiler, or that has no cuBLAS beside it, would end
+# the configuration: with AUTO it is as if it were not there. Only what works is remembered: the other may be mended.
 function(mambo_nvcc_works)
   if(NOT MAMBO_NVCC OR DEFINED MAMBO_NVCC_WORKS)
     return()
   endif()
   set(try ${CMAKE_BINARY_DIR}/CMakeFiles/mambo_nvcc)
   file(WRITE ${try}.cu "#include <cublas_v2.h>\n#include <span>\n__global__ void nothing() {}\n")
-  execute_process(COMMAND ${MAMBO_NVCC} -std=c++20 -ccbin ${CMAKE_CXX_COMPILER} -c ${try}.cu -o ${try}.o
+  set(host ${CMAKE_CUDA_HOST_COMPILER} $ENV{CUDAHOSTCXX})  # those that CMake would take, else nvcc's own
+  if(host)
+    list(GET host 0 host)
+    set(host -ccbin ${host})
+  endif()
+  execute_process(COMMAND ${MAMBO_NVCC} -std=c++20 ${host} -c ${try}.cu -o ${try}.o
     RESULT_VARIABLE failed OUTPUT_FILE ${try}.log ERROR_FILE ${try}.log)
-  if(failed)
-    set(MAMBO_NVCC_WORKS FALSE CACHE INTERNAL "")
-  else()
+  if(NOT failed)
     set(MAMBO_NVCC_WORKS TRUE CACHE INTERNAL "")
   endif()
 endfunction()
@@ -104,7 +107,7 @@ else()
     list(JOIN CMAKE_CUDA_ARCHITECTURES " " mambo_archs)
     set(mambo_cuda_word "CUDA ${CUDAToolkit_VERSION} for ${mambo_archs}")
   elseif(MAMBO_CUDA STREQUAL "AUTO" AND MAMBO_NVCC)
-    set(mambo_cuda_word "left out: ${MAMBO_NVCC} compiles no C++20 with ${CMAKE_CXX_COMPILER} and cuBLAS")
+    set(mambo_cuda_word "left out: ${MAMBO_NVCC} compiles no C++20 with cuBLAS (CMakeFiles/mambo_nvcc.log says why)")
   elseif(MAMBO_CUDA STREQUAL "AUTO")
     set(mambo_cuda_word "left out: there is no nvcc in PATH or /usr/local/cuda/bin")
   else()

@@ -189,7 +189,7 @@ def parse(data, where: str) -> Config:
     return config
 
 
-SAMPLING = dict(temperature=(float, 0, 100), top_k=(int, 0, 256), top_p=(float, 0.001, 1))  # as the engine takes them
+SAMPLING = dict(temperature=(float, 0, 10), top_k=(int, 0, 256), top_p=(float, 0.001, 1))  # as the engine takes them
 
 
 def check_defaults(values, where: str) -> None:

@@ -115,7 +115,7 @@ class CudaEngine final : public Engine {
     if (options.storage == WeightStorage::half) {
       try {
         several_ = std::make_unique<StepPlan>(net_, device_, Shape::alone, kTogether);
-      } catch (const PlanUnsuited&) {
+      } catch (const DeviceError&) {
         several_ = nullptr;  // too wide for several in one SM: one a SM, then
       }
     }

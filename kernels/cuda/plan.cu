@@ -453,11 +453,11 @@ std::unique_ptr<StepPlan> choose_plan(const DeviceNetwork& net, const DeviceFact
     try {
       auto plan = std::make_unique<StepPlan>(net, device, shape);
       if (!best || plan->estimate_us() < best->estimate_us()) best = std::move(plan);
-    } catch (const PlanUnsuited& e) {
+    } catch (const DeviceError& e) {  // unsuited or refused: another one may do
       why = e.what();
     }
   }
-  if (!best) throw PlanUnsuited(why);
+  if (!best) throw DeviceError(why);
   return best;
 }
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from support import ROOT  # first: it makes train importable
 
-from train import config, evaluate, foresight, labels, ops, s4d, scan, tensors, trainer
+from train import config, evaluate, foresight, ops, s4d, scan, tensors, trainer
 from train.model import Network
 
 
@@ -184,54 +184,6 @@ class Foresight(unittest.TestCase):
             grads.append(torch.autograd.grad(whole, [net.center[0].in_proj.weight, net.up[0][0].in_proj.weight]))
         self.assertFalse(torch.allclose(grads[0][0], grads[1][0]))
         torch.testing.assert_close(grads[0][1], grads[1][1])
-
-
-class Labels(unittest.TestCase):
-    def test_classes_are_parts_of_names(self):
-        names = ["train/zero/a-slow-1.wav", "1:one/b-fast-1.wav", "one/a-slow.v2-1.wav", "2:zero/c-fast-2.flac"]
-        table, known = labels.classes(names, [0, 1, 2])
-        self.assertEqual(known, [["one", "zero"], ["a", "b", "c"], ["fast", "slow", "slow.v2"]])
-        self.assertEqual(labels.classes(["a-1.wav", "b-1.wav", "1:a-1.wav"], [1])[1], [["a", "b"]])
-        self.assertEqual(table.tolist(), [[1, 0, 1], [0, 1, 0], [0, 0, 2], [1, 2, 0]])
-        self.assertEqual(labels.classes(names, [])[0].shape, (4, 0))
-        self.assertEqual(labels.classes(["x.wav", "z.wav", "y/x.wav"], [0])[1], [["", "y"]])
-        for one_each, part in ((["tone1.wav", "tone2.wav"], 1), (["a/x.wav", "b/x.wav"], 0)):
-            with self.assertRaisesRegex(config.UserError, "expected classes of several files, found one for each of 2 files"):
-                labels.classes(one_each, [part])
-        with self.assertRaisesRegex(config.UserError, "expected 4 parts .* found 3 in train/zero/a-slow-1.wav"):
-            labels.classes(names, [4])
-        with self.assertRaisesRegex(config.UserError, "found one: the part 1 of the files' names is always 'a'"):
-            labels.classes(names[:1], [1])
-
-    def test_the_loss_is_of_what_has_a_label(self):
-        torch.manual_seed(1)
-        head = labels.Labels(4, [3, 2]).double()
-        center = torch.randn(2, 5, 4, dtype=torch.float64)
-        wanted = torch.randint(0, 2, (2, 5, 2))
-        wanted[0, 0] = labels.NONE
-        wanted[1, 3, 1] = labels.NONE
-        told = torch.log_softmax(head.head(center)[..., :3], -1), torch.log_softmax(head.head(center)[..., 3:], -1)
-        total = sum(-float(t[b, j, wanted[b, j, i]]) for b in range(2) for j in range(5) for i, t in enumerate(told)
-                    if wanted[b, j, i] >= 0)
-        self.assertAlmostEqual(float(head(center, wanted)), total / 10, delta=1e-6)
-        halves = [float(head(c, w)) for c, w in zip(center.split(1), wanted.split(1))]
-        self.assertAlmostEqual(sum(halves) / 2, total / 10, delta=1e-6, msg="parts of a batch add up")
-        self.assertEqual(float(head(center, torch.full_like(wanted, labels.NONE))), 0.0)
-
-    def test_it_teaches_the_innermost_tier(self):
-        c = config.ModelConfig(d_model=8, pool=[4], layers=[1, 1], mixer=["s6", "s6"], d_state=4)
-        codes = torch.randint(0, 256, (2, 65), generator=torch.Generator().manual_seed(1))
-        torch.manual_seed(1)
-        net, head = Network(c).double(), labels.Labels(16, [3]).double()
-        told = torch.randint(0, 3, (2, 16, 1))
-        plain, whole = trainer._Loss(net, None, 0.0), trainer._Loss(net, None, 0.0, head, 0.5)
-        a, b = plain(codes)[0], whole(codes, codes, told)
-        self.assertEqual(float(a), float(b[1]))
-        self.assertAlmostEqual(float(b[0] - a), 0.5 * float(head(net.with_center(codes[:, :-1])[1], told)), delta=1e-6)
-        weights = [net.center[0].in_proj.weight, net.up[0][0].in_proj.weight]
-        a, b = torch.autograd.grad(a, weights), torch.autograd.grad(b[0], weights)
-        self.assertFalse(torch.allclose(a[0], b[0]))
-        torch.testing.assert_close(a[1], b[1])
 
 
 if __name__ == "__main__":
