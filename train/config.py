@@ -103,6 +103,7 @@ class TrainConfig:
     pitch_semitones: float = 0.0  # augmentation: each crop resampled by up to so much
     input_noise: float = 0.0   # codes that the network hears, not those that it is to say, stray by up to so many
     foresight: float = 0.0     # weight of a second loss: the innermost tier foretells bands' levels
+    foresight_ahead: list[int] = field(default_factory=lambda: [1, 4, 16, 64])  # how many of its steps ahead
     labels: list[int] = field(default_factory=list)  # what the innermost tier has to tell: parts of the files' names,
     #                            between hyphens, from 1 on; 0: their folder
     label_weight: float = 0.1  # of that loss
@@ -130,8 +131,11 @@ class TrainConfig:
             raise UserError(f"{where}: train.gap: expected 0 unless train.after_end is next, found {self.gap}")
         if self.foresight and model.stride == 1:
             raise UserError(f"{where}: train.foresight: expected 0 for a model without pool, found {self.foresight}")
-        if self.foresight and self.crop < 2 * model.stride:
-            raise UserError(f"{where}: train.crop: expected {2 * model.stride} or more with train.foresight, "
+        if not self.foresight_ahead or any(type(k) is not int or k < 1 for k in self.foresight_ahead):
+            raise UserError(f"{where}: train.foresight_ahead: expected numbers of steps, 1 or more, "
+                            f"found {self.foresight_ahead}")
+        if self.foresight and self.crop < (least_crop := (1 + min(self.foresight_ahead)) * model.stride):
+            raise UserError(f"{where}: train.crop: expected {least_crop} or more with train.foresight, "
                             f"found {self.crop}")
         if any(type(part) is not int or part < 0 for part in self.labels):
             raise UserError(f"{where}: train.labels: expected numbers, 1 or more for a part of the files' names, 0 for "

@@ -42,8 +42,11 @@ def parse_arguments(argv=None):
     p.add_argument("--stop-after", type=float, metavar="M", help="stop cleanly after M minutes of this part; resume later")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                    help="change one key of the config, e.g. train.lr=1e-3 or model.layers=[2,2,2]; may be given again")
-    p.add_argument("--init", metavar="FILE", help="begin with the weights of a model file (.safetensors) or of another "
-                   "run's checkpoint (its EMA), of the same tiers and widths")
+    start = p.add_mutually_exclusive_group()
+    start.add_argument("--init", metavar="FILE", help="begin with the weights of a model file (.safetensors) or of another "
+                       "run's checkpoint (its EMA), of the same tiers and widths")
+    start.add_argument("--init-fitting", metavar="FILE", help="the same of any model: take the tensors whose names and "
+                       "shapes are the config's, begin with random ones for the rest")
     p.add_argument("--fresh", action="store_true", help="begin anew: the run's checkpoint there is overwritten")
     p.add_argument("--cache", metavar="DIR", help="where the encoded audio is kept (default: RUN/data)")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
@@ -158,6 +161,8 @@ def train(args) -> int:
             trainer.best, trainer.held_out = math.inf, (-1, math.inf)
     elif args.init:
         trainer.start_from(Path(args.init))
+    elif args.init_fitting:
+        say("begun with %d of %d tensors of %s" % (*trainer.start_from(Path(args.init_fitting), True), args.init_fitting))
     trainer.key = key
     report = Report(run, args.quiet) if machines.first else None
     if report:

@@ -3,9 +3,12 @@
 Which phoneme comes next, or when the next stroke falls, is next to nothing of a sample's bits: knowing a stroke's time
 saves some 7 bits, and a second of drums has some eight strokes and costs 56,000 bits. So a network learns how things sound
 long before it learns what follows what. Here the innermost tier is asked for that at each of its steps: how loud will
-each of eight bands be 1, 4, 16 and 64 steps later. The head that answers is the trainer's alone, no part of the model.
+each of eight bands be some steps later (`train.foresight_ahead`: 1, 4, 16 and 64). The head that answers is the
+trainer's alone, no part of the model.
 """
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -15,7 +18,6 @@ from torch import nn
 from . import augment
 
 BANDS = 8           # at most: a band has at least one line of the spectrum of a step's samples
-AHEAD = (1, 4, 16, 64)  # steps
 LEVELS, STEP_DB, LEAST_DB = 16, 4.5, -81.0
 
 
@@ -43,11 +45,12 @@ class Spectrum(nn.Module):
 
 
 class Foresight(nn.Module):
-    def __init__(self, width: int, stride: int, encoding: str):
+    def __init__(self, width: int, stride: int, encoding: str, ahead: Sequence[int] = (1, 4, 16, 64)):
+        """ahead: how many steps."""
         super().__init__()
-        self.stride, self.encoding = stride, encoding
+        self.stride, self.encoding, self.ahead = stride, encoding, tuple(ahead)
         self.spectrum = Spectrum(stride)
-        self.head = nn.Linear(width, len(AHEAD) * self.spectrum.bands * LEVELS)
+        self.head = nn.Linear(width, len(self.ahead) * self.spectrum.bands * LEVELS)
 
     def targets(self, codes):
         """codes [B, L+1] -> levels [B, L/stride, bands]; row j is of codes j stride + 1 to (j+1) stride. Step j of the
@@ -58,7 +61,7 @@ class Foresight(nn.Module):
     def forward(self, center, codes):
         """center [B, L/stride, width], codes [B, L+1] -> mean nats a level."""
         wanted = self.targets(codes)
-        guesses = self.head(center).unflatten(2, (len(AHEAD), self.spectrum.bands, LEVELS)).float()
+        guesses = self.head(center).unflatten(2, (len(self.ahead), self.spectrum.bands, LEVELS)).float()
         each = [F.cross_entropy(guesses[:, :-k, i].flatten(0, 2), wanted[:, k:].flatten())
-                for i, k in enumerate(AHEAD) if k < wanted.shape[1]]
+                for i, k in enumerate(self.ahead) if k < wanted.shape[1]]
         return torch.stack(each).mean()

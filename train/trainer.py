@@ -87,7 +87,7 @@ class Trainer:
         self.ema.requires_grad_(False)
         extra = dict(fused=True) if machines.device.type == "cuda" else {}
         m = config.model
-        self.foresight = Foresight(m.width(len(m.pool)), m.stride, m.encoding).to(machines.device) \
+        self.foresight = Foresight(m.width(len(m.pool)), m.stride, m.encoding, t.foresight_ahead).to(machines.device) \
             if t.foresight else None
         self.labels = Labels(m.width(len(m.pool)), [len(c) for c in classes]).to(machines.device) if classes else None
         self.classes = classes or []
@@ -166,15 +166,28 @@ class Trainer:
                     samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key,
                     audio=[str(a) for a in audio], torch=str(torch.__version__))
 
-    def start_from(self, path: Path) -> None:
-        """The averaged weights of another run of the same model, or of a model file; `about` tells whose."""
+    def start_from(self, path: Path, fitting: bool = False) -> tuple[int, int]:
+        """The averaged weights of another run of the same model, or of a model file; `about` tells whose. Fitting: of
+        any model, those tensors that have a namesake of the same shape here. -> (tensors taken, tensors in all)."""
         model, weights, origin = native.read(path)
+        if fitting:
+            mine = self.model.state_dict()
+            # A_log of s6 and of s4d are not the same, even where they have one shape.
+            alike = {n: (n.replace("A_log", "A_im") in mine) == (n.replace("A_log", "A_im") in weights) for n in mine}
+            taken = {n: t for n, t in weights.items() if n in mine and mine[n].shape == t.shape and alike[n]}
+            if not any(t.dim() > 1 for t in taken.values()):
+                raise UserError(f"--init-fitting {path}: expected matrices of the config's names and shapes, found none")
+            for net in (self.model, self.ema):
+                net.load_state_dict(mine | taken)
+            self.config.about["started_from"] = origin | {"tensors": f"{len(taken)} of {len(mine)}"}
+            return len(taken), len(mine)
         theirs, ours = (dataclasses.asdict(m) | {"name": ""} for m in (model, self.config.model))
         if other := [f"{k} {theirs[k]}, expected {v}" for k, v in ours.items() if theirs[k] != v]:
             raise UserError(f"--init {path}: its model is another than the config's: {'; '.join(other)}")
         self.model.load_state_dict(weights)
         self.ema.load_state_dict(weights)
         self.config.about["started_from"] = origin
+        return len(weights), len(weights)
 
     def resume(self, saved: dict, path: Path) -> None:
         if saved["config"]["model"] != self.config.as_json()["model"]:
@@ -185,6 +198,10 @@ class Trainer:
             if bool(saved.get(key)) != (head is not None):
                 raise UserError(f"{path}: it began {'with' if saved.get(key) else 'without'} train.{key}; go on so, or "
                                 "give another -o, or --fresh to overwrite it")
+        began = saved["config"]["train"].get("foresight_ahead", [1, 4, 16, 64])
+        if self.foresight is not None and began != self.config.train.foresight_ahead:
+            raise UserError(f"{path}: it began with train.foresight_ahead {began}; go on so, or give another -o, or "
+                            "--fresh to overwrite it")
         if self.classes != saved.get("classes", []):
             theirs, ours = (", ".join(f"{len(c)} ({c[0]} to {c[-1]})" for c in classes)
                             for classes in (saved["classes"], self.classes))

@@ -117,6 +117,62 @@ class Digits(unittest.TestCase):
         self.assertEqual(table["generated"]["clips"], 30)
         self.assertIn("silence", table)
 
+    def test_clicks(self):
+        t = np.arange(16000) / 16000
+        tone = 0.3 * np.sin(2 * np.pi * 300 * t) * (t > 0.2)
+        loud = np.stack([tone, tone, tone])
+        loud[1, 9000] += 0.3
+        loud[2] += 0.02 * np.random.default_rng(1).standard_normal(16000)  # noise is no click
+        quiet, clicked, noisy = judge_digits.click(loud.astype(np.float32))
+        self.assertLess(quiet, 10)
+        self.assertGreater(clicked, 20)
+        self.assertLess(noisy, 10)
+
+    def test_choice(self):
+        p = np.full((8, NONE + 1), 0.01)
+        for clip, (word, sure) in enumerate([(3, .9), (3, .9), (3, .9), (3, .7), (5, .9), (5, .85), (NONE, .95), (0, .5)]):
+            p[clip, word] = sure
+        clicks = np.array([1, 1, 1, 1, 12, 9, 1, 1.0])
+        kept = judge_digits.choose(p, clicks, 0.8, 10, 2, 1)
+        self.assertEqual([len(k) for k in kept], [0, 0, 0, 2, 0, 1, 0, 0, 0, 0])
+        self.assertTrue(set(kept[3]) < {0, 1, 2})
+        self.assertEqual(kept[5].tolist(), [5])
+        self.assertEqual([k.tolist() for k in kept], [k.tolist() for k in judge_digits.choose(p, clicks, 0.8, 10, 2, 1)])
+
+    def test_keep(self):
+        with tempfile.TemporaryDirectory() as folder:
+            said, judge = Path(folder) / "said", Path(folder) / "judge.pt"
+            torch.manual_seed(1)
+            net = Judge()
+            net.out.weight.data.zero_()
+            net.out.bias.data[7] = 9  # hears a seven in everything
+            torch.save({"judge": "digits 1", "state": net.state_dict()}, str(judge))
+            said.mkdir()
+            t = np.arange(16000) / 16000
+            for i in range(4):
+                x = 0.3 * np.sin(2 * np.pi * 200 * (i + 1) * t)
+                x[8000] += 0.5 * (i == 2)
+                wav.write(said / f"{i}.wav", x)
+
+            def keep(to, *more):
+                out, err = io.StringIO(), io.StringIO()
+                with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                    code = judge_digits.main(["keep", "--judge", str(judge), "--generated", str(said), "-o",
+                                              str(Path(folder) / to), "--device", "cpu", *more])
+                return code, out.getvalue() + err.getvalue()
+
+            code, told = keep("kept")
+            self.assertEqual(code, 0, told)
+            self.assertIn("kept 3 of 4 clips: 4 surer than 0.8, 3 of them without a click", told)
+            files = sorted((Path(folder) / "kept").iterdir())
+            self.assertEqual([f.name for f in files], [f"seven-own-0000{n}.wav" for n in (1, 2, 3)])
+            self.assertEqual([f.read_bytes() for f in files], [(said / f"{i}.wav").read_bytes() for i in (0, 1, 3)])
+            self.assertEqual(keep("kept")[0], 1)
+            self.assertIn("expected a new or empty folder", keep("kept")[1])
+            code, told = keep("none", "--sure", "0.99999")
+            self.assertEqual(code, 1)
+            self.assertIn("expected clips that are a digit", told)
+
     def test_probabilities(self):
         p, features = listen(Judge(), np.zeros((3, 16000), np.float32))
         self.assertEqual(p.shape, (3, NONE + 1))

@@ -50,6 +50,30 @@ class Init(InFolder):
         kept = checkpoint.load(self.dir / "third" / "last.pt")["config"]["about"]["started_from"]
         self.assertEqual(kept["started_from"]["updates"], 8)
 
+    def test_takes_what_fits_of_another_model(self):
+        still = ["--set", "train.lr=0", "--set", "train.steps=1", "--set", 'model.mixer=["s6","s4d"]']
+        code, said = self.fit(*still, run="none")
+        self.assertEqual(code, 0, said)
+        code, said = self.fit(*still, "--init-fitting", str(self.model), run="some")
+        self.assertEqual(code, 0, said)
+        old, _ = tensors.read(self.model)
+        tell = []
+        for run in ("none", "some"):
+            self.export(run, self.dir / f"{run}.safetensors")
+            tell.append(tensors.read(self.dir / f"{run}.safetensors"))
+        (random, _), (new, metadata) = tell
+        fitting = {n for n in new if n in old and old[n].shape == new[n].shape} - {"center.0.A_log"}  # not the same thing
+        self.assertIn("center.0.in_proj.weight", fitting)
+        for n in new:
+            self.assertTrue(torch.equal(new[n], old[n] if n in fitting else random[n]), n)
+        self.assertIn(f"begun with {len(fitting)} of {len(new)} tensors of", said)
+        origin = json.loads(metadata["mambo.config"])["about"]["started_from"]
+        self.assertEqual((origin["name"], origin["tensors"]), ("piano", f"{len(fitting)} of {len(new)}"))
+        strange = self.dir / "strange.safetensors"
+        self.assertEqual(self.fit(*still, "--set", "model.d_model=12", run="strange")[0], 0)
+        self.export("strange", strange)
+        self.refused("expected matrices of the config's names and shapes, found none", "--init-fitting", str(strange))
+
     def test_says_what_does_not_fit(self):
         self.refused("expected", "--init", str(self.model), "--set", "model.d_state=8")
         self.refused("d_state 4, expected 8", "--init", str(self.model), "--set", "model.d_state=8")
