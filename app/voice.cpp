@@ -62,7 +62,9 @@ class SeedEye final : public PrefillSink {
       const std::uint64_t steps = codes.size() / static_cast<std::uint64_t>(t.stride);
       const std::uint64_t most =
           (16U << 20U) / (sizeof(float) * static_cast<std::uint64_t>(t.d_inner));
-      tap_from_ = steps > most ? steps - most : 0;
+      // Of what is kept, as far as 16 MB go.
+      tap_from_ =
+          std::max(steps > most ? steps - most : 0, first_ / static_cast<std::uint64_t>(t.stride));
     } else {
       tap_layer_ = -1;
     }
@@ -71,7 +73,23 @@ class SeedEye final : public PrefillSink {
   bool progress(std::uint64_t samples) override {
     return progress_(static_cast<float>(samples) / static_cast<float>(codes_.size()));
   }
-  bool wants_layer(int) const override { return true; }
+  // All of delta would be gigabytes of a minute: a summary of each block, and all of one layer.
+  int samples_a_summary() const override { return static_cast<int>(block_); }
+  void summaries(int layer, std::uint64_t first,
+                 std::span<const DeltaTap::Summary> parts) override {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const DeltaTap::Summary& part = parts[i];
+      const std::uint64_t at = (first + i) * block_;
+      if (part.steps == 0 || at < first_ || at >= codes_.size()) continue;
+      DeltaTap::Summary& s = seen[(at - first_) / block_].layers[static_cast<std::size_t>(layer)];
+      s.min = s.steps == 0 ? part.min : std::min(s.min, part.min);
+      s.max = s.steps == 0 ? part.max : std::max(s.max, part.max);
+      s.steps += part.steps;
+      s.mean += (part.mean - s.mean) * static_cast<float>(part.steps) / static_cast<float>(s.steps);
+    }
+  }
+  bool wants_layer(int layer) const override { return layer == tap_layer_; }
+  std::uint64_t layer_from(int) const override { return tap_from_; }
   void layer(int layer, std::uint64_t first, int rows, const float* delta, const float*,
              const float*) override {
     const TierView& t = tier(layer);
@@ -82,17 +100,10 @@ class SeedEye final : public PrefillSink {
       const std::uint64_t sample = (step + 1) * static_cast<std::uint64_t>(t.stride) - 1;
       if (sample < first_ || sample >= codes_.size()) continue;
       Observation& o = seen[(sample - first_) / block_];
-      DeltaTap::Summary& s = o.layers[static_cast<std::size_t>(layer)];
-      const auto [low, high] = std::minmax_element(delta, delta + d);
-      double sum = 0;
-      for (std::size_t c = 0; c < d; ++c) sum += delta[c];
-      const float mean = static_cast<float>(sum / static_cast<double>(d));
-      s.min = s.steps == 0 ? *low : std::min(s.min, *low);
-      s.max = s.steps == 0 ? *high : std::max(s.max, *high);
-      ++s.steps;
-      s.mean += (mean - s.mean) / static_cast<float>(s.steps);
-      if (layer != tap_layer_ || step < tap_from_) continue;
-      if (o.tap_steps == 0) o.tap_first_step = step;
+      if (o.tap_steps == 0) {
+        o.tap_first_step = step;
+        o.tap_delta.reserve((block_ / static_cast<std::uint64_t>(t.stride) + 1) * d);
+      }
       o.tap_layer = layer;
       o.tap_delta.insert(o.tap_delta.end(), delta, delta + d);
       ++o.tap_steps;

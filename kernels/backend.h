@@ -27,6 +27,7 @@ struct EngineOptions {
   // How a GPU shares out a step: empty: its own choice by the model's size and the device; or
   // "single", "cluster", "grid". For tests and benchmarks; every plan draws the same samples.
   std::string plan;
+  int prefill_chunk = 0;  // samples that a GPU absorbs at a time at most; 0: its choice. For tests
 };
 
 // Δ (delta) as generation goes by, filled by generate() if given. All memory is the caller's. Of a
@@ -63,6 +64,12 @@ class PrefillSink {
   virtual bool progress(std::uint64_t /*samples*/) { return true; }
   virtual bool wants_logits() const { return false; }
   virtual bool wants_layer(int /*layer*/) const { return false; }
+  // The first step of the layer's tier that layer() is told of: what comes before is not copied.
+  virtual std::uint64_t layer_from(int /*layer*/) const { return 0; }
+  // Delta made small, for those who look at a long clip as a whole: of every layer a summary for
+  // each block of so many samples, counted from position 0 of the stream; 0: none. See
+  // kernels/summaries.h for the steps of a block.
+  virtual int samples_a_summary() const { return 0; }
   // row r: after the sample first + r of this call. [rows][V]
   virtual void logits(std::uint64_t /*first*/, int /*rows*/, const float* /*logits*/) {}
   // step r of the layer's tier, counted from position 0 of the stream: first + r.
@@ -70,6 +77,10 @@ class PrefillSink {
   // B and C are null.
   virtual void layer(int /*layer*/, std::uint64_t /*first*/, int /*rows*/, const float* /*delta*/,
                      const float* /*B*/, const float* /*C*/) {}
+  // Blocks first, first + 1, ... A block on the border of two stretches is told twice, each time
+  // with the steps that the stretch has of it; one without steps has steps == 0.
+  virtual void summaries(int /*layer*/, std::uint64_t /*first*/,
+                         std::span<const DeltaTap::Summary> /*parts*/) {}
 };
 
 class State {
@@ -102,6 +113,10 @@ class Engine {
 
   // Allocates. The zero state.
   virtual std::unique_ptr<State> make_state() const = 0;
+  // Allocates what step and generate need beside the state: a state that is played alone, by a
+  // thread that must not allocate, is prepared before. One that is kept, or played among many, does
+  // without: on a GPU it takes megabytes.
+  virtual void prepare(State& /*state*/) const {}
   // No allocation. Both states were made by this engine.
   virtual void reset(State& state) const = 0;
   virtual void copy(const State& from, State& to) const = 0;
@@ -110,10 +125,11 @@ class Engine {
   // to float rounding); may be cut anywhere. Allocates scratch bounded independently of the length.
   virtual void prefill(State& state, std::span<const std::uint8_t> codes,
                        PrefillSink* sink = nullptr) const = 0;
-  // Absorbs codes one step at a time, as generation does. One thread, no allocation.
+  // Absorbs codes one step at a time, as generation does. One thread; no allocation once prepared.
   virtual void step(State& state, std::span<const std::uint8_t> codes) const = 0;
-  // Draws request.codes.size() codes, absorbing each. One thread, no allocation, no lock. A state
-  // at position 0 first absorbs `silence_code` (model.md: generation from nothing starts with it).
+  // Draws request.codes.size() codes, absorbing each. One thread; no allocation once prepared, no
+  // lock. A state at position 0 first absorbs `silence_code` (model.md: generation from nothing
+  // starts with it).
   virtual void generate(State& state, const GenerateRequest& request) const = 0;
   // The same for many streams with all cores; each gives the samples that generate would give it.
   virtual void generate_many(std::span<Stream> streams) const = 0;

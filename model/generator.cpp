@@ -2,7 +2,9 @@
 
 namespace mambo {
 
-Generator::Generator(const Engine& engine) : engine_(engine), state_(engine.make_state()) {}
+Generator::Generator(const Engine& engine) : engine_(engine), state_(engine.make_state()) {
+  engine.prepare(*state_);
+}
 
 void Generator::prefill(std::span<const std::uint8_t> codes, PrefillSink* sink) {
   engine_.prefill(*state_, codes, sink);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,6 +28,12 @@ inline const std::vector<Shape>& shapes() {
       {"no_conv", {2}, {1, 1}, 16, 2, 1, 33, 1, 2},
   };
   return all;
+}
+
+// As the shipped piano is made: a chain of narrow links beside the tiers inside, on a GPU.
+inline const Shape& piano_shape() {
+  static const Shape shape = {"pools_of_eight", {8, 8}, {3, 4, 4}, 64, 2, 2, 16, 4, 0};
+  return shape;
 }
 
 // With time-invariant tiers; numbers of complex states that fill no vector, and that differ within
@@ -84,6 +91,82 @@ class LogitSink : public PrefillSink {
 
  private:
   int vocab_;
+};
+
+// Keeps every row of delta, the logits and the summaries, and counts what comes twice or never.
+class WatchingSink : public LogitSink {
+ public:
+  explicit WatchingSink(const NetworkView& net, int samples = 100)
+      : LogitSink(net.vocab),
+        delta(net.layers.size()),
+        seen(net.layers.size(), 0),
+        from(net.layers.size(), 0),
+        summed(net.layers.size()),
+        net_(net),
+        samples_(samples) {}
+  bool wants_layer(int) const override { return true; }
+  std::uint64_t layer_from(int l) const override { return from[static_cast<std::size_t>(l)]; }
+  int samples_a_summary() const override { return samples_; }
+  void layer(int l, std::uint64_t first, int rows, const float* d, const float*,
+             const float*) override {
+    const auto i = static_cast<std::size_t>(l);
+    if (delta[i].empty()) begin[i] = first;
+    EXPECT_EQ(first, begin[i] + seen[i]) << "layer " << l;
+    seen[i] += static_cast<std::uint64_t>(rows);
+    delta[i].insert(delta[i].end(), d, d + static_cast<std::ptrdiff_t>(rows) * d_inner(i));
+  }
+  void summaries(int l, std::uint64_t first, std::span<const DeltaTap::Summary> parts) override {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const DeltaTap::Summary& part = parts[i];
+      if (part.steps == 0) continue;
+      DeltaTap::Summary& s = summed[static_cast<std::size_t>(l)][first + i];
+      s.min = s.steps == 0 ? part.min : std::min(s.min, part.min);
+      s.max = s.steps == 0 ? part.max : std::max(s.max, part.max);
+      s.mean = (s.mean * static_cast<float>(s.steps) + part.mean * static_cast<float>(part.steps)) /
+               static_cast<float>(s.steps + part.steps);
+      s.steps += part.steps;
+    }
+  }
+  // Each summary is that of the rows of its block; only where all rows were wanted.
+  void expect_summaries_of_rows() const {
+    for (std::size_t l = 0; l < delta.size(); ++l) {
+      const auto stride = static_cast<std::uint64_t>(tier(l).stride);
+      const auto n = static_cast<std::size_t>(d_inner(l));
+      std::map<std::uint64_t, DeltaTap::Summary> want;
+      for (std::uint64_t r = 0; r < seen[l]; ++r) {
+        const float* row = delta[l].data() + r * n;
+        const std::uint64_t sample = (begin.at(l) + r + 1) * stride - 1;
+        DeltaTap::Summary& s = want[sample / static_cast<std::uint64_t>(samples_)];
+        const auto [low, high] = std::minmax_element(row, row + n);
+        s.min = s.steps == 0 ? *low : std::min(s.min, *low);
+        s.max = s.steps == 0 ? *high : std::max(s.max, *high);
+        for (std::size_t c = 0; c < n; ++c) s.mean += row[c] / static_cast<float>(n);
+        ++s.steps;
+      }
+      ASSERT_EQ(summed[l].size(), want.size()) << "layer " << l;
+      for (const auto& [block, s] : want) {
+        ASSERT_EQ(summed[l].count(block), 1U) << "layer " << l << " block " << block;
+        const DeltaTap::Summary& got = summed[l].at(block);
+        EXPECT_EQ(got.steps, s.steps) << "layer " << l << " block " << block;
+        EXPECT_EQ(got.min, s.min) << "layer " << l << " block " << block;
+        EXPECT_EQ(got.max, s.max) << "layer " << l << " block " << block;
+        EXPECT_NEAR(got.mean, s.mean / static_cast<float>(s.steps), 1e-4 * (1 + got.max));
+      }
+    }
+  }
+  std::vector<std::vector<float>> delta;       // [layer][step][d_inner]
+  std::vector<std::uint64_t> seen;             // rows of each layer
+  std::vector<std::uint64_t> from;             // what layer_from says
+  std::map<std::size_t, std::uint64_t> begin;  // the first step told
+  std::vector<std::map<std::uint64_t, DeltaTap::Summary>> summed;
+
+ private:
+  const TierView& tier(std::size_t l) const {
+    return net_.tiers[static_cast<std::size_t>(net_.layers[l].tier)];
+  }
+  int d_inner(std::size_t l) const { return tier(l).d_inner; }
+  const NetworkView& net_;
+  int samples_;
 };
 
 // ---- What is held against the reference -------------------------------------------------------

@@ -73,11 +73,16 @@ class Prefill {
       head_xn_ = AlignedBuffer<float>(size(chunk_) * size(net.tiers[0].wp));
       logits_ = AlignedBuffer<float>(size(chunk_) * size(net.vp));
     }
+    const int samples = sink_->samples_a_summary();
     for (std::size_t i = 0; i < net.layers.size(); ++i) {
-      if (!sink_->wants_layer(static_cast<int>(i))) continue;
+      const bool rows = sink_->wants_layer(static_cast<int>(i));
+      if (!rows && samples <= 0) continue;
       const Layer& l = net.layers[i];
-      const std::size_t steps = size(chunk_ / net.tiers[size(l.tier)].stride + 1);
-      traces_[i] = std::make_unique<Trace>(l, steps);
+      const int stride = net.tiers[size(l.tier)].stride;
+      const SummaryBlocks blocks{static_cast<std::uint64_t>(std::max(samples, 0)),
+                                 static_cast<std::uint64_t>(stride)};
+      traces_[i] = std::make_unique<Trace>(l, size(chunk_ / stride + 1), rows,
+                                           sink_->layer_from(static_cast<int>(i)), blocks);
     }
   }
 

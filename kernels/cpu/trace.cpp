@@ -1,19 +1,46 @@
 #include "kernels/cpu/trace.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace mambo::cpu {
 
-Trace::Trace(const Layer& layer, std::size_t steps)
-    : layer_(layer), delta_(steps * static_cast<std::size_t>(layer.d_inner)) {
-  if (layer.mixer ==
-      Mixer::s4d) {  // of the input there is nothing, and delta is the same each step
+Trace::Trace(const Layer& layer, std::size_t steps, bool rows, std::uint64_t from,
+             SummaryBlocks blocks)
+    : layer_(layer), rows_(rows), from_(from), blocks_(blocks) {
+  const auto d_inner = static_cast<std::size_t>(layer.d_inner);
+  const bool s4d = layer.mixer == Mixer::s4d;  // of the input there is nothing: delta is constant
+  if (blocks.samples > 0)
+    small_.assign(steps, s4d ? small(layer.dt.data(), layer.d_inner) : Row{0, 0, 0});
+  if (!rows) return;
+  delta_.resize(steps * d_inner);
+  if (s4d) {
     for (std::size_t r = 0; r < steps; ++r)
-      std::copy_n(layer.dt.data(), layer.d_inner, delta_.data() + r * layer.d_inner);
+      std::copy_n(layer.dt.data(), d_inner, delta_.data() + r * d_inner);
     return;
   }
   B_.resize(steps * static_cast<std::size_t>(layer.states));
   C_.resize(steps * static_cast<std::size_t>(layer.states));
+}
+
+Trace::Row Trace::small(const float* delta, int n) {
+  constexpr int kLanes = 8;  // side by side, so that the compiler takes them together
+  float sum[kLanes] = {};
+  float low[kLanes];
+  float high[kLanes];
+  std::fill_n(low, kLanes, delta[0]);
+  std::fill_n(high, kLanes, delta[0]);
+  const auto take = [&](int j, float x) {
+    sum[j] += x;
+    low[j] = x < low[j] ? x : low[j];
+    high[j] = x > high[j] ? x : high[j];
+  };
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes)
+    for (int j = 0; j < kLanes; ++j) take(j, delta[i + j]);
+  for (; i < n; ++i) take(i % kLanes, delta[i]);
+  return {std::accumulate(sum, sum + kLanes, 0.0F) / static_cast<float>(n),
+          *std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
 }
 
 void Trace::keep(int at, int n, const float* delta, const float* dbc) {
@@ -21,18 +48,45 @@ void Trace::keep(int at, int n, const float* delta, const float* dbc) {
   const int N = layer_.states;
   for (int r = 0; r < n; ++r) {
     const std::size_t row = static_cast<std::size_t>(at) + static_cast<std::size_t>(r);
+    const float* d = delta + static_cast<std::size_t>(r) * layer_.dp;
+    if (!small_.empty()) small_[row] = small(d, layer_.d_inner);
+    if (!rows_) continue;
     const float* B = dbc + static_cast<std::size_t>(r) * layer_.xp + layer_.rank;
-    std::copy_n(delta + static_cast<std::size_t>(r) * layer_.dp, layer_.d_inner,
-                delta_.data() + row * layer_.d_inner);
+    std::copy_n(d, layer_.d_inner, delta_.data() + row * layer_.d_inner);
     std::copy_n(B, N, B_.data() + row * N);
     std::copy_n(B + N, N, C_.data() + row * N);
   }
 }
 
-void Trace::tell(PrefillSink& sink, int index, std::uint64_t first, int rows) const {
+void Trace::tell(PrefillSink& sink, int index, std::uint64_t first, int rows) {
+  if (rows_) tell_rows(sink, index, first, rows);
+  if (!small_.empty()) tell_summaries(sink, index, first, rows);
+}
+
+void Trace::tell_rows(PrefillSink& sink, int index, std::uint64_t first, int rows) const {
+  const std::uint64_t skip = from_ > first ? from_ - first : 0;
+  if (skip >= static_cast<std::uint64_t>(rows)) return;
   const bool selective = layer_.mixer == Mixer::s6;
-  sink.layer(index, first, rows, delta_.data(), selective ? B_.data() : nullptr,
-             selective ? C_.data() : nullptr);
+  const std::size_t states = skip * static_cast<std::size_t>(layer_.states);
+  sink.layer(index, first + skip, rows - static_cast<int>(skip),
+             delta_.data() + skip * static_cast<std::size_t>(layer_.d_inner),
+             selective ? B_.data() + states : nullptr, selective ? C_.data() + states : nullptr);
+}
+
+void Trace::tell_summaries(PrefillSink& sink, int index, std::uint64_t first, int rows) {
+  const std::uint64_t block = blocks_.block_of(first);
+  const std::uint64_t last = blocks_.block_of(first + static_cast<std::uint64_t>(rows) - 1);
+  parts_.assign(static_cast<std::size_t>(last - block + 1), DeltaTap::Summary{});
+  for (int r = 0; r < rows; ++r) {
+    const Row& row = small_[static_cast<std::size_t>(r)];
+    DeltaTap::Summary& s = parts_[static_cast<std::size_t>(
+        blocks_.block_of(first + static_cast<std::uint64_t>(r)) - block)];
+    s.min = s.steps == 0 ? row.min : std::min(s.min, row.min);
+    s.max = s.steps == 0 ? row.max : std::max(s.max, row.max);
+    ++s.steps;
+    s.mean += (row.mean - s.mean) / static_cast<float>(s.steps);
+  }
+  sink.summaries(index, block, parts_);
 }
 
 }  // namespace mambo::cpu

@@ -9,93 +9,14 @@
 #include "kernels/cuda/plan.h"
 #include "kernels/cuda/prefill.h"
 #include "kernels/cuda/scan.h"
+#include "kernels/cuda/state.h"
 #include "kernels/cuda/tap.h"
 
 namespace mambo::cuda {
 namespace {
 
-class Event {
- public:
-  Event() { MAMBO_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming)); }
-  ~Event() { log_failure(cudaEventDestroy(event_), "cudaEventDestroy"); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-  cudaEvent_t get() const { return event_; }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
-
-class StreamHandle {
- public:
-  StreamHandle() { MAMBO_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-  ~StreamHandle() { log_failure(cudaStreamDestroy(stream_), "cudaStreamDestroy"); }
-  StreamHandle(const StreamHandle&) = delete;
-  StreamHandle& operator=(const StreamHandle&) = delete;
-  cudaStream_t get() const { return stream_; }
-
- private:
-  cudaStream_t stream_ = nullptr;
-};
-
-// What a stream that is played (not only kept) needs besides its state: everything that travels
-// between host and device in a launch, allocated once.
-struct Kit {
-  Kit(const DeviceNetwork& net, const StepPlan& plan, std::size_t row_floats)
-      : args(1),
-        codes(kMaxSteps),
-        forced(kMaxSteps),
-        device_forced(kMaxSteps),
-        log_prob(kMaxSteps),
-        entropy(kMaxSteps),
-        jobs(net.layers().size()),
-        device_jobs(net.layers().size()),
-        results(net.layers().size()),
-        rows(row_floats),
-        logits(static_cast<std::size_t>(kMaxSteps) * static_cast<std::size_t>(net.view().vocab)),
-        tap(net.tap_floats()),
-        mail(plan.mail_words()) {
-    if (mail.size() > 0) MAMBO_CUDA(cudaMemsetAsync(mail.data(), 0, mail.bytes(), stream.get()));
-    MAMBO_CUDA(cudaMemsetAsync(tap.data(), 0, tap.bytes(), stream.get()));
-  }
-  StreamHandle stream;
-  PinnedBuffer<StreamArgs> args;
-  PinnedBuffer<std::uint8_t> codes, forced;
-  DeviceBuffer<std::uint8_t> device_forced;  // read a code at a time: too far away in the host
-  PinnedBuffer<float> log_prob, entropy;
-  PinnedBuffer<TapJob> jobs;
-  DeviceBuffer<TapJob> device_jobs;
-  PinnedBuffer<TapResult> results;
-  PinnedBuffer<float> rows;    // of the chosen layer
-  PinnedBuffer<float> logits;  // [kMaxSteps][V]
-  DeviceBuffer<float> tap;
-  DeviceBuffer<uint4> mail;  // a grid's letters
-  std::uint32_t seq = 1;
-};
-
-class CudaState final : public State {
- public:
-  explicit CudaState(std::size_t floats) : memory(floats) { memory.zero(); }
-  std::uint64_t position() const override { return at; }
-  DeviceBuffer<float> memory;
-  std::uint64_t at = 0;
-  std::unique_ptr<Kit> kit;
-  Event copied;               // the last copy into this state
-  bool copy_pending = false;  // until somebody waited for it
-};
-
 CudaState& mine(State& s) { return static_cast<CudaState&>(s); }
 const CudaState& mine(const State& s) { return static_cast<const CudaState&>(s); }
-
-// Many streams at once; one batch at a time.
-struct Batch {
-  StreamHandle stream;
-  PinnedBuffer<StreamArgs> args;
-  PinnedBuffer<std::uint8_t> codes;
-  DeviceBuffer<std::uint8_t> device_codes;
-  DeviceBuffer<StreamArgs> device_args;
-  std::vector<std::unique_ptr<CudaState>> idle;  // fill the last CTA
-};
 
 class CudaEngine final : public Engine {
  public:
@@ -105,7 +26,7 @@ class CudaEngine final : public Engine {
         state_plan_(view),
         net_(view, state_plan_, options.storage),
         plan_(choose_plan(net_, device_, options.plan)),
-        prefill_(view, state_plan_, options.storage),
+        prefill_(view, state_plan_, options.storage, options.prefill_chunk),
         N_(view.d_state),
         staging_(state_plan_.size) {
     for (const TierView& t : view.tiers) strides_.push_back(t.stride);
@@ -125,6 +46,7 @@ class CudaEngine final : public Engine {
       row_floats_ =
           std::max(row_floats_, (kMaxSteps / stride + 1) * static_cast<std::size_t>(d_inner_[i]));
     }
+    warm_up();
   }
 
   std::string description() const override {
@@ -132,7 +54,10 @@ class CudaEngine final : public Engine {
            (net_.storage() == WeightStorage::half ? ", fp16 weights, " : ", float32 weights, ") +
            plan_->text();
   }
-  std::size_t weight_bytes() const override { return net_.weight_bytes(); }
+  // Steps and prefill have a copy each, in the order in which they read it.
+  std::size_t weight_bytes() const override {
+    return net_.weight_bytes() + prefill_.weight_bytes();
+  }
   std::size_t state_bytes() const override { return state_plan_.size * sizeof(float); }
   int streams_at_once() const override { return device_.sms * (several_ ? 2 * kTogether : 2); }
 
@@ -141,39 +66,46 @@ class CudaEngine final : public Engine {
     return std::make_unique<CudaState>(state_plan_.size);
   }
 
+  void prepare(State& state) const override {
+    use_device();
+    kit_of(mine(state));
+  }
+
   void reset(State& state) const override {
     use_device();
     CudaState& s = mine(state);
-    wait_for_copy(s, stream_of(s));
-    MAMBO_CUDA(cudaMemsetAsync(s.memory.data(), 0, s.memory.bytes(), stream_of(s)));
-    mark(s, stream_of(s));
+    const cudaStream_t stream = stream_of(s);
+    s.wait(stream);
+    MAMBO_CUDA(cudaMemsetAsync(s.memory.data(), 0, s.memory.bytes(), stream));
+    s.mark(stream);
     s.at = 0;
   }
 
-  // Asynchronous: later work on either state waits for it on the device.
+  // Asynchronous: later work on either state waits for it on the device, on whatever stream it
+  // comes, and so does the end of either.
   void copy(const State& from, State& to) const override {
     use_device();
-    // The source's own stream, so that whatever changes it later comes after.
     auto& source = const_cast<CudaState&>(mine(from));
     CudaState& target = mine(to);
     const cudaStream_t stream = source.kit ? source.kit->stream.get() : stream_of(target);
-    wait_for_copy(source, stream);
-    wait_for_copy(target, stream);
+    source.wait(stream);
+    target.wait(stream);
     MAMBO_CUDA(cudaMemcpyAsync(target.memory.data(), source.memory.data(), source.memory.bytes(),
                                cudaMemcpyDeviceToDevice, stream));
-    mark(target, stream);
-    if (!source.kit) mark(source, stream);  // others must not change it meanwhile
+    target.mark(stream);
+    source.mark(stream);
     target.at = source.at;
   }
 
   void prefill(State& state, std::span<const std::uint8_t> codes,
                PrefillSink* sink) const override {
+    if (codes.empty()) return;
     use_device();
     CudaState& s = mine(state);
-    const cudaStream_t stream = kit_of(s).stream.get();
-    wait_for_copy(s, stream);
     try {
-      prefill_.run(s.memory.data(), s.at, codes, sink, stream);
+      prefill_.run(s.memory.data(), s.at, codes, sink,
+                   [&s](cudaStream_t stream) { s.wait(stream); });
+      s.rest();
       s.at += codes.size();
     } catch (const DeviceError&) {
       s.at = 0;  // the device may be gone: what the state holds is lost
@@ -189,19 +121,20 @@ class CudaEngine final : public Engine {
     CudaState& s = mine(state);
     Kit& kit = kit_of(s);
     for (std::size_t done = 0; done < codes.size();) {
-      const int n = static_cast<int>(std::min<std::size_t>(kMaxSteps, codes.size() - done));
+      const std::size_t n = kit.pace.steps(codes.size() - done);
+      const Pace::Clock::time_point begin = Pace::Clock::now();
       std::copy_n(codes.begin() + static_cast<std::ptrdiff_t>(done), n, kit.forced.data());
       StreamArgs& a = kit.args[0];
       a = {};
       a.state = s.memory.data();
       a.forced = kit.device_forced.data();
-      MAMBO_CUDA(cudaMemcpyAsync(kit.device_forced.data(), kit.forced.data(),
-                                 static_cast<std::size_t>(n), cudaMemcpyHostToDevice,
-                                 kit.stream.get()));
-      run(s, kit, n, false);
+      MAMBO_CUDA(cudaMemcpyAsync(kit.device_forced.data(), kit.forced.data(), n,
+                                 cudaMemcpyHostToDevice, kit.stream.get()));
+      run(s, kit, static_cast<int>(n), false);
       finish(s, kit);
-      s.at += static_cast<std::uint64_t>(n);
-      done += static_cast<std::size_t>(n);
+      kit.pace.took(n, begin);
+      s.at += n;
+      done += n;
     }
   }
 
@@ -212,8 +145,9 @@ class CudaEngine final : public Engine {
     Kit& kit = kit_of(s);
     begin_tap(r.tap);
     for (std::size_t done = 0; done < r.codes.size();) {
-      const auto n = std::min<std::size_t>(kMaxSteps, r.codes.size() - done);
+      const std::size_t n = kit.pace.steps(r.codes.size() - done);
       const int steps = static_cast<int>(n);
+      const Pace::Clock::time_point begin = Pace::Clock::now();
       StreamArgs& a = kit.args[0];
       a = arguments(s, r, done);
       a.codes = kit.codes.data();
@@ -224,6 +158,7 @@ class CudaEngine final : public Engine {
       run(s, kit, steps, true);
       if (r.tap != nullptr) look(s, kit, steps, *r.tap);
       finish(s, kit);
+      kit.pace.took(n, begin);
       std::copy_n(kit.codes.data(), n, r.codes.begin() + static_cast<std::ptrdiff_t>(done));
       const auto keep = [&](std::span<float> out, const PinnedBuffer<float>& in, std::size_t each) {
         if (!out.empty())
@@ -244,7 +179,8 @@ class CudaEngine final : public Engine {
   void generate_many(std::span<Stream> streams) const override {
     use_device();
     const std::lock_guard lock(batch_mutex_);
-    std::map<std::pair<std::uint64_t, std::size_t>, std::vector<Stream*>> alike;
+    std::vector<Stream*> new_ones;
+    std::vector<Stream*> together;
     for (Stream& s : streams) {
       const GenerateRequest& r = s.request;
       if (r.codes.empty()) continue;
@@ -253,10 +189,14 @@ class CudaEngine final : public Engine {
         generate(*s.state, r);
         continue;
       }
-      if (s.state->position() == 0) step(*s.state, {&silence_code, 1});
-      alike[{s.state->position(), r.codes.size()}].push_back(&s);
+      together.push_back(&s);
+      if (s.state->position() == 0) new_ones.push_back(&s);
     }
-    for (auto& [key, group] : alike) generate_alike(group, key.second);
+    if (!new_ones.empty()) play_alike(new_ones, 1, Batched::silence, shape_for(new_ones.size()));
+    std::map<std::pair<std::uint64_t, std::size_t>, std::vector<Stream*>> alike;
+    for (Stream* s : together) alike[{s->state->position(), s->request.codes.size()}].push_back(s);
+    for (auto& [key, group] : alike)
+      play_alike(group, key.second, Batched::drawing, shape_for(group.size()));
   }
 
   void read_state(const State& state, std::span<float> out) const override {
@@ -264,7 +204,7 @@ class CudaEngine final : public Engine {
     use_device();
     const std::lock_guard lock(staging_mutex_);
     auto& s = const_cast<CudaState&>(mine(state));
-    wait_for_copy(s, staging_stream_.get());
+    s.wait(staging_stream_.get());
     MAMBO_CUDA(cudaMemcpyAsync(staging_.data(), s.memory.data(), s.memory.bytes(),
                                cudaMemcpyDeviceToHost, staging_stream_.get()));
     MAMBO_CUDA(cudaStreamSynchronize(staging_stream_.get()));
@@ -298,10 +238,11 @@ class CudaEngine final : public Engine {
       std::copy_n(in.begin() + static_cast<std::ptrdiff_t>(external), n,
                   staging_.data() + internal);
     });
-    wait_for_copy(s, staging_stream_.get());
+    s.wait(staging_stream_.get());
     MAMBO_CUDA(cudaMemcpyAsync(s.memory.data(), staging_.data(), s.memory.bytes(),
                                cudaMemcpyHostToDevice, staging_stream_.get()));
     MAMBO_CUDA(cudaStreamSynchronize(staging_stream_.get()));
+    s.rest();
     s.at = position;
   }
 
@@ -313,21 +254,41 @@ class CudaEngine final : public Engine {
   cudaStream_t stream_of(const CudaState& s) const {
     return s.kit ? s.kit->stream.get() : staging_stream_.get();
   }
-  // Allocates the first time that a state is played.
+  // Allocates the first time that a state is played alone.
   Kit& kit_of(CudaState& s) const {
-    if (!s.kit) {
-      s.kit = std::make_unique<Kit>(net_, *plan_, row_floats_);
-      wait_for_copy(s, s.kit->stream.get());
-    }
+    if (!s.kit) s.kit = std::make_unique<Kit>(net_, *plan_, row_floats_);
     return *s.kit;
   }
-  static void wait_for_copy(CudaState& s, cudaStream_t stream) {
-    if (!s.copy_pending) return;
-    MAMBO_CUDA(cudaStreamWaitEvent(stream, s.copied.get(), 0));
-  }
-  static void mark(CudaState& s, cudaStream_t stream) {
-    MAMBO_CUDA(cudaEventRecord(s.copied.get(), stream));
-    s.copy_pending = true;
+
+  // What playing needs for the first time, the driver loads or allocates then: kernels, their local
+  // memory, the tap's way to the host. That belongs here and not into a generator's thread, nor
+  // between Play and the first sound.
+  void warm_up() {
+    prepare_tap();
+    CudaState state(state_plan_.size);
+    CudaState other(state_plan_.size);
+    std::vector<std::uint8_t> codes(2);
+    std::vector<float> likelihoods(codes.size()), rows(row_floats_);
+    std::vector<float> logits(codes.size() * static_cast<std::size_t>(net_.view().vocab));
+    std::vector<DeltaTap::Summary> layers(net_.layers().size());
+    DeltaTap tap;
+    tap.layers = layers;
+    tap.layer = 0;
+    tap.delta = rows;
+    GenerateRequest request;
+    request.codes = codes;
+    generate(state, request);
+    request.log_prob = request.entropy = likelihoods;
+    request.logits = logits;
+    request.tap = &tap;
+    generate(state, request);
+    copy(state, other);
+    reset(state);
+    request = {};
+    request.codes = codes;
+    Stream one{&other, request};
+    for (const bool share : {false, true})
+      if (!share || several_) play_alike({&one}, codes.size(), Batched::drawing, share);
   }
 
   std::uint64_t stride(std::size_t tier) const {
@@ -364,7 +325,7 @@ class CudaEngine final : public Engine {
   // Launches kit.args[0] for `steps` steps.
   void run(CudaState& s, Kit& kit, int steps, bool drawing) const {
     const cudaStream_t stream = kit.stream.get();
-    wait_for_copy(s, stream);
+    s.wait(stream);
     Launch launch = launch_at(s.at, steps, drawing);
     plan_->fill(launch);
     launch.streams = kit.args.data();
@@ -375,7 +336,7 @@ class CudaEngine final : public Engine {
   }
   static void finish(CudaState& s, const Kit& kit) {
     MAMBO_CUDA(cudaStreamSynchronize(kit.stream.get()));
-    s.copy_pending = false;
+    s.rest();
   }
 
   // Steps of a tier in a launch of `steps` from `position`.
@@ -433,44 +394,65 @@ class CudaEngine final : public Engine {
   }
 
   // ---- Many -------------------------------------------------------------------------------------
-  void generate_alike(const std::vector<Stream*>& group, std::size_t length) const {
-    // Few streams have an SM each; many share SMs.
-    const bool share = several_ && static_cast<int>(group.size()) > device_.sms;
+  enum class Batched : std::uint8_t { drawing, silence };
+
+  // Few streams have an SM each; many share SMs (true).
+  bool shape_for(std::size_t streams) const {
+    return several_ && static_cast<int>(streams) > device_.sms;
+  }
+
+  // Streams at one position go on by `length` steps: they draw, or they absorb the silence that
+  // generation from nothing begins with (one step).
+  void play_alike(const std::vector<Stream*>& group, std::size_t length, Batched what,
+                  bool share) const {
+    const bool drawing = what == Batched::drawing;
     const StepPlan& plan = share ? *several_ : *single_;
     const auto each = static_cast<std::size_t>(plan.together());
     const std::size_t ctas = (group.size() + each - 1) / each;
+    const auto sms = static_cast<std::size_t>(std::max(1, device_.sms));
+    const std::size_t waves = (ctas + sms - 1) / sms;
     Batch& b = batch_for(ctas * each);
+    Pace& pace = b.pace[share ? 1 : 0];
     const cudaStream_t stream = b.stream.get();
-    for (Stream* s : group) wait_for_copy(mine(*s->state), stream);
+    for (Stream* s : group) mine(*s->state).wait(stream);
     for (std::size_t done = 0; done < length;) {
-      const auto n = std::min<std::size_t>(kMaxSteps, length - done);
+      const std::size_t n = pace.steps(length - done, waves);
+      const Pace::Clock::time_point begin = Pace::Clock::now();
       const std::uint64_t position = mine(*group.front()->state).at;
       for (std::size_t i = 0; i < ctas * each; ++i) {
         const bool real = i < group.size();
         const CudaState& s = real ? mine(*group[i]->state) : *b.idle[i - group.size()];
         b.args[i] = arguments(s, real ? group[i]->request : group.front()->request, done);
-        b.args[i].codes = b.device_codes.data() + i * kMaxSteps;
+        if (drawing)
+          b.args[i].codes = b.device_codes.data() + i * kMaxSteps;
+        else
+          b.args[i].forced = b.silence.data();
       }
       MAMBO_CUDA(cudaMemcpyAsync(b.device_args.data(), b.args.data(),
                                  ctas * each * sizeof(StreamArgs), cudaMemcpyHostToDevice, stream));
-      Launch launch = launch_at(position, static_cast<int>(n), true);
+      Launch launch = launch_at(position, static_cast<int>(n), drawing);
       plan.fill(launch);
       launch.streams = b.device_args.data();
       plan.launch(launch, static_cast<int>(ctas), stream);
-      MAMBO_CUDA(cudaMemcpyAsync(b.codes.data(), b.device_codes.data(), group.size() * kMaxSteps,
-                                 cudaMemcpyDeviceToHost, stream));
+      if (drawing)
+        MAMBO_CUDA(cudaMemcpyAsync(b.codes.data(), b.device_codes.data(), group.size() * kMaxSteps,
+                                   cudaMemcpyDeviceToHost, stream));
       MAMBO_CUDA(cudaStreamSynchronize(stream));
+      pace.took(n, begin, waves);
       for (std::size_t i = 0; i < group.size(); ++i) {
-        std::copy_n(b.codes.data() + i * kMaxSteps, n,
-                    group[i]->request.codes.begin() + static_cast<std::ptrdiff_t>(done));
-        mine(*group[i]->state).at += n;
+        CudaState& s = mine(*group[i]->state);
+        if (drawing)
+          std::copy_n(b.codes.data() + i * kMaxSteps, n,
+                      group[i]->request.codes.begin() + static_cast<std::ptrdiff_t>(done));
+        s.rest();
+        s.at += n;
       }
       done += n;
     }
   }
 
   Batch& batch_for(std::size_t slots) const {
-    if (!batch_) batch_ = std::make_unique<Batch>();
+    if (!batch_) batch_ = std::make_unique<Batch>(2 * single_->estimate_us());
     Batch& b = *batch_;
     if (b.args.size() < slots) {  // all of them or none: memory may not be there for one
       PinnedBuffer<StreamArgs> args(slots);
@@ -527,7 +509,7 @@ class CudaEngine final : public Engine {
 
   mutable std::mutex staging_mutex_, batch_mutex_;
   PinnedBuffer<float> staging_;
-  StreamHandle staging_stream_;
+  StreamHandle staging_stream_{Urgency::playing};  // small copies, which somebody waits for
   mutable std::unique_ptr<Batch> batch_;
 };
 
@@ -545,6 +527,7 @@ std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOpt
                       std::to_string(net.d_state) + ": the CPU runs more");
   const DeviceFacts device = best_device();
   MAMBO_CUDA(cudaSetDevice(device.index));
+  need_code(device);
   return std::make_unique<CudaEngine>(net, options, device);
 }
 

@@ -1,8 +1,14 @@
 // Which devices there are, and what is said of those that cannot be used.
+#include <algorithm>
+
+#include "kernels/cuda/architectures.h"
 #include "kernels/cuda/backend_cuda.h"
 #include "kernels/cuda/plan.h"
+#include "kernels/cuda/tap.h"
 
-#include <algorithm>
+#ifndef MAMBO_CUDA_ARCHITECTURES
+#define MAMBO_CUDA_ARCHITECTURES ""
+#endif
 
 namespace mambo::cuda {
 namespace {
@@ -10,66 +16,92 @@ namespace {
 constexpr int kLeastMajor = 7;  // Turing: the tensor cores' product of halves
 constexpr int kLeastMinor = 5;
 
-bool usable(int major, int minor) { return major * 10 + minor >= kLeastMajor * 10 + kLeastMinor; }
+struct Candidate {
+  ComputeDevice shown;
+  int index = -1;
+  int sms = 0;
+};
 
-}  // namespace
+// name: empty where there is no device at all, which is nothing to talk about unasked.
+Candidate none(const std::string& reason, const char* name = "") {
+  Candidate c;
+  c.shown.backend = "cuda";
+  c.shown.name = name;
+  c.shown.usable = false;
+  c.shown.reason = reason;
+  return c;
+}
 
-std::vector<ComputeDevice> cuda_devices() {
-  std::vector<ComputeDevice> devices;
-  // name: empty where there is no device at all, which is nothing to talk about unasked.
-  const auto none = [&devices](const std::string& reason, const char* name = "") {
-    ComputeDevice d;
-    d.backend = "cuda";
-    d.name = name;
-    d.usable = false;
-    d.reason = reason;
-    devices.push_back(d);
+std::string no_code(int major, int minor) {
+  return "this program is built for " MAMBO_CUDA_ARCHITECTURES
+         " and has no code for compute capability " +
+         std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::string reason_against(const cudaDeviceProp& p) {
+  if (p.major * 10 + p.minor < kLeastMajor * 10 + kLeastMinor)
+    return "expected compute capability 7.5 or later, found " + std::to_string(p.major) + "." +
+           std::to_string(p.minor);
+  if (!has_code(MAMBO_CUDA_ARCHITECTURES, p.major, p.minor)) return no_code(p.major, p.minor);
+  return "";
+}
+
+std::string too_old() {
+  int driver = 0;
+  int runtime = 0;
+  (void)cudaDriverGetVersion(&driver);
+  (void)cudaRuntimeGetVersion(&runtime);
+  const auto version = [](int v) {
+    return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10);
   };
+  return driver == 0 ? ""
+                     : "the NVIDIA driver is too old: expected one for CUDA " + version(runtime) +
+                           ", found CUDA " + version(driver);
+}
+
+// The best first: usable ones, those with most SMs, in CUDA's order. Never empty.
+std::vector<Candidate> candidates() {
   int count = 0;
   const cudaError_t e = cudaGetDeviceCount(&count);
   (void)cudaGetLastError();
   if (e == cudaErrorInsufficientDriver) {
-    int driver = 0;
-    int runtime = 0;
-    (void)cudaDriverGetVersion(&driver);
-    (void)cudaRuntimeGetVersion(&runtime);
-    const auto version = [](int v) {
-      return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10);
-    };
-    none(driver == 0 ? "no NVIDIA driver is installed"
-                     : "the NVIDIA driver is too old: expected one for CUDA " + version(runtime) +
-                           ", found CUDA " + version(driver),
-         driver == 0 ? "" : "the GPU");
-    return devices;
+    const std::string old = too_old();
+    return {old.empty() ? none("no NVIDIA driver is installed") : none(old, "the GPU")};
   }
-  if (e != cudaSuccess || count == 0) {
-    if (e == cudaSuccess || e == cudaErrorNoDevice)
-      none("no CUDA device was found");
-    else
-      none(cudaGetErrorString(e), "the GPU");
-    return devices;
-  }
+  if (e != cudaSuccess && e != cudaErrorNoDevice) return {none(cudaGetErrorString(e), "the GPU")};
+  if (count == 0) return {none("no CUDA device was found")};
+  std::vector<Candidate> all;
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp p{};
-    if (cudaGetDeviceProperties(&p, i) != cudaSuccess) {
-      none(cudaGetErrorString(cudaGetLastError()), "the GPU");
+    if (const cudaError_t refused = cudaGetDeviceProperties(&p, i); refused != cudaSuccess) {
+      (void)cudaGetLastError();
+      all.push_back(none(cudaGetErrorString(refused), "the GPU"));
       continue;
     }
-    ComputeDevice d;
+    Candidate c;
+    c.index = i;
+    c.sms = p.multiProcessorCount;
+    ComputeDevice& d = c.shown;
     d.backend = "cuda";
     d.name = p.name;
     d.capabilities = "sm_" + std::to_string(p.major) + std::to_string(p.minor) + ", " +
                      std::to_string(p.multiProcessorCount) + " SMs";
     d.memory_bytes = p.totalGlobalMem;
-    if (!usable(p.major, p.minor)) {
-      d.usable = false;
-      d.reason = "expected compute capability 7.5 or later, found " + std::to_string(p.major) +
-                 "." + std::to_string(p.minor);
-    }
-    devices.push_back(d);
+    d.reason = reason_against(p);
+    d.usable = d.reason.empty();
+    all.push_back(c);
   }
-  std::stable_sort(devices.begin(), devices.end(),
-                   [](const auto& a, const auto& b) { return a.usable && !b.usable; });
+  std::stable_sort(all.begin(), all.end(), [](const Candidate& a, const Candidate& b) {
+    return a.shown.usable != b.shown.usable ? a.shown.usable : a.sms > b.sms;
+  });
+  return all;
+}
+
+}  // namespace
+
+std::vector<ComputeDevice> cuda_devices() {
+  std::vector<ComputeDevice> devices;
+  for (const Candidate& c : candidates()) devices.push_back(c.shown);
   return devices;
 }
 
@@ -87,18 +119,26 @@ DeviceFacts device_facts(int index) {
 }
 
 DeviceFacts best_device() {
-  int count = 0;
-  if (cudaGetDeviceCount(&count) != cudaSuccess) {
-    (void)cudaGetLastError();
-    throw DeviceError(cuda_devices().front().reason);
+  const Candidate best = candidates().front();
+  if (!best.shown.usable)
+    throw DeviceError((best.shown.name.empty() ? "" : best.shown.name + ": ") + best.shown.reason);
+  return device_facts(best.index);
+}
+
+void need_code(const DeviceFacts& device) {
+  switch (const cudaError_t e = try_tap()) {
+    case cudaSuccess:
+      return;
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorInvalidDeviceFunction:
+    case cudaErrorInvalidPtx:
+    case cudaErrorUnsupportedPtxVersion:
+    case cudaErrorJitCompilerNotFound:
+    case cudaErrorJitCompilationDisabled:
+      throw DeviceError(no_code(device.major, device.minor) + " (" + cudaGetErrorString(e) + ")");
+    default:
+      throw DeviceError(std::string("CUDA: ") + cudaGetErrorString(e));
   }
-  DeviceFacts best;
-  for (int i = 0; i < count; ++i) {
-    const DeviceFacts f = device_facts(i);
-    if (usable(f.major, f.minor) && f.sms > best.sms) best = f;
-  }
-  if (best.sms == 0) throw DeviceError("no usable CUDA device was found");
-  return best;
 }
 
 }  // namespace mambo::cuda

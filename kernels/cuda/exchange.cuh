@@ -51,19 +51,31 @@ __device__ inline void bar_expect(std::uint32_t bar, std::uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes)
                : "memory");
 }
+// What other CTAs of the cluster sent (st.async: its complete-tx releases in the cluster's scope)
+// is to be seen by who has waited, so the wait acquires in that scope; left to itself it acquires
+// in the CTA's. Only shared memory travels: a fence that is restricted to it costs nothing, where
+// the acquiring wait throws away the first-level cache, and with it weights on their way. PTX 8.6.
+#if __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1208
+#define MAMBO_BAR_WAIT "mbarrier.test_wait.parity.relaxed.cluster.shared::cta.b64"
+#define MAMBO_BAR_ACQUIRE "fence.acquire.sync_restrict::shared::cluster.cluster;\n"
+#else
+#define MAMBO_BAR_WAIT "mbarrier.test_wait.parity.acquire.cluster.shared::cta.b64"
+#define MAMBO_BAR_ACQUIRE ""
+#endif
 __device__ inline void bar_wait(std::uint32_t bar, std::uint32_t parity) {
   asm volatile(
       "{\n"
       ".reg .pred p;\n"
-      "again:\n"
-      "mbarrier.test_wait.parity.shared::cta.b64 p, [%0], %1;\n"
+      "again:\n" MAMBO_BAR_WAIT
+      " p, [%0], %1;\n"
       "@p bra done;\n"
       "bra again;\n"
-      "done:\n"
-      "}\n" ::"r"(bar),
+      "done:\n" MAMBO_BAR_ACQUIRE "}\n" ::"r"(bar),
       "r"(parity)
       : "memory");
 }
+#undef MAMBO_BAR_WAIT
+#undef MAMBO_BAR_ACQUIRE
 __device__ inline void cluster_sync() {
   asm volatile("barrier.cluster.arrive.release.aligned;\n barrier.cluster.wait.acquire.aligned;" ::
                    : "memory");

@@ -24,8 +24,8 @@
 namespace mambo::cuda {
 
 constexpr int kMaxTiers = 12;
-// Steps of one launch at most: short, so that a display on the same GPU stays alive, and bounded,
-// so that what travels through pinned memory is allocated once.
+// Steps of one launch at most: bounded, so that what travels through pinned memory is allocated
+// once. Pace makes launches shorter where a display on the same GPU would wait for them.
 constexpr int kMaxSteps = 512;
 
 // Elements of a packed matrix of `rows` x `cols` (both padded already).

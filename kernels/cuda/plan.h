@@ -21,8 +21,12 @@ struct DeviceFacts {
   std::string name;
 };
 DeviceFacts device_facts(int index);
-// The usable one with the most SMs. Throws DeviceError with the reason when there is none.
+// The first of cuda_devices(): the usable one with the most SMs. Throws DeviceError with the reason
+// when there is none.
 DeviceFacts best_device();
+// Asks the device, which must be the current one, whether this program has code for it. Throws
+// DeviceError in one sentence.
+void need_code(const DeviceFacts& device);
 
 enum class Shape : std::uint8_t { alone, cluster, grid };
 

@@ -14,11 +14,13 @@ struct Prefill::Impl {
   WeightStorage storage;
   int device = 0;
   int sms = 1;
+  int chunk = 0;
   std::mutex mutex;
   std::vector<std::unique_ptr<PrefillWorkspace>> idle;
 
-  Impl(const NetworkView& net, const StatePlan& state_plan, WeightStorage weight_storage)
-      : weights(net, weight_storage), plan(state_plan), storage(weight_storage) {
+  Impl(const NetworkView& net, const StatePlan& state_plan, WeightStorage weight_storage,
+       int longest)
+      : weights(net, weight_storage), plan(state_plan), storage(weight_storage), chunk(longest) {
     MAMBO_CUDA(cudaGetDevice(&device));
     MAMBO_CUDA(cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device));
     idle.reserve(1);
@@ -26,22 +28,35 @@ struct Prefill::Impl {
     warm_up();
   }
 
+  // Wants all that a sink may.
+  class Everything final : public PrefillSink {
+   public:
+    bool wants_logits() const override { return true; }
+    bool wants_layer(int) const override { return true; }
+    int samples_a_summary() const override { return 128; }
+  };
+
   // The driver loads kernels, and cuBLAS its own, when they are first launched: that takes a
-  // quarter of a second, which belongs here and not between Play and the first sound.
+  // quarter of a second, which belongs here and not between Play and the first sound. The window's
+  // sink gets chunks of 16384 samples (PrefillPass::prepare), and cuBLAS chooses by their length.
   void warm_up() {
-    constexpr std::size_t kSamples = 32768;
     const DeviceBuffer<float> state(plan.size);
     state.zero();
-    run(*idle.front(), state.data(), 0, std::vector<std::uint8_t>(kSamples), nullptr, nullptr);
-    idle.front()->scratch = {};
+    const std::vector<std::uint8_t> codes(32768);
+    PrefillWorkspace& space = *idle.front();
+    Everything everything;
+    run(space, state.data(), 0, std::span(codes).first(16384), &everything);
+    run(space, state.data(), 0, codes, nullptr);
+    space.scratch = {};
+    space.host = {};
   }
 
   void run(PrefillWorkspace& space, float* state, std::uint64_t position,
-           std::span<const std::uint8_t> codes, PrefillSink* sink, cudaStream_t stream) {
+           std::span<const std::uint8_t> codes, PrefillSink* sink) {
     if (storage == WeightStorage::half)
-      PrefillPass<__half>(weights, plan, space, state, sink, sms, stream).run(position, codes);
+      PrefillPass<__half>(weights, plan, space, state, sink, sms, chunk).run(position, codes);
     else
-      PrefillPass<float>(weights, plan, space, state, sink, sms, stream).run(position, codes);
+      PrefillPass<float>(weights, plan, space, state, sink, sms, chunk).run(position, codes);
   }
 
   std::unique_ptr<PrefillWorkspace> take() {
@@ -68,9 +83,9 @@ namespace {
 template <class Owner>
 class Lease {
  public:
-  Lease(Owner& owner, cudaStream_t stream) : owner_(owner), stream_(stream), space_(owner.take()) {}
+  explicit Lease(Owner& owner) : owner_(owner), space_(owner.take()) {}
   ~Lease() {
-    log_failure(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+    space_->stream.drain();
     owner_.give(std::move(space_));
   }
   Lease(const Lease&) = delete;
@@ -79,26 +94,26 @@ class Lease {
 
  private:
   Owner& owner_;
-  cudaStream_t stream_;
   std::unique_ptr<PrefillWorkspace> space_;
 };
 
 }  // namespace
 
-Prefill::Prefill(const NetworkView& net, const StatePlan& plan, WeightStorage storage)
-    : impl_(std::make_unique<Impl>(net, plan, storage)) {}
+Prefill::Prefill(const NetworkView& net, const StatePlan& plan, WeightStorage storage, int chunk)
+    : impl_(std::make_unique<Impl>(net, plan, storage, chunk)) {}
 
 Prefill::~Prefill() = default;
 
 std::size_t Prefill::weight_bytes() const { return impl_->weights.memory.bytes(); }
 
 void Prefill::run(float* state, std::uint64_t position, std::span<const std::uint8_t> codes,
-                  PrefillSink* sink, cudaStream_t stream) const {
+                  PrefillSink* sink, const std::function<void(cudaStream_t)>& wait) const {
   if (codes.empty()) return;
   Impl& m = *impl_;
   MAMBO_CUDA(cudaSetDevice(m.device));
-  const Lease lease(m, stream);
-  m.run(*lease, state, position, codes, sink, stream);
+  const Lease lease(m);
+  wait((*lease).stream.get());
+  m.run(*lease, state, position, codes, sink);
 }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -16,8 +17,8 @@ namespace mambo::cuda {
 // number of threads.
 class Prefill {
  public:
-  // Uploads. Throws DeviceError.
-  Prefill(const NetworkView& net, const StatePlan& plan, WeightStorage storage);
+  // Uploads. Throws DeviceError. chunk: samples at a time, at most; 0: as many as suit.
+  Prefill(const NetworkView& net, const StatePlan& plan, WeightStorage storage, int chunk = 0);
   ~Prefill();
   Prefill(const Prefill&) = delete;
   Prefill& operator=(const Prefill&) = delete;
@@ -26,11 +27,12 @@ class Prefill {
 
   // Absorbs codes into `state` (device memory, plan.size floats) that has absorbed `position`
   // samples before, and leaves the exact streaming state, logits included. May be cut anywhere.
-  // Returns when the state is complete; work goes to `stream`. Allocates scratch bounded
+  // Works on a stream of its own, for which `wait` is called before the state is touched; returns,
+  // also by an exception, when nothing is on its way any more. Allocates scratch bounded
   // independently of the length. Speaks to the sink on the calling thread, in order. Throws
   // Cancelled when the sink says so and DeviceError; the state is then neither old nor new.
   void run(float* state, std::uint64_t position, std::span<const std::uint8_t> codes,
-           PrefillSink* sink, cudaStream_t stream) const;
+           PrefillSink* sink, const std::function<void(cudaStream_t)>& wait) const;
 
  private:
   struct Impl;

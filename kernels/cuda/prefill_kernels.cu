@@ -215,6 +215,51 @@ __global__ void convert_kernel(const float* from, std::size_t n, T* to) {
     store4(to + i * 4, load4(from + i * 4));
 }
 
+// ---- summaries ------------------------------------------------------------------------------
+
+constexpr int kSummaryThreads = 128;
+static_assert(sizeof(DeltaTap::Summary) == 16);
+
+// One block of threads for a block of samples; sums in a fixed order.
+__global__ void __launch_bounds__(kSummaryThreads)
+    summary_kernel(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,
+                   SummaryBlocks blocks, std::uint64_t first_block, DeltaTap::Summary* out) {
+  const std::uint64_t block = first_block + blockIdx.x;
+  // The block's steps (SummaryBlocks::begin) that this stretch has, as rows.
+  const std::uint64_t from = block * blocks.samples / blocks.stride;
+  const std::uint64_t to = (block + 1) * blocks.samples / blocks.stride;
+  const std::uint64_t stop = first + static_cast<std::uint64_t>(rows);
+  const int begin = from > first ? static_cast<int>((from < stop ? from : stop) - first) : 0;
+  const int end = to > first ? static_cast<int>((to < stop ? to : stop) - first) : 0;
+  const int n = (end - begin) * d_inner;
+  float sum = 0.0F;
+  float low = 3e38F;
+  float high = -3e38F;
+  for (int i = static_cast<int>(threadIdx.x); i < n; i += kSummaryThreads) {
+    const float x = delta[static_cast<std::size_t>(begin + i / d_inner) * dp + i % d_inner];
+    sum += x;
+    low = fminf(low, x);
+    high = fmaxf(high, x);
+  }
+  __shared__ float sums[kSummaryThreads], lows[kSummaryThreads], highs[kSummaryThreads];
+  sums[threadIdx.x] = sum;
+  lows[threadIdx.x] = low;
+  highs[threadIdx.x] = high;
+  for (int half = kSummaryThreads / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (static_cast<int>(threadIdx.x) >= half) continue;
+    sums[threadIdx.x] += sums[threadIdx.x + half];
+    lows[threadIdx.x] = fminf(lows[threadIdx.x], lows[threadIdx.x + half]);
+    highs[threadIdx.x] = fmaxf(highs[threadIdx.x], highs[threadIdx.x + half]);
+  }
+  if (threadIdx.x != 0) return;
+  DeltaTap::Summary& s = out[blockIdx.x];
+  s.steps = end - begin;
+  s.mean = n > 0 ? sums[0] / static_cast<float>(n) : 0.0F;
+  s.min = n > 0 ? lows[0] : 0.0F;
+  s.max = n > 0 ? highs[0] : 0.0F;
+}
+
 __global__ void pack_kernel(const float* from, int from_row, int columns, std::size_t n,
                             float* to) {
   for (std::size_t i = thread_index(); i < n; i += grid_threads())
@@ -302,6 +347,16 @@ void add(const float* y, std::size_t n, float* x, cudaStream_t stream) {
 template <class T>
 void convert(const float* from, std::size_t n, T* to, cudaStream_t stream) {
   convert_kernel<T><<<blocks(n / 4), kThreads, 0, stream>>>(from, n / 4, to);
+  MAMBO_CUDA(cudaGetLastError());
+}
+
+void summarise_rows(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,
+                    SummaryBlocks blocks, DeltaTap::Summary* out, cudaStream_t stream) {
+  if (rows <= 0) return;
+  const std::uint64_t block = blocks.block_of(first);
+  const std::uint64_t last = blocks.block_of(first + static_cast<std::uint64_t>(rows) - 1);
+  summary_kernel<<<static_cast<unsigned>(last - block + 1), kSummaryThreads, 0, stream>>>(
+      delta, dp, d_inner, first, rows, blocks, block, out);
   MAMBO_CUDA(cudaGetLastError());
 }
 

@@ -8,6 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/backend.h"
+#include "kernels/summaries.h"
+
 namespace mambo::cuda {
 
 // x[r] = embed[codes[r]]; a code beyond the vocabulary is taken as its last.
@@ -50,6 +53,10 @@ void add(const float* y, std::size_t n, float* x, cudaStream_t stream);
 // n elements, a multiple of 4.
 template <class T>
 void convert(const float* from, std::size_t n, T* to, cudaStream_t stream);
+// Delta made small (PrefillSink::summaries). delta [rows][dp], of which d_inner are real; row 0 is
+// step `first`. out: the blocks from blocks.block_of(first) on. Deterministic.
+void summarise_rows(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,
+                    SummaryBlocks blocks, DeltaTap::Summary* out, cudaStream_t stream);
 // to[r][0, columns) = from[r][0, columns): padding taken out.
 void pack_rows(const float* from, int from_row, int columns, int rows, float* to,
                cudaStream_t stream);

@@ -15,18 +15,36 @@
 #include "kernels/cuda/prefill_weights.h"
 #include "kernels/cuda/scan.h"
 #include "kernels/cuda/state_plan.h"
+#include "kernels/cuda/streams.h"
 
 namespace mambo::cuda {
 
 // What a call needs beside the state. Kept by Prefill between calls, so that the next seed neither
 // allocates nor waits for cuBLAS to set itself up.
 struct PrefillWorkspace {
+  StreamHandle stream{Urgency::background};
   cublasHandle_t blas = nullptr;
   DeviceBuffer<std::byte> scratch;
   PinnedBuffer<float> host;  // on its way to the sink
 
-  PrefillWorkspace() { MAMBO_CUDA(cublasCreate(&blas)); }
-  ~PrefillWorkspace() { (void)cublasDestroy(blas); }
+  PrefillWorkspace() {
+    MAMBO_CUDA(cublasCreate(&blas));
+    try {
+      MAMBO_CUDA(cublasSetStream(blas, stream.get()));
+      // Products of halves are added up in float32 to the very end, also where cuBLAS shares a sum
+      // out; the default mode leaves products of float32 in float32 (no TF32).
+      MAMBO_CUDA(cublasSetMathMode(
+          blas, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH |
+                                          CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)));
+    } catch (...) {
+      (void)cublasDestroy(blas);
+      throw;
+    }
+  }
+  ~PrefillWorkspace() {
+    stream.drain();
+    (void)cublasDestroy(blas);
+  }
   PrefillWorkspace(const PrefillWorkspace&) = delete;
   PrefillWorkspace& operator=(const PrefillWorkspace&) = delete;
 };
@@ -36,22 +54,26 @@ struct PrefillWorkspace {
 template <class T>
 class PrefillPass {
  public:
+  // longest: samples of a chunk, at most; 0: as many as suit.
   PrefillPass(const PrefillWeights& weights, const StatePlan& plan, PrefillWorkspace& space,
-              float* state, PrefillSink* sink, int sms, cudaStream_t stream)
+              float* state, PrefillSink* sink, int sms, int longest)
       : w_(weights),
         plan_(plan),
         space_(space),
         state_(state),
         sink_(sink),
         sms_(sms),
-        stream_(stream),
+        longest_(longest),
+        stream_(space.stream.get()),
         tiers_(weights.tiers.size()),
-        wanted_(weights.layers.size(), false) {
-    MAMBO_CUDA(cublasSetStream(space.blas, stream));
+        wanted_(weights.layers.size(), false),
+        wanted_from_(weights.layers.size(), 0) {
     if (sink == nullptr) return;
     want_logits_ = sink->wants_logits();
+    block_ = static_cast<std::uint64_t>(std::max(sink->samples_a_summary(), 0));
     for (std::size_t i = 0; i < wanted_.size(); ++i) {
       wanted_[i] = sink->wants_layer(static_cast<int>(i));
+      wanted_from_[i] = sink->layer_from(static_cast<int>(i));
       want_layers_ = want_layers_ || wanted_[i];
     }
   }
@@ -71,6 +93,7 @@ class PrefillPass {
       const std::size_t n = std::min(size(chunk_), uploaded - done);
       chunk(position + done, n, codes_ + (done - upload_begin));
       if (want_logits_) tell_logits(done);
+      if (block_ > 0) tell_summaries();
       done += n;
       if (done == codes.size()) finish_logits();
       if (sink_ == nullptr) continue;
@@ -82,6 +105,7 @@ class PrefillPass {
 
  private:
   static constexpr bool kHalf = std::is_same_v<T, __half>;
+  static constexpr std::size_t kSummaryFloats = sizeof(DeltaTap::Summary) / sizeof(float);
 
   // The steps of one tier that fall into the chunk.
   struct TierWork {
@@ -117,6 +141,7 @@ class PrefillPass {
     constexpr std::size_t kScratch = std::size_t{384} << 20U;
     std::size_t longest = 131072;
     if (sink_ != nullptr) longest = want_logits_ || want_layers_ ? 16384 : 65536;
+    if (longest_ > 0) longest = std::min(longest, size(longest_));
     chunk_ = static_cast<int>(std::min(longest, length));
     code_capacity_ = std::min(length, std::size_t{1} << 22U);
     std::size_t need = carve(nullptr);
@@ -181,7 +206,11 @@ class PrefillPass {
     scan_scratch_ = memory.template take<float>(scratch);
     if (want_logits_) logits_ = memory.template take<float>(steps(0) * size(w_.vp));
     if (out > 0) out_ = memory.template take<float>(out);
-    host_floats_ = out;
+    if (block_ > 0) {
+      blocks_ = size(chunk_) / block_ + 2;  // of a layer in a chunk, at most
+      summaries_ = memory.template take<DeltaTap::Summary>(blocks_ * w_.layers.size());
+    }
+    host_floats_ = std::max(out, block_ > 0 ? blocks_ * w_.layers.size() * kSummaryFloats : 0);
     return memory.used();
   }
 
@@ -255,6 +284,9 @@ class PrefillPass {
     const float* B = dbc_;
     const float* C = dbc_ + w_.states;
     delta_rows(dbc_ + 2 * w_.states, xp, n, l.dt, l.dt_bias, l.R, l.dp, delta_, stream_);
+    if (block_ > 0)
+      summarise_rows(delta_, l.dp, l.d_inner, w.first, n, blocks_of(index),
+                     summaries_ + index * blocks_, stream_);
     if (wanted_[index]) tell_layer(index);
 
     ScanArgs<T> scanned;
@@ -294,18 +326,41 @@ class PrefillPass {
 
   // ---- the sink -------------------------------------------------------------------------------
 
+  SummaryBlocks blocks_of(std::size_t layer) const {
+    return {block_, static_cast<std::uint64_t>(w_.tiers[size(w_.layers[layer].tier)].stride)};
+  }
+
   void tell_layer(std::size_t index) {
     const PrefillLayer& l = w_.layers[index];
     const TierWork& w = tiers_[size(l.tier)];
     const int xp = l.x_proj.rows;
-    float* B = out_ + size(w.steps) * size(l.d_inner);
-    float* C = B + size(w.steps) * size(w_.N);
-    pack_rows(delta_, l.dp, l.d_inner, w.steps, out_, stream_);
-    pack_rows(dbc_, xp, w_.N, w.steps, B, stream_);
-    pack_rows(dbc_ + w_.states, xp, w_.N, w.steps, C, stream_);
-    const float* host = to_host(size(w.steps) * size(l.d_inner + 2 * w_.N));
-    sink_->layer(static_cast<int>(index), w.first, w.steps, host, host + (B - out_),
+    const std::uint64_t from = wanted_from_[index];
+    const std::uint64_t skip = from > w.first ? from - w.first : 0;
+    if (skip >= static_cast<std::uint64_t>(w.steps)) return;
+    const int n = w.steps - static_cast<int>(skip);
+    const float* dbc = dbc_ + skip * size(xp);
+    float* B = out_ + size(n) * size(l.d_inner);
+    float* C = B + size(n) * size(w_.N);
+    pack_rows(delta_ + skip * size(l.dp), l.dp, l.d_inner, n, out_, stream_);
+    pack_rows(dbc, xp, w_.N, n, B, stream_);
+    pack_rows(dbc + w_.states, xp, w_.N, n, C, stream_);
+    const float* host = to_host(out_, size(n) * size(l.d_inner + 2 * w_.N));
+    sink_->layer(static_cast<int>(index), w.first + skip, n, host, host + (B - out_),
                  host + (C - out_));
+  }
+
+  // Of all layers together, once a chunk: many small copies would cost more than what they carry.
+  void tell_summaries() {
+    const auto* host = reinterpret_cast<const DeltaTap::Summary*>(to_host(
+        reinterpret_cast<const float*>(summaries_), blocks_ * w_.layers.size() * kSummaryFloats));
+    for (std::size_t i = 0; i < w_.layers.size(); ++i) {
+      const TierWork& w = tiers_[size(w_.layers[i].tier)];
+      if (w.steps == 0) continue;
+      const SummaryBlocks blocks = blocks_of(i);
+      const std::uint64_t first = blocks.block_of(w.first);
+      const std::uint64_t last = blocks.block_of(w.first + static_cast<std::uint64_t>(w.steps) - 1);
+      sink_->summaries(static_cast<int>(i), first, {host + i * blocks_, last - first + 1});
+    }
   }
 
   void tell_logits(std::size_t first) {
@@ -315,11 +370,11 @@ class PrefillPass {
     if (w_.has_head_bias) fill_rows(w_.head_bias, w_.vp, size(n), logits_, stream_);
     gemm(w_.head, xn_, t.wp, n, logits_, w_.vp, w_.has_head_bias ? 1.0F : 0.0F);
     pack_rows(logits_, w_.vp, w_.vocab, n, out_, stream_);
-    sink_->logits(first, n, to_host(size(n) * size(w_.vocab)));
+    sink_->logits(first, n, to_host(out_, size(n) * size(w_.vocab)));
   }
 
-  const float* to_host(std::size_t n) {
-    MAMBO_CUDA(cudaMemcpyAsync(space_.host.data(), out_, n * sizeof(float), cudaMemcpyDeviceToHost,
+  const float* to_host(const float* from, std::size_t n) {
+    MAMBO_CUDA(cudaMemcpyAsync(space_.host.data(), from, n * sizeof(float), cudaMemcpyDeviceToHost,
                                stream_));
     MAMBO_CUDA(cudaStreamSynchronize(stream_));
     return space_.host.data();
@@ -361,9 +416,13 @@ class PrefillPass {
   float* state_;
   PrefillSink* sink_;
   int sms_;
+  int longest_;
   cudaStream_t stream_;
   std::vector<TierWork> tiers_;
-  std::vector<bool> wanted_;  // layers, by the sink
+  std::vector<bool> wanted_;                // layers, by the sink
+  std::vector<std::uint64_t> wanted_from_;  // of these, the first step
+  std::uint64_t block_ = 0;                 // samples of a summary; 0: none are wanted
+  std::size_t blocks_ = 0;                  // of a layer in a chunk
   bool want_logits_ = false;
   bool want_layers_ = false;
   int chunk_ = 0;  // samples
@@ -376,8 +435,9 @@ class PrefillPass {
   float* delta_ = nullptr;  // [steps][dp]
   float* dbc_ = nullptr;    // [steps][rows of x_proj]
   float* scan_scratch_ = nullptr;
-  float* logits_ = nullptr;  // [steps][vp]
-  float* out_ = nullptr;     // packed for the sink
+  float* logits_ = nullptr;                 // [steps][vp]
+  float* out_ = nullptr;                    // packed for the sink
+  DeltaTap::Summary* summaries_ = nullptr;  // [layers][blocks_]
 };
 
 }  // namespace mambo::cuda

@@ -6,13 +6,22 @@
 
 #include <cstddef>
 
+#include "kernels/cuda/check.h"
 #include "kernels/cuda/launch.h"
 
 namespace mambo::cuda {
 
+// The driver loads a kernel when it is first used: here, and not by the first launch of a stream
+// that plays.
+inline void load_kernel(const void* kernel) {
+  cudaFuncAttributes attributes{};
+  MAMBO_CUDA(cudaFuncGetAttributes(&attributes, kernel));
+}
+
 // The limit belongs to the kernel, not to the engine that raises it: so every engine raises it to
 // what the device has, lest a smaller engine lower it for a bigger one.
 inline void allow_shared_memory(const void* kernel) {
+  load_kernel(kernel);
   int device = 0;
   int most = 0;
   MAMBO_CUDA(cudaGetDevice(&device));

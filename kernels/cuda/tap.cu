@@ -1,6 +1,6 @@
 #include "kernels/cuda/tap.h"
 
-#include "kernels/cuda/check.h"
+#include "kernels/cuda/step_kernels.h"
 
 namespace mambo::cuda {
 namespace {
@@ -49,6 +49,15 @@ __global__ void __launch_bounds__(kTapThreads)
 }
 
 }  // namespace
+
+void prepare_tap() { load_kernel(reinterpret_cast<const void*>(summarise)); }
+
+cudaError_t try_tap() {
+  cudaFuncAttributes attributes{};
+  const cudaError_t e = cudaFuncGetAttributes(&attributes, summarise);
+  (void)cudaGetLastError();
+  return e;
+}
 
 void summarise_tap(const float* tap, const TapJob* host_jobs, TapJob* jobs, int n_layers,
                    int chosen, TapResult* results, float* rows, cudaStream_t stream) {

@@ -17,6 +17,10 @@ struct TapResult {
   float sum, min, max;  // over steps and channels; undefined without steps
 };
 
+// Loads the kernel, which its first launch would else do. try_tap tells what came of it.
+void prepare_tap();
+cudaError_t try_tap();
+
 // From a launch's tap buffer: a result a layer, and all rows of layer `chosen` (-1: none) without
 // padding, [steps][d_inner]. host_jobs, results and rows are pinned memory; jobs is a place on the
 // device for as many. Deterministic; a few microseconds.

@@ -132,6 +132,26 @@ TEST_P(GoldenTest, HalfStorageCostsUnderAHundredthOfABit) {
   EXPECT_NEAR(got, want, 0.01);
 }
 
+// The same by steps, which have weights, sums and kernels of their own.
+TEST_P(GoldenTest, StepsInHalfStorageCostUnderAHundredthOfABit) {
+  const auto e = engine(WeightStorage::half);
+  if (!e) GTEST_SKIP() << why_not_;
+  const auto state = e->make_state();
+  std::vector<float> logits;
+  std::vector<float> s(e->layout().size);
+  for (const std::uint8_t t : golden_.tokens) {
+    e->step(*state, {&t, 1});
+    e->read_state(*state, s);
+    logits.insert(logits.end(), s.begin() + static_cast<std::ptrdiff_t>(e->layout().logits),
+                  s.end());
+  }
+  const double want = bits_per_sample(golden_.logits, golden_.tokens);
+  const double got = bits_per_sample(logits, golden_.tokens);
+  std::printf("  %s: %.5f bits a sample, steps in half storage %.5f\n", oracle().name.c_str(), want,
+              got);
+  EXPECT_NEAR(got, want, 0.01);
+}
+
 // What the oracle heard, then the likeliest code a thousand times and more: each must be the
 // likeliest (within rounding) of the engine that it is held against as well.
 TEST_P(GoldenTest, GreedyContinuationIsTheReferences) {

@@ -127,6 +127,9 @@ TEST(Backend, CudaOrTheReasonWhyNot) {
     const std::string text = make_engine(network.view(), "cuda")->description();
     EXPECT_EQ(text.rfind("CUDA, ", 0), 0U) << text;
     EXPECT_EQ(describe_engine(network.view()), text) << "auto takes it";
+    const auto first = std::find_if(devices.begin(), devices.end(),
+                                    [](const ComputeDevice& d) { return d.backend == "cuda"; });
+    EXPECT_NE(text.find(first->name), std::string::npos) << "the first of those that are listed";
     return;
   }
   try {

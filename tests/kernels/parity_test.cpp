@@ -154,6 +154,39 @@ TEST_P(Parity, PrefillShowsLogitsAndLayersOfEveryStep) {
   EXPECT_LT(worst, bound(2e-4));
 }
 
+TEST_P(Parity, PrefillSummariesAreThoseOfItsRows) {
+  for (const int samples : {100, 16, 1}) {  // more than a step of the innermost tier, and fewer
+    WatchingSink sink(network_.view(), samples);
+    const auto state = engine_->make_state();
+    engine_->prefill(*state, random_codes(13));  // so that no block begins where the call does
+    engine_->prefill(*state, random_codes(samples == 100 ? 9000 : 700, 9), &sink);
+    sink.expect_summaries_of_rows();
+  }
+}
+
+TEST_P(Parity, PrefillTellsALayerFromTheStepThatIsWanted) {
+  const auto codes = random_codes(9000, 9);
+  WatchingSink all(network_.view());
+  WatchingSink end(network_.view());
+  for (std::size_t l = 0; l < end.from.size(); ++l) {
+    const LayerView& layer = network_.view().layers[l];
+    const int stride = network_.view().tiers[static_cast<std::size_t>(layer.tier)].stride;
+    const std::uint64_t steps = codes.size() / static_cast<std::uint64_t>(stride);
+    end.from[l] = l == 0 ? steps : steps - steps / 3;  // the first not at all
+  }
+  for (WatchingSink* sink : {&all, &end}) {
+    const auto state = engine_->make_state();
+    engine_->prefill(*state, codes, sink);
+  }
+  for (std::size_t l = 0; l < end.from.size(); ++l) {
+    EXPECT_EQ(end.from[l] + end.seen[l], all.seen[l]) << "layer " << l;
+    const std::span<const float> tail = std::span(all.delta[l]).last(end.delta[l].size());
+    EXPECT_TRUE(std::equal(tail.begin(), tail.end(), end.delta[l].begin())) << "layer " << l;
+    if (end.seen[l] == 0) continue;
+    EXPECT_EQ(end.begin.at(l), end.from[l]) << "layer " << l;
+  }
+}
+
 TEST_P(Parity, StateTravelsThroughItsPortableForm) {
   const auto codes = random_codes(777, 13);
   const auto more = random_codes(100, 14);

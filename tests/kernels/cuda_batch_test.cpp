@@ -1,0 +1,185 @@
+// Many streams at once on a GPU: the shape that is shipped, copies beside it, what it takes.
+#include <gtest/gtest.h>
+
+#include "tests/support.h"
+
+#if MAMBO_HAS_CUDA
+
+#include <cuda_runtime.h>
+
+#include "kernels/cuda/architectures.h"
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/pace.h"
+
+namespace mambo::testing {
+namespace {
+
+class CudaBatch : public ::testing::TestWithParam<WeightStorage> {
+ protected:
+  CudaBatch() : network_(piano_shape()) {}
+  void SetUp() override {
+    std::string why_not;
+    engine_ = engine_or_skip(network_.view(), {"cuda", GetParam(), ""}, &why_not);
+    if (engine_ == nullptr) GTEST_SKIP() << why_not;
+  }
+  struct Streams {
+    std::vector<std::unique_ptr<State>> states;
+    std::vector<std::vector<std::uint8_t>> codes;
+    std::vector<Stream> all;
+  };
+  // Every second one goes on from `warm`, the others begin from silence.
+  Streams streams(std::size_t n, std::size_t length, const State& warm) const {
+    Streams s;
+    s.codes.assign(n, std::vector<std::uint8_t>(length));
+    for (std::size_t i = 0; i < n; ++i) {
+      s.states.push_back(engine_->make_state());
+      if (i % 2 == 1) engine_->copy(warm, *s.states.back());
+      GenerateRequest q;
+      q.rng_seed = i;
+      q.codes = s.codes[i];
+      s.all.push_back({s.states.back().get(), q});
+    }
+    return s;
+  }
+  RandomNetwork network_;
+  std::unique_ptr<Engine> engine_;
+};
+
+TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
+  constexpr std::size_t kLength = 150;  // twice over the innermost tier's stride
+  const auto warm = engine_->make_state();
+  engine_->step(*warm, random_codes(77));
+  // One a SM, several a SM, and more than run at the same time.
+  const auto most = static_cast<std::size_t>(engine_->streams_at_once());
+  for (const std::size_t n : {std::size_t{6}, most / 2 + 1, most + 3}) {
+    Streams s = streams(n, kLength, *warm);
+    engine_->generate_many(s.all);
+    for (const std::size_t i : {std::size_t{0}, std::size_t{1}, n / 2, n - 2, n - 1}) {
+      const auto alone = engine_->make_state();
+      if (i % 2 == 1) engine_->copy(*warm, *alone);
+      std::vector<std::uint8_t> want(kLength);
+      GenerateRequest q;
+      q.rng_seed = i;
+      q.codes = want;
+      engine_->generate(*alone, q);
+      EXPECT_EQ(s.codes[i], want) << "stream " << i << " of " << n;
+      EXPECT_EQ(s.states[i]->position(), alone->position());
+      EXPECT_EQ(state_of(*engine_, *s.states[i]), state_of(*engine_, *alone))
+          << "stream " << i << " of " << n;
+    }
+  }
+}
+
+// Both ends of a copy are in use until it is done, whichever stream comes next to either.
+TEST_P(CudaBatch, ACopyIsDoneBeforeItsSourceGoesOnOrGoes) {
+  const auto heard = random_codes(100);
+  auto source = engine_->make_state();
+  engine_->step(*source, heard);  // it has been played alone
+  const auto want = state_of(*engine_, *source);
+  for (int trial = 0; trial < 20; ++trial) {
+    const auto target = engine_->make_state();
+    const auto other = engine_->make_state();
+    engine_->copy(*source, *target);
+    engine_->copy(*source, *other);
+    std::vector<std::uint8_t> codes[2] = {std::vector<std::uint8_t>(20),
+                                          std::vector<std::uint8_t>(20)};
+    std::vector<Stream> batch(2);
+    batch[0].state = source.get();
+    batch[1].state = other.get();
+    for (int i = 0; i < 2; ++i) batch[i].request.codes = codes[i];
+    engine_->generate_many(batch);  // on a stream of its own
+    EXPECT_EQ(codes[0], codes[1]);
+    EXPECT_EQ(state_of(*engine_, *target), want) << "trial " << trial;
+    engine_->copy(*target, *source);
+    engine_->prefill(*target, heard);
+    EXPECT_EQ(state_of(*engine_, *source), want) << "trial " << trial;
+    auto next = engine_->make_state();
+    engine_->step(*next, heard);
+    engine_->copy(*source, *next);
+    source = std::move(next);  // the old one goes while it is read
+    EXPECT_EQ(state_of(*engine_, *source), want) << "trial " << trial;
+  }
+}
+
+TEST_P(CudaBatch, FromSilenceItTakesNoPlayerAStream) {
+  constexpr std::size_t kStreams = 300;
+  const auto warm = engine_->make_state();
+  engine_->step(*warm, random_codes(10));
+  const auto free_bytes = [] {
+    std::size_t free = 0;
+    std::size_t total = 0;
+    EXPECT_EQ(cudaMemGetInfo(&free, &total), cudaSuccess);
+    return free;
+  };
+  const std::size_t before = free_bytes();
+  Streams s = streams(kStreams, 20, *warm);
+  engine_->generate_many(s.all);
+  const std::size_t after = free_bytes();
+  const std::size_t taken = before > after ? before - after : 0;
+  EXPECT_LT(taken, kStreams * engine_->state_bytes() + (std::size_t{150} << 20U));
+}
+
+INSTANTIATE_TEST_SUITE_P(Storages, CudaBatch,
+                         ::testing::Values(WeightStorage::f32, WeightStorage::half),
+                         [](const auto& p) {
+                           return std::string("cuda_") +
+                                  (p.param == WeightStorage::half ? "half" : "f32");
+                         });
+
+// ---- What needs no device ----
+
+TEST(Cuda, ALaunchIsAsLongAsADisplayCanWait_cuda) {
+  using cuda::Pace;
+  EXPECT_EQ(Pace(10, 512).steps(10000), 512U);
+  EXPECT_EQ(Pace(100, 512).steps(10000), 200U);
+  EXPECT_EQ(Pace(100, 512).steps(10000, 4), 50U);
+  EXPECT_EQ(Pace(1e6, 512).steps(10000), 16U);
+  EXPECT_EQ(Pace(1e6, 512).steps(3), 3U);
+  Pace pace(10, 512);
+  pace.took(100, Pace::Clock::now() - std::chrono::milliseconds(400), 2);  // 2 ms a step and wave
+  EXPECT_EQ(pace.steps(10000, 1), 16U);
+  pace.took(100, Pace::Clock::now() - std::chrono::milliseconds(10), 1);
+  EXPECT_NEAR(static_cast<double>(pace.steps(10000, 1)), 200, 20);
+  pace.took(1, Pace::Clock::now() - std::chrono::seconds(1));
+  EXPECT_GT(pace.steps(10000, 1), 100U) << "one step tells nothing";
+}
+
+TEST(Cuda, TheArchitecturesThatAreBuiltSayWhichDevicesHaveCode_cuda) {
+  using cuda::has_code;
+  EXPECT_TRUE(has_code("90a-real", 9, 0));
+  EXPECT_FALSE(has_code("90a-real", 8, 6));
+  EXPECT_FALSE(has_code("90a-real", 10, 0));
+  EXPECT_TRUE(has_code("80-real", 8, 6));
+  EXPECT_FALSE(has_code("86-real", 8, 0));
+  EXPECT_FALSE(has_code("80-real", 9, 0));
+  EXPECT_TRUE(has_code("80-real,90a-real,90-virtual", 12, 0));
+  EXPECT_FALSE(has_code("80-real,90a-real,90-virtual", 7, 5));
+  EXPECT_TRUE(has_code("80", 12, 1));
+  EXPECT_TRUE(has_code("120-real", 12, 1));
+  EXPECT_FALSE(has_code("90a", 10, 0)) << "not even its PTX";
+  EXPECT_TRUE(has_code("100f-real", 10, 3));
+  EXPECT_FALSE(has_code("100f-real", 12, 0));
+  EXPECT_TRUE(has_code("native", 9, 0));
+  EXPECT_TRUE(has_code("", 9, 0));
+}
+
+// Every call gives the error of a lost device again, so every destructor would have its line.
+TEST(Cuda, ALostDeviceIsSaidOnce_cuda) {
+  constexpr cudaError_t kLost = cudaErrorHardwareStackError;
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 5; ++i) cuda::log_failure(kLost, "cudaFree");
+  cuda::log_failure(cudaErrorInvalidPc, "cudaFree");
+  cuda::log_failure(kLost, "cudaEventDestroy");
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 2) << said;
+  // Nor what was thrown: whoever caught it says it.
+  EXPECT_THROW(cuda::check(cudaErrorAssert, "a launch", "file", 1), DeviceError);
+  ::testing::internal::CaptureStderr();
+  cuda::log_failure(cudaErrorAssert, "cudaFree");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+}  // namespace
+}  // namespace mambo::testing
+
+#endif  // MAMBO_HAS_CUDA
