@@ -32,12 +32,13 @@ class CudaEngine final : public Engine {
     for (const TierView& t : view.tiers) strides_.push_back(t.stride);
     for (const LayerView& l : view.layers)
       d_inner_.push_back(view.tiers[static_cast<std::size_t>(l.tier)].d_inner);
-    single_ = std::make_unique<StepPlan>(net_, device_, Shape::alone);
-    if (options.storage == WeightStorage::half) {
+    alone_.push_back(std::make_unique<StepPlan>(net_, device_, Shape::alone));
+    for (const int together : {4, 8}) {
+      if (options.storage != WeightStorage::half) break;
       try {
-        several_ = std::make_unique<StepPlan>(net_, device_, Shape::alone, kTogether);
+        alone_.push_back(std::make_unique<StepPlan>(net_, device_, Shape::alone, together));
       } catch (const DeviceError&) {
-        several_ = nullptr;  // too wide for several in one SM: one a SM, then
+        break;  // too wide for so many in one SM: fewer, then
       }
     }
     for (std::size_t i = 0; i < net_.layers().size(); ++i) {
@@ -59,7 +60,7 @@ class CudaEngine final : public Engine {
     return net_.weight_bytes() + prefill_.weight_bytes();
   }
   std::size_t state_bytes() const override { return state_plan_.size * sizeof(float); }
-  int streams_at_once() const override { return device_.sms * (several_ ? 2 * kTogether : 2); }
+  int streams_at_once() const override { return device_.sms * 2 * alone_.back()->together(); }
 
   std::unique_ptr<State> make_state() const override {
     use_device();
@@ -192,11 +193,11 @@ class CudaEngine final : public Engine {
       together.push_back(&s);
       if (s.state->position() == 0) new_ones.push_back(&s);
     }
-    if (!new_ones.empty()) play_alike(new_ones, 1, Batched::silence, shape_for(new_ones.size()));
+    if (!new_ones.empty()) play_alike(new_ones, 1, Batched::silence, plan_for(new_ones.size()));
     std::map<std::pair<std::uint64_t, std::size_t>, std::vector<Stream*>> alike;
     for (Stream* s : together) alike[{s->state->position(), s->request.codes.size()}].push_back(s);
     for (auto& [key, group] : alike)
-      play_alike(group, key.second, Batched::drawing, shape_for(group.size()));
+      play_alike(group, key.second, Batched::drawing, plan_for(group.size()));
   }
 
   void read_state(const State& state, std::span<float> out) const override {
@@ -247,9 +248,6 @@ class CudaEngine final : public Engine {
   }
 
  private:
-  // Streams that share a CTA in generate_many.
-  static constexpr int kTogether = 4;
-
   void use_device() const { MAMBO_CUDA(cudaSetDevice(device_.index)); }
   cudaStream_t stream_of(const CudaState& s) const {
     return s.kit ? s.kit->stream.get() : staging_stream_.get();
@@ -287,8 +285,8 @@ class CudaEngine final : public Engine {
     request = {};
     request.codes = codes;
     Stream one{&other, request};
-    for (const bool share : {false, true})
-      if (!share || several_) play_alike({&one}, codes.size(), Batched::drawing, share);
+    for (std::size_t plan = 0; plan < alone_.size(); ++plan)
+      play_alike({&one}, codes.size(), Batched::drawing, plan);
   }
 
   std::uint64_t stride(std::size_t tier) const {
@@ -396,23 +394,27 @@ class CudaEngine final : public Engine {
   // ---- Many -------------------------------------------------------------------------------------
   enum class Batched : std::uint8_t { drawing, silence };
 
-  // Few streams have an SM each; many share SMs (true).
-  bool shape_for(std::size_t streams) const {
-    return several_ && static_cast<int>(streams) > device_.sms;
+  // Few streams have an SM each; many share SMs, no more to each than it takes to keep all busy.
+  std::size_t plan_for(std::size_t streams) const {
+    std::size_t plan = 0;
+    while (plan + 1 < alone_.size() &&
+           streams > static_cast<std::size_t>(alone_[plan]->together() * device_.sms))
+      ++plan;
+    return plan;
   }
 
   // Streams at one position go on by `length` steps: they draw, or they absorb the silence that
   // generation from nothing begins with (one step).
   void play_alike(const std::vector<Stream*>& group, std::size_t length, Batched what,
-                  bool share) const {
+                  std::size_t which) const {
     const bool drawing = what == Batched::drawing;
-    const StepPlan& plan = share ? *several_ : *single_;
+    const StepPlan& plan = *alone_[which];
     const auto each = static_cast<std::size_t>(plan.together());
     const std::size_t ctas = (group.size() + each - 1) / each;
     const auto sms = static_cast<std::size_t>(std::max(1, device_.sms));
     const std::size_t waves = (ctas + sms - 1) / sms;
     Batch& b = batch_for(ctas * each);
-    Pace& pace = b.pace[share ? 1 : 0];
+    Pace& pace = b.pace[which];
     const cudaStream_t stream = b.stream.get();
     for (Stream* s : group) mine(*s->state).wait(stream);
     for (std::size_t done = 0; done < length;) {
@@ -452,7 +454,7 @@ class CudaEngine final : public Engine {
   }
 
   Batch& batch_for(std::size_t slots) const {
-    if (!batch_) batch_ = std::make_unique<Batch>(2 * single_->estimate_us());
+    if (!batch_) batch_ = std::make_unique<Batch>(2 * alone_.front()->estimate_us());
     Batch& b = *batch_;
     if (b.args.size() < slots) {  // all of them or none: memory may not be there for one
       PinnedBuffer<StreamArgs> args(slots);
@@ -465,7 +467,7 @@ class CudaEngine final : public Engine {
       b.codes = std::move(codes);
       b.device_codes = std::move(device_codes);
     }
-    while (b.idle.size() < static_cast<std::size_t>(kTogether - 1))
+    while (b.idle.size() + 1 < static_cast<std::size_t>(alone_.back()->together()))
       b.idle.push_back(std::make_unique<CudaState>(state_plan_.size));
     return b;
   }
@@ -501,7 +503,8 @@ class CudaEngine final : public Engine {
   DeviceFacts device_;
   StatePlan state_plan_;
   DeviceNetwork net_;
-  std::unique_ptr<StepPlan> plan_, single_, several_;
+  std::unique_ptr<StepPlan> plan_;
+  std::vector<std::unique_ptr<StepPlan>> alone_;  // one stream an SM, four, eight: what can be
   Prefill prefill_;
   int N_;
   std::vector<int> strides_, d_inner_;

@@ -88,7 +88,7 @@ class CudaState final : public State {
 struct Batch {
   explicit Batch(double guess_us)
       : silence(std::vector<std::uint8_t>{silence_code}),
-        pace{Pace(guess_us, kMaxSteps), Pace(guess_us, kMaxSteps)} {}
+        pace{Pace(guess_us, kMaxSteps), Pace(guess_us, kMaxSteps), Pace(guess_us, kMaxSteps)} {}
   ~Batch() { stream.drain(); }
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -100,7 +100,7 @@ struct Batch {
   DeviceBuffer<StreamArgs> device_args;
   DeviceBuffer<std::uint8_t> silence;            // one code
   std::vector<std::unique_ptr<CudaState>> idle;  // fill the last CTA
-  Pace pace[2];                                  // of streams that have an SM each; that share one
+  Pace pace[3];                                  // by streams an SM: one, four, eight
 };
 
 }  // namespace mambo::cuda

@@ -3,6 +3,7 @@
 // CTA advances several streams for little more than one.
 #include "kernels/cuda/player.cuh"
 #include "kernels/cuda/step_kernels.h"
+#include "kernels/cuda/worker_streams.cuh"
 
 namespace mambo::cuda {
 namespace {

@@ -181,6 +181,49 @@ __device__ inline float tile_product(const __half* tile, const Ahead<__half, kAh
   return tile_partial<1>(tile, ahead, vector, pairs, 0, c);
 }
 
+// Two whole tiles with one vector: the sums of tile_product, tile by tile.
+template <int kAhead, class Vector>
+__device__ inline float two_tiles(const __half* first, const __half* second,
+                                  const Ahead<__half, kAhead> (&ahead)[2], Vector vector, int pairs,
+                                  float (&c)[2][4]) {
+  float acc[2][4][4] = {};
+  float squares = 0.0F;
+#pragma unroll
+  for (int p = 0; p < kAhead; ++p) {
+    if (p < pairs) {
+      const uint4 b = vector.pair(p, squares);
+#pragma unroll
+      for (int t = 0; t < 2; ++t) {
+        mma_16816(acc[t][p % 4], ahead[t].a[2 * p], b.x, b.y);
+        mma_16816(acc[t][p % 4], ahead[t].a[2 * p + 1], b.z, b.w);
+      }
+    }
+  }
+  const uint4* const w[2] = {reinterpret_cast<const uint4*>(first) + lane_id(),
+                             reinterpret_cast<const uint4*>(second) + lane_id()};
+#pragma unroll 1
+  for (int begin = kAhead; begin < pairs; begin += 4) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const int p = begin + j;
+      if (p < pairs) {
+        const uint4 b = vector.pair(p, squares);
+#pragma unroll
+        for (int t = 0; t < 2; ++t) {
+          mma_16816(acc[t][j], w[t][p * 64], b.x, b.y);
+          mma_16816(acc[t][j], w[t][p * 64 + 32], b.z, b.w);
+        }
+      }
+    }
+  }
+#pragma unroll
+  for (int t = 0; t < 2; ++t)
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      c[t][i] = (acc[t][0][i] + acc[t][1][i]) + (acc[t][2][i] + acc[t][3][i]);
+  return squares;
+}
+
 // The same in float32, one stream; all four of a row's lanes return the same.
 template <int kAhead>
 __device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>&,

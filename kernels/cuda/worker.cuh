@@ -140,6 +140,12 @@ struct Worker {
   }
 
   __device__ void in_proj(const LayerRun<W>& l, std::uint32_t slot) {
+    if constexpr (NS > 1) {
+      if (K == 4) {
+        in_proj_streams(l, slot);
+        return;
+      }
+    }
     const int pairs = l.wp / 32;
     const int tile = l.wp * 16;
     int unit = l.unit_begin + warp_id();
@@ -371,68 +377,9 @@ struct Worker {
     sum = fmaf(c.w, v.w, fmaf(c.z, v.z, fmaf(c.y, v.y, fmaf(c.x, v.x, sum))));
   }
 
-  // Several streams side by side, of 16 states: two units a warp, two lanes a channel, so that what
-  // belongs to a channel is worked out twice instead of four times. The same sums as scan's.
-  __device__ void scan_streams(const LayerRun<W>& l) {
-    const int odd = lane_id() & 1;
-    const int of_pair = lane_id() >> 4;  // which of the two units
-    const int r = lane_id() >> 1 & 7;
-#pragma unroll 1
-    for (int first = l.unit_begin + 2 * warp_id(); first < l.unit_end; first += 2 * kWarps) {
-      const int unit = min(first + of_pair, l.unit_end - 1);
-      const bool real = first + of_pair < l.unit_end;
-      const float* p = l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats;
-      const float* tail = p + 128 + 8 * l.r4 + 16 + 8 * K + r;
-      const float* dt_w = p + 128 + r * l.r4;
-      const float4 a0 = *reinterpret_cast<const float4*>(p + r * 16 + odd * 8);
-      const float4 a1 = *reinterpret_cast<const float4*>(p + r * 16 + odd * 8 + 4);
-      const float4 w0 = *reinterpret_cast<const float4*>(dt_w);
-      const float dt_bias = tail[8];
-      const float D = tail[16];
-      const int own = (unit - l.unit_begin) * 8 + r;
-      const int at = r * 16 + odd * 8;
-      float* h = h_of(l, unit, 0) + at;
-      float4 v0 = reinterpret_cast<const float4*>(h)[0];
-      float4 v1 = reinterpret_cast<const float4*>(h)[1];
-      const float* low = dbc;
-#pragma unroll 1
-      for (int s = 0; s < NS; ++s, low += dbc_stride) {
-        float* next = h;
-        float4 next0 = v0;
-        float4 next1 = v1;
-        if (s + 1 < NS) {
-          next = h_of(l, unit, s + 1) + at;
-          next0 = reinterpret_cast<const float4*>(next)[0];
-          next1 = reinterpret_cast<const float4*>(next)[1];
-        }
-        float dt = dt_bias;
-        dt += dot4(w0, *reinterpret_cast<const float4*>(low));
-        for (int j = 4; j < l.r4; j += 4)
-          dt += dot4(*reinterpret_cast<const float4*>(dt_w + j),
-                     *reinterpret_cast<const float4*>(low + j));
-        const float delta = softplus(dt);
-        const float uc = uf[s * own_stride + own];
-        const float du = delta * uc;
-        const float4* B = reinterpret_cast<const float4*>(low + l.rp + odd * 8);
-        const float4* C = reinterpret_cast<const float4*>(low + l.rp + 16 + odd * 8);
-        float sum0 = 0.0F;
-        float sum1 = 0.0F;
-        update(v0, a0, B[0], C[0], delta, du, sum0);
-        update(v1, a1, B[1], C[1], delta, du, sum1);
-        if (real) {
-          reinterpret_cast<float4*>(h)[0] = v0;
-          reinterpret_cast<float4*>(h)[1] = v1;
-        }
-        float all = sum0 + sum1;
-        all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
-        if (odd == 0 && real)
-          store_act(y + s * act_stride + unit * 8 + r, fmaf(D, uc, all) * zf[s * own_stride + own]);
-        h = next;
-        v0 = next0;
-        v1 = next1;
-      }
-    }
-  }
+  // Several streams side by side (worker_streams.cuh).
+  __device__ void in_proj_streams(const LayerRun<W>& l, std::uint32_t slot);
+  __device__ void scan_streams(const LayerRun<W>& l);
 
   __device__ void scan(const LayerRun<W>& l, std::uint32_t row) {
     if constexpr (NS > 1) {

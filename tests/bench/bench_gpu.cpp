@@ -1,7 +1,10 @@
 // The table of `mambo bench all --backend cuda` where the program cannot be built, because the
-// libraries for sound and text are missing: bench_gpu [MODEL] [--weights f32] [--plan P]. Without a
-// model: random weights of the shipped model's shape.
+// libraries for sound and text are missing:
+//   bench_gpu [MODEL] [--shape NAME] [--weights f32] [--plan P] [--step SAMPLES | --batch STREAMS]
+// Without a model: random weights of a known shape, if not told otherwise piano-lab's. --step and
+// --batch (0 streams: what keeps the GPU busy) measure that alone, for a profiler to look at.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -15,6 +18,9 @@ int run(int argc, char** argv) {
   using namespace mambo;
   EngineOptions options;
   std::string path;
+  std::string shape = "piano";
+  int streams = -1;
+  std::uint64_t samples = 0;
   for (int i = 1; i < argc; ++i) {
     const bool more = i + 1 < argc;
     if (std::strcmp(argv[i], "--weights") == 0 && more)
@@ -22,6 +28,12 @@ int run(int argc, char** argv) {
           std::strcmp(argv[++i], "f32") == 0 ? WeightStorage::f32 : WeightStorage::half;
     else if (std::strcmp(argv[i], "--plan") == 0 && more)
       options.plan = argv[++i];
+    else if (std::strcmp(argv[i], "--batch") == 0 && more)
+      streams = std::atoi(argv[++i]);
+    else if (std::strcmp(argv[i], "--shape") == 0 && more)
+      shape = argv[++i];
+    else if (std::strcmp(argv[i], "--step") == 0 && more)
+      samples = std::strtoull(argv[++i], nullptr, 10);
     else
       path = argv[i];
   }
@@ -29,9 +41,9 @@ int run(int argc, char** argv) {
   std::shared_ptr<const Model> model;
   std::unique_ptr<RandomNetwork> random;
   if (path.empty()) {
-    random = std::make_unique<RandomNetwork>(named_shape("piano"));
+    random = std::make_unique<RandomNetwork>(named_shape(shape));
     subject.net = random->view();
-    subject.name = "piano (random weights)";
+    subject.name = shape + " (random weights)";
   } else {
     model = Model::load(path);
     subject.net = model->network();
@@ -41,6 +53,14 @@ int run(int argc, char** argv) {
   const auto engine = make_engine(subject.net, "cuda", options);
   subject.engine = engine.get();
   std::printf("%s, %s\n", subject.name.c_str(), engine->description().c_str());
+  if (samples > 0) {
+    std::printf("%s\n", bench_line(bench_step(subject, samples, 0, {})).c_str());
+    return 0;
+  }
+  if (streams >= 0) {
+    std::printf("%s\n", bench_line(bench_batch(subject, streams, 20000, {})).c_str());
+    return 0;
+  }
   bench_gpu_table(subject, options, {}, [](const BenchRow& row) {
     std::printf("%s\n", bench_line(row).c_str());
     std::fflush(stdout);

@@ -49,9 +49,9 @@ TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
   constexpr std::size_t kLength = 150;  // twice over the innermost tier's stride
   const auto warm = engine_->make_state();
   engine_->step(*warm, random_codes(77));
-  // One a SM, several a SM, and more than run at the same time.
+  // One an SM, four, eight, and more than run at the same time.
   const auto most = static_cast<std::size_t>(engine_->streams_at_once());
-  for (const std::size_t n : {std::size_t{6}, most / 2 + 1, most + 3}) {
+  for (const std::size_t n : {std::size_t{6}, most / 8 + 1, most / 2 + 1, most + 3}) {
     Streams s = streams(n, kLength, *warm);
     engine_->generate_many(s.all);
     for (const std::size_t i : {std::size_t{0}, std::size_t{1}, n / 2, n - 2, n - 1}) {
