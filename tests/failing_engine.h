@@ -19,13 +19,18 @@ class FailingEngine final : public Engine {
   FailingEngine(const NetworkView& net, const EngineOptions& options, std::int64_t samples)
       : Engine(net), inner_(make_engine(net, "cpu", options)), left_(samples) {}
 
-  void lose() const { left_ = 0; }  // any thread
+  void lose() const { left_ = 0; }        // any thread
+  mutable std::atomic<int> prepared = 0;  // states
 
   std::string description() const override { return "CUDA, pretended"; }
   std::size_t weight_bytes() const override { return inner_->weight_bytes(); }
   std::size_t state_bytes() const override { return inner_->state_bytes(); }
   int streams_at_once() const override { return 3; }
   std::unique_ptr<State> make_state() const override { return inner_->make_state(); }
+  void prepare(State& state) const override {
+    ++prepared;
+    lives().prepare(state);
+  }
   void reset(State& state) const override { lives().reset(state); }
   void copy(const State& from, State& to) const override { lives().copy(from, to); }
   void prefill(State& state, std::span<const std::uint8_t> codes,

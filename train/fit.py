@@ -45,8 +45,8 @@ def parse_arguments(argv=None):
     start = p.add_mutually_exclusive_group()
     start.add_argument("--init", metavar="FILE", help="begin with the weights of a model file (.safetensors) or of another "
                        "run's checkpoint (its EMA), of the same tiers and widths")
-    start.add_argument("--init-fitting", metavar="FILE", help="the same of any model: take the tensors whose names and "
-                       "shapes are the config's, begin with random ones for the rest")
+    start.add_argument("--init-fitting", metavar="FILE", help="begin with those tensors of any model whose names and "
+                       "shapes are the config's, and with random ones for the rest")
     p.add_argument("--fresh", action="store_true", help="begin anew: the run's checkpoint there is overwritten")
     p.add_argument("--cache", metavar="DIR", help="where the encoded audio is kept (default: RUN/data)")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")

@@ -171,6 +171,9 @@ class Trainer:
         any model, those tensors that have a namesake of the same shape here. -> (tensors taken, tensors in all)."""
         model, weights, origin = native.read(path)
         if fitting:
+            if model.encoding != self.config.model.encoding:  # the same shapes, but other codes
+                raise UserError(f"--init-fitting {path}: expected a model of the encoding {self.config.model.encoding}, "
+                                f"found {model.encoding}")
             mine = self.model.state_dict()
             # A_log of s6 and of s4d are not the same, even where they have one shape.
             alike = {n: (n.replace("A_log", "A_im") in mine) == (n.replace("A_log", "A_im") in weights) for n in mine}

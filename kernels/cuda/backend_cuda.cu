@@ -37,7 +37,7 @@ class CudaEngine final : public Engine {
       if (options.storage != WeightStorage::half) break;
       try {
         alone_.push_back(std::make_unique<StepPlan>(net_, device_, Shape::alone, together));
-      } catch (const DeviceError&) {
+      } catch (const PlanUnsuited&) {
         break;  // too wide for so many in one SM: fewer, then
       }
     }

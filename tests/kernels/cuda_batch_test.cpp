@@ -165,17 +165,22 @@ TEST(Cuda, TheArchitecturesThatAreBuiltSayWhichDevicesHaveCode_cuda) {
 
 // Every call gives the error of a lost device again, so every destructor would have its line.
 TEST(Cuda, ALostDeviceIsSaidOnce_cuda) {
-  constexpr cudaError_t kLost = cudaErrorHardwareStackError;
+  // What is said stays said in this process: numbers that no call gives, others at each repetition.
+  static int repetition = 0;
+  const auto number = [first = 950 + 3 * (repetition++ % 16)](int i) {
+    return static_cast<cudaError_t>(first + i);
+  };
+  const cudaError_t lost = number(0);
   ::testing::internal::CaptureStderr();
-  for (int i = 0; i < 5; ++i) cuda::log_failure(kLost, "cudaFree");
-  cuda::log_failure(cudaErrorInvalidPc, "cudaFree");
-  cuda::log_failure(kLost, "cudaEventDestroy");
+  for (int i = 0; i < 5; ++i) cuda::log_failure(lost, "cudaFree");
+  cuda::log_failure(number(1), "cudaFree");
+  cuda::log_failure(lost, "cudaEventDestroy");
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 2) << said;
   // Nor what was thrown: whoever caught it says it.
-  EXPECT_THROW(cuda::check(cudaErrorAssert, "a launch", "file", 1), DeviceError);
+  EXPECT_THROW(cuda::check(number(2), "a launch", "file", 1), DeviceError);
   ::testing::internal::CaptureStderr();
-  cuda::log_failure(cudaErrorAssert, "cudaFree");
+  cuda::log_failure(number(2), "cudaFree");
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 

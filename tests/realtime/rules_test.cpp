@@ -13,6 +13,7 @@
 #include "call_counter.h"
 #include "dsp/output_stage.h"
 #include "model/generator.h"
+#include "tests/failing_engine.h"
 
 namespace mambo {
 namespace {
@@ -135,6 +136,14 @@ class Rules : public ::testing::Test {
   inline static std::shared_ptr<const Model> model;
   inline static std::shared_ptr<const Engine> engine;
 };
+
+// What a GPU takes for a state that is played, it takes here and not in the generator's thread.
+TEST_F(Rules, AGeneratorPreparesItsState) {
+  const testing::FailingEngine pretended(model->network(), {}, 1000);
+  EXPECT_EQ(pretended.prepared, 0);
+  Generator generator(pretended);
+  EXPECT_EQ(pretended.prepared, 1);
+}
 
 TEST_F(Rules, GeneratingAllocatesNothing) {
   MAMBO_NEEDS_CALL_COUNTER();

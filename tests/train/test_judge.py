@@ -169,6 +169,13 @@ class Digits(unittest.TestCase):
             self.assertEqual([f.read_bytes() for f in files], [(said / f"{i}.wav").read_bytes() for i in (0, 1, 3)])
             self.assertEqual(keep("kept")[0], 1)
             self.assertIn("expected a new or empty folder", keep("kept")[1])
+            (Path(folder) / "file").write_text("")
+            code, told = keep("file/kept")
+            self.assertEqual(code, 1)
+            self.assertIn("Not a directory", told)
+            for wrong in (["--sure", "1"], ["--click", "0"], ["--each", "0"]):
+                with self.assertRaises(SystemExit):
+                    keep("none", *wrong)
             code, told = keep("none", "--sure", "0.99999")
             self.assertEqual(code, 1)
             self.assertIn("expected clips that are a digit", told)

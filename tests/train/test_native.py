@@ -69,6 +69,10 @@ class Init(InFolder):
         self.assertIn(f"begun with {len(fitting)} of {len(new)} tensors of", said)
         origin = json.loads(metadata["mambo.config"])["about"]["started_from"]
         self.assertEqual((origin["name"], origin["tensors"]), ("piano", f"{len(fitting)} of {len(new)}"))
+        other = self.dir / "other.safetensors"
+        state, metadata = tensors.read(self.model)
+        tensors.write(other, state, {"mambo.config": metadata["mambo.config"].replace("mulaw8", "linear8")})
+        self.refused("expected a model of the encoding mulaw8, found linear8", "--init-fitting", str(other))
         strange = self.dir / "strange.safetensors"
         self.assertEqual(self.fit(*still, "--set", "model.d_model=12", run="strange")[0], 0)
         self.export("strange", strange)

@@ -101,6 +101,7 @@ class Fit(InFolder):
             self.assertEqual([k for k in a[part] if not torch.equal(a[part][k], b[part][k])], [])
         self.assertEqual((a["step"], a["samples"]), (b["step"], b["samples"]))
         for other, named in (("model.d_state=8", "d_state"), ("train.foresight=0", "began with train.foresight"),
+                             ("train.foresight_ahead=[1,2]", "began with train.foresight_ahead [1, 4, 16, 64]"),
                              ("train.labels=[]", "began with train.labels"), ("train.labels=[2]", "its labels are others"),
                              ("train.labels=[9]", "expected 9 parts"), ("train.labels=[-1]", "found [-1]")):
             code, said = self.fit(*more, "--set", other, run="parts")
@@ -290,6 +291,11 @@ class Fit(InFolder):
         for broken, expected in (({"pool": [], "layers": [1]}, "without pool"), ({"pool": [32, 2]}, "expected 128 or more")):
             with self.assertRaisesRegex(config.UserError, expected):
                 config.parse({"model": broken, "train": {"crop": 64, "foresight": 0.3}}, "c.json")
+        pools = {"pool": [4], "layers": [1, 1]}
+        for ahead, crop, expected in (([], 64, "foresight_ahead: expected numbers"), ([0], 64, r"found \[0\]"),
+                                      ([1, 2.5], 64, r"found \[1, 2.5\]"), ([15, 20], 60, "expected 64 or more")):
+            with self.assertRaisesRegex(config.UserError, expected):
+                config.parse({"model": pools, "train": {"crop": crop, "foresight": 0.3, "foresight_ahead": ahead}}, "c.json")
 
     def test_an_update_by_hand(self):
         """The average follows as it should, norms and decays are not decayed."""

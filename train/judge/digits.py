@@ -159,10 +159,13 @@ def run_keep(args: argparse.Namespace) -> int:
         clicks.append(click(clips))
     p, clicks = np.concatenate(p), np.concatenate(clicks)
     kept = choose(p, clicks, args.sure, args.click, args.each, args.seed)
-    args.out.mkdir(parents=True, exist_ok=True)
-    for word, group in zip(WORDS, kept):
-        for number, i in enumerate(group, 1):
-            shutil.copyfile(files[i], args.out / f"{word}-own-{number:05}.wav")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        for word, group in zip(WORDS, kept):
+            for number, i in enumerate(group, 1):
+                shutil.copyfile(files[i], args.out / f"{word}-own-{number:05}.wav")
+    except OSError as e:
+        raise JudgeError(f"{args.out}: {e.strerror or e}") from None
     sure = (p[:, :NONE].max(1) > args.sure) & (p.argmax(1) != NONE)
     print(f"{args.out}: kept {sum(map(len, kept))} of {len(files)} clips: {int(sure.sum())} surer than {args.sure:g}, "
           f"{int((sure & (clicks <= args.click)).sum())} of them without a click; of each digit, 0 to 9: "
