@@ -107,7 +107,6 @@ void DeltaChannelsPanel::draw_header(Context& c, float top, const LayerFacts& la
                      kept > 0 && kept < Timeline::max_span_s - 0.5
                          ? Words(", the last {:.0f} s kept", kept).c_str()
                          : "");
-  panel_title(c, top, Words("\u0394 of {}", layer.name).c_str(), detail.c_str());
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const DeltaColour what = c.settings.channel_colour;
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)),
@@ -122,6 +121,7 @@ void DeltaChannelsPanel::draw_header(Context& c, float top, const LayerFacts& la
                 "Order of the channels: those that remember longest on top, or by number")) {
     c.settings.channel_order = static_cast<ChannelOrder>(order);
   }
+  panel_title(c, top, Words("\u0394 of {}", layer.name).c_str(), detail.c_str(), x);
 }
 
 void DeltaChannelsPanel::draw_readout(Context& c, const Plot& p, const LayerFacts& layer) {

@@ -155,7 +155,6 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
 }
 
 void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
-  panel_title(c, top, "Selectivity \u0394, all layers", "in the order in which data flow");
   follow_range(c);
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const Palette& colours = palette(static_cast<ColourMap>(c.settings.colour_map));
@@ -164,7 +163,8 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)), colours,
                    scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
             c.u(14);
-  delta_colour_choice(c.theme, x, top + c.u(3), c.settings.layer_colour);
+  x = delta_colour_choice(c.theme, x, top + c.u(3), c.settings.layer_colour);
+  panel_title(c, top, "Selectivity \u0394, all layers", "in the order in which data flow", x);
 
   Plot p = begin_plot(c, "layers", top + header_height(c), bottom);
   if (!c.has_model() || c.history.layers() != static_cast<int>(c.facts.layers.size()) ||

@@ -104,7 +104,6 @@ void WaveformPanel::draw(Context& c, float top, float bottom) {
 }
 
 void SurprisePanel::draw(Context& c, float top, float bottom) {
-  panel_title(c, top, "Surprise", "how unlikely each drawn sample was, in bits");
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const float middle = top + c.u(12);
   float x = c.plot_right;
@@ -115,6 +114,7 @@ void SurprisePanel::draw(Context& c, float top, float bottom) {
   x -= draw_text(list, c.theme.small, ImVec2(x, middle), 1, 0.5F, colour::dim, "surprise");
   list.AddRectFilled(ImVec2(x - c.u(22), middle - c.u(1)), ImVec2(x - c.u(6), middle + c.u(1)),
                      colour::accent);
+  panel_title(c, top, "Surprise", "how unlikely each drawn sample was, in bits", x - c.u(22));
 
   Plot p = begin_plot(c, "surprise", top + header_height(c), bottom);
   constexpr float most = 8;  // bits: log2 of 256 codes
@@ -156,7 +156,7 @@ void SurprisePanel::draw(Context& c, float top, float bottom) {
   list.PopClipRect();
   mark_playhead(c, p);
   axis_label(c, p.min.y + c.u(7), "8 bit");
-  axis_label(c, p.max.y - c.u(7), "0");
+  if (p.height() > c.u(28)) axis_label(c, p.max.y - c.u(7), "0");  // or the two overlap
   if (!p.hovered) return;
   begin_readout(c, p);
   const auto at = static_cast<std::uint64_t>(std::max(0.0, p.position));

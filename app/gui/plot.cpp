@@ -8,13 +8,17 @@
 
 namespace mambo::gui {
 
-void panel_title(const Context& c, float y, const char* title, const char* detail) {
+void panel_title(const Context& c, float y, const char* title, const char* detail, float right) {
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const float middle = y + c.u(12);
   const float w =
       draw_text(list, c.theme.body, ImVec2(c.panel_left, middle), 0, 0.5F, colour::text, title);
-  draw_text(list, c.theme.small, ImVec2(c.panel_left + w + c.u(10), middle + c.u(0.5F)), 0, 0.5F,
-            colour::dim, detail);
+  const float left = std::floor(c.panel_left + w + c.u(10));
+  const float room = right - c.u(10) - left;
+  if (room < c.u(40)) return;  // nothing that could be read
+  const float line = c.theme.small->FontSize;
+  draw_text_fitted(list, c.theme.small, ImVec2(left, std::floor(middle + c.u(0.5F) - line / 2)),
+                   room, colour::dim, detail);
 }
 
 namespace {

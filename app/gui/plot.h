@@ -23,8 +23,10 @@ struct Plot {
 // The height of a panel's title line.
 inline float header_height(const Context& c) { return c.u(24); }
 
-// Title at the panel's top left; returns the y of its controls, which stand right-aligned on it.
-void panel_title(const Context& c, float y, const char* title, const char* detail = "");
+// Title at the panel's top left. right: where the controls begin that stand right-aligned on the
+// same line; as much of the detail as has room before them is shown.
+void panel_title(const Context& c, float y, const char* title, const char* detail = "",
+                 float right = 1e6F);
 
 // Background, time grid and input of a plot that spans [top, bottom) and all of the time axis.
 // covered: a picture will hide the background, so none is drawn.
