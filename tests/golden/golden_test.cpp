@@ -86,6 +86,19 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<Oracle, std::strin
     std::printf("  %s: %s max |d logit| %.2e, mean %.2e\n", oracle().name.c_str(), what, e.max,
                 e.mean);
   }
+  // The logits after each of the oracle's tokens, absorbed one at a time.
+  std::vector<float> by_steps(const Engine& engine) const {
+    const auto state = engine.make_state();
+    std::vector<float> logits;
+    std::vector<float> s(engine.layout().size);
+    for (const std::uint8_t t : golden_.tokens) {
+      engine.step(*state, {&t, 1});
+      engine.read_state(*state, s);
+      logits.insert(logits.end(), s.begin() + static_cast<std::ptrdiff_t>(engine.layout().logits),
+                    s.end());
+    }
+    return logits;
+  }
   std::shared_ptr<const Model> model_;
   Golden golden_;
   std::string why_not_;
@@ -94,15 +107,7 @@ class GoldenTest : public ::testing::TestWithParam<std::tuple<Oracle, std::strin
 TEST_P(GoldenTest, StepInFloat32) {
   const auto e = engine(WeightStorage::f32);
   if (!e) GTEST_SKIP() << why_not_;
-  const auto state = e->make_state();
-  std::vector<float> got;
-  std::vector<float> s(e->layout().size);
-  for (const std::uint8_t t : golden_.tokens) {
-    e->step(*state, {&t, 1});
-    e->read_state(*state, s);
-    got.insert(got.end(), s.begin() + static_cast<std::ptrdiff_t>(e->layout().logits), s.end());
-  }
-  const Error2 d = error(got, golden_.logits);
+  const Error2 d = error(by_steps(*e), golden_.logits);
   report("step", d);
   EXPECT_LE(d.max, 2e-3);
   EXPECT_LE(d.mean, 2e-4);
@@ -136,17 +141,8 @@ TEST_P(GoldenTest, HalfStorageCostsUnderAHundredthOfABit) {
 TEST_P(GoldenTest, StepsInHalfStorageCostUnderAHundredthOfABit) {
   const auto e = engine(WeightStorage::half);
   if (!e) GTEST_SKIP() << why_not_;
-  const auto state = e->make_state();
-  std::vector<float> logits;
-  std::vector<float> s(e->layout().size);
-  for (const std::uint8_t t : golden_.tokens) {
-    e->step(*state, {&t, 1});
-    e->read_state(*state, s);
-    logits.insert(logits.end(), s.begin() + static_cast<std::ptrdiff_t>(e->layout().logits),
-                  s.end());
-  }
   const double want = bits_per_sample(golden_.logits, golden_.tokens);
-  const double got = bits_per_sample(logits, golden_.tokens);
+  const double got = bits_per_sample(by_steps(*e), golden_.tokens);
   std::printf("  %s: %.5f bits a sample, steps in half storage %.5f\n", oracle().name.c_str(), want,
               got);
   EXPECT_NEAR(got, want, 0.01);
