@@ -93,12 +93,15 @@ class LogitSink : public PrefillSink {
   int vocab_;
 };
 
-// Keeps every row of delta, the logits and the summaries, and counts what comes twice or never.
+// Keeps every row of delta, B and C, the logits and the summaries, and counts what comes twice or
+// never.
 class WatchingSink : public LogitSink {
  public:
   explicit WatchingSink(const NetworkView& net, int samples = 100)
       : LogitSink(net.vocab),
         delta(net.layers.size()),
+        B(net.layers.size()),
+        C(net.layers.size()),
         seen(net.layers.size(), 0),
         from(net.layers.size(), 0),
         summed(net.layers.size()),
@@ -107,13 +110,16 @@ class WatchingSink : public LogitSink {
   bool wants_layer(int) const override { return true; }
   std::uint64_t layer_from(int l) const override { return from[static_cast<std::size_t>(l)]; }
   int samples_a_summary() const override { return samples_; }
-  void layer(int l, std::uint64_t first, int rows, const float* d, const float*,
-             const float*) override {
+  void layer(int l, std::uint64_t first, int rows, const float* d, const float* b,
+             const float* c) override {
     const auto i = static_cast<std::size_t>(l);
     if (delta[i].empty()) begin[i] = first;
     EXPECT_EQ(first, begin[i] + seen[i]) << "layer " << l;
     seen[i] += static_cast<std::uint64_t>(rows);
     delta[i].insert(delta[i].end(), d, d + static_cast<std::ptrdiff_t>(rows) * d_inner(i));
+    const std::ptrdiff_t states = static_cast<std::ptrdiff_t>(rows) * net_.d_state;
+    if (b != nullptr) B[i].insert(B[i].end(), b, b + states);  // a time-invariant layer has none
+    if (c != nullptr) C[i].insert(C[i].end(), c, c + states);
   }
   void summaries(int l, std::uint64_t first, std::span<const DeltaTap::Summary> parts) override {
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -154,10 +160,10 @@ class WatchingSink : public LogitSink {
       }
     }
   }
-  std::vector<std::vector<float>> delta;       // [layer][step][d_inner]
-  std::vector<std::uint64_t> seen;             // rows of each layer
-  std::vector<std::uint64_t> from;             // what layer_from says
-  std::map<std::size_t, std::uint64_t> begin;  // the first step told
+  std::vector<std::vector<float>> delta, B, C;  // [layer][step][d_inner or N]
+  std::vector<std::uint64_t> seen;              // rows of each layer
+  std::vector<std::uint64_t> from;              // what layer_from says
+  std::map<std::size_t, std::uint64_t> begin;   // the first step told
   std::vector<std::map<std::uint64_t, DeltaTap::Summary>> summed;
 
  private:

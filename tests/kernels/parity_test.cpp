@@ -180,8 +180,11 @@ TEST_P(Parity, PrefillTellsALayerFromTheStepThatIsWanted) {
   }
   for (std::size_t l = 0; l < end.from.size(); ++l) {
     EXPECT_EQ(end.from[l] + end.seen[l], all.seen[l]) << "layer " << l;
-    const std::span<const float> tail = std::span(all.delta[l]).last(end.delta[l].size());
-    EXPECT_TRUE(std::equal(tail.begin(), tail.end(), end.delta[l].begin())) << "layer " << l;
+    for (const auto rows : {&WatchingSink::delta, &WatchingSink::B, &WatchingSink::C}) {
+      const std::vector<float>& late = (end.*rows)[l];
+      const std::span<const float> tail = std::span((all.*rows)[l]).last(late.size());
+      EXPECT_TRUE(std::equal(tail.begin(), tail.end(), late.begin())) << "layer " << l;
+    }
     if (end.seen[l] == 0) continue;
     EXPECT_EQ(end.begin.at(l), end.from[l]) << "layer " << l;
   }
