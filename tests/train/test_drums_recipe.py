@@ -1,4 +1,6 @@
 """The recipe of drum loops, on strokes made here; its tempo is found back by the judge of sound."""
+import contextlib
+import io
 import json
 import tempfile
 import unittest
@@ -6,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from train import labels
 from train.judge import sound, sounds
 from train.recipes import drums, drums_kit, drums_patterns, wav
 
@@ -26,9 +29,9 @@ class Drums(unittest.TestCase):
         cls.folder = Path(cls.held.name)
         (cls.folder / "strokes").mkdir()
         strokes(cls.folder / "strokes")
-        for name in ("a", "b"):
+        for name, more in (("a", ["--jobs", "1"]), ("b", ["--jobs", "2"]), ("tens", ["--tempo-step", "10"])):
             code = drums.main(["--samples", str(cls.folder / "strokes"), "-o", str(cls.folder / name), "--loops", "24",
-                               "--held-out", "0.25", "--jobs", "1" if name == "a" else "2"])
+                               "--held-out", "0.25", *more])
             assert code == 0
         cls.report = json.loads((cls.folder / "a" / "dataset.json").read_text())
 
@@ -61,6 +64,42 @@ class Drums(unittest.TestCase):
             bpm, _ = sound.tempo(*sounds.read(self.folder / "a" / loop["file"]))
             found += sound.tempo_ratio(loop["bpm"], bpm) < 0.04
         self.assertGreaterEqual(found, 0.8 * len(self.report["loops"]))
+
+    def test_names_hold_style_tempo_and_kit_between_hyphens(self):
+        for number, loop in enumerate(self.report["loops"]):
+            parts = [labels.part_of(loop["file"], part) for part in (1, 2, 3, 4)]
+            self.assertEqual(parts, [loop["style"].replace("-", ""), str(loop["bpm"]), loop["kit"], f"{number:04d}"])
+        self.assertEqual({loop["style"] for loop in self.report["loops"]}, set(drums_patterns.STYLES))
+
+    def test_tempi_are_multiples_of_the_step(self):
+        report = json.loads((self.folder / "tens" / "dataset.json").read_text())
+        for loop in report["loops"]:
+            low, high = drums_patterns.STYLES[loop["style"]].bpm
+            self.assertTrue(loop["bpm"] % 10 == 0 and low <= loop["bpm"] <= high, loop["file"])
+        self.assertIn("--tempo-step 10", report["command"])
+        self.assertIn("--tempo-step 10", report["recipe"])
+        self.assertEqual(self.report["recipe"], "train.recipes.drums 2, --tempo-step 1")
+
+        tens = {name: list(drums_patterns.tempi(style.bpm, 10)) for name, style in drums_patterns.STYLES.items()}
+        self.assertEqual((tens["house"], tens["hip-hop"], tens["half-time"]),
+                         ([120, 130], [80, 90, 100], [120, 130, 140, 150, 160]))
+        self.assertEqual(list(drums_patterns.tempi((121, 127), 10)), [120])
+        self.assertEqual(list(drums_patterns.tempi((122, 129), 10)), [130])
+
+    def test_a_step_of_one_chooses_as_without_it(self):
+        for name, style in drums_patterns.STYLES.items():
+            for seed in range(20):
+                bpm = int(np.random.default_rng(seed).integers(style.bpm[0], style.bpm[1] + 1))
+                self.assertEqual(drums_patterns.compose(name, False, np.random.default_rng(seed), 1).bpm, bpm)
+
+    def test_a_step_out_of_range_is_refused(self):
+        for step in ("0", "21", "-5", "2.5"):
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as refused:
+                drums.main(["-o", str(self.folder / "refused"), "--tempo-step", step])
+            self.assertEqual(refused.exception.code, 2)
+            self.assertRegex(said.getvalue(), "--tempo-step is 1 to 20|--tempo-step: invalid int")
+            self.assertFalse((self.folder / "refused").exists())
 
     def test_missing_strokes_are_named(self):
         with self.assertRaisesRegex(wav.RecipeError, "sonic-pi-samples"):

@@ -22,7 +22,7 @@ from ..processes import anew
 from . import drums_kit, wav
 from .drums_patterns import STYLES, compose, play
 
-VERSION = 1  # of the recipe: another number, another sound
+VERSION = 2  # of the recipe: another number, another sound
 
 
 def arguments(words: list[str] | None) -> argparse.Namespace:
@@ -34,17 +34,21 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--kits", type=int, default=64, metavar="N", help="kits (64); one in eight is held out")
     parser.add_argument("--held-out", type=float, default=0.08, metavar="PART", help="part of the loops kept from "
                         "training (0.08)")
+    parser.add_argument("--tempo-step", type=int, default=1, metavar="N", help="only tempi that are multiples of N "
+                        "beats a minute, 1 to 20 (1)")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
     args = parser.parse_args(words)
     if args.loops < 1 or args.kits < 8 or args.jobs < 1 or args.seed < 0 or not 0 <= args.held_out < 1:
         parser.error("--loops and --jobs begin at 1, --kits at 8, --seed is not negative, --held-out is a part from 0 "
                      "to below 1")
+    if not 1 <= args.tempo_step <= 20:
+        parser.error("--tempo-step is 1 to 20 beats a minute")
     return args
 
 
 def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits: list[drums_kit.Kit], out: Path,
-              seed: int) -> dict:
+              seed: int, tempo_step: int) -> dict:
     """Writes one loop; -> what dataset.json says about it. Its chance is its own, whoever makes it and when."""
     rng = np.random.default_rng([seed, 2, number])
     # Of the held-out loops half have a kit that training lacks, half a kick pattern; one does not tell of the other.
@@ -55,13 +59,14 @@ def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits:
     if not suited:  # few kits: any of them
         suited = [k for k in kits if k.unseen == new_kit]
     kit = suited[int(rng.integers(len(suited)))]
-    groove = compose(style, new_pattern, rng)
+    groove = compose(style, new_pattern, rng, tempo_step)
     hits = play(groove, rng)
     balance = {voice: wav.gain(float(rng.normal(0, 1.5))) for voice in drums_kit.VOICES}
     room = float(rng.uniform(0.05, 0.25)) if kit.family in ("acoustic", "latin") and rng.random() < 0.6 else 0.0
     x = drums_kit.render(groove, hits, drums_kit.fit_kit(kit, strokes), balance, room, float(rng.uniform(1.0, 2.2)), rng)
     part = "held-out" if held_out else "train"
-    name = f"{style}-{groove.bpm}-{kit.name}-{number:04d}.wav"
+    plain = style.replace("-", "")  # train.labels splits names at hyphens
+    name = f"{plain}-{groove.bpm}-{kit.name}-{number:04d}.wav"
     wav.write(out / part / name, x)
     return {"file": f"{part}/{name}", "bpm": groove.bpm, "style": style, "kit": kit.name, "bars": groove.bars,
             "seconds": round(len(x) / wav.RATE, 3), "swing": round(groove.swing, 3), "fill every": groove.phrase,
@@ -90,9 +95,10 @@ def describe(loops: list[dict], kits: list[drums_kit.Kit], args: argparse.Namesp
                        "kits": len({loop["kit"] for loop in here})}
     return {
         "what": "drum loops, 16 kHz mono, 16 bits; whole bars, seamless as a circle",
-        "made": datetime.date.today().isoformat(), "recipe": f"train.recipes.drums {VERSION}",
+        "made": datetime.date.today().isoformat(),
+        "recipe": f"train.recipes.drums {VERSION}, --tempo-step {args.tempo_step}",
         "command": f"python -m train.recipes.drums --samples {args.samples} -o OUT --loops {args.loops} --kits {args.kits} "
-                   f"--held-out {args.held_out} --seed {args.seed}",
+                   f"--held-out {args.held_out} --tempo-step {args.tempo_step} --seed {args.seed}",
         "strokes": {"from": "Debian's sonic-pi-samples", "licence": "CC0", "used": list(drums_kit.STROKES)},
         "parts": parts,
         "kits": {k.name: {"unseen in training": k.unseen, "strokes": {v: s[0] for v, s in k.voices.items()}} for k in kits},
@@ -109,7 +115,8 @@ def main(words: list[str] | None = None) -> int:
         kits = drums_kit.make_kits(args.kits, max(1, args.kits // 8), np.random.default_rng([args.seed, 0]))
         kept = np.random.default_rng([args.seed, 1]).permutation(args.loops)[:round(args.loops * args.held_out)]
         held_out = set(kept.tolist())
-        job = functools.partial(make_loop, strokes=strokes, kits=kits, out=args.out, seed=args.seed)
+        job = functools.partial(make_loop, strokes=strokes, kits=kits, out=args.out, seed=args.seed,
+                                tempo_step=args.tempo_step)
         with anew.Pool(args.jobs, _start, (job,)) as pool:
             loops = pool.map(_run, [(n, n in held_out) for n in range(args.loops)], chunksize=8)
     except wav.RecipeError as e:

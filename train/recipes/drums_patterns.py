@@ -133,9 +133,19 @@ def bars_for(bpm: int, rng: np.random.Generator) -> int:
     return int(rng.choice(even if rng.random() < 0.8 else fitting))
 
 
-def compose(style_name: str, unseen: bool, rng: np.random.Generator) -> Groove:
+def tempi(bpm: tuple[int, int], step: int) -> range:
+    """The multiples of `step` in a range of tempi, ends included; where it holds none, the nearest to its middle."""
+    found = range(-(-bpm[0] // step) * step, bpm[1] + 1, step)
+    if found:
+        return found
+    nearest = max(1, round(sum(bpm) / 2 / step)) * step
+    return range(nearest, nearest + 1)
+
+
+def compose(style_name: str, unseen: bool, rng: np.random.Generator, tempo_step: int = 1) -> Groove:
     style = STYLES[style_name]
-    bpm = int(rng.integers(style.bpm[0], style.bpm[1] + 1))
+    allowed = tempi(style.bpm, tempo_step)
+    bpm = allowed[int(rng.integers(len(allowed)))]
     lines, answers = {}, {}
     for voice, patterns in style.lines.items():
         choice = (patterns[-1:] if unseen else patterns[:-1]) if voice == "kick" else patterns
