@@ -123,7 +123,8 @@ template <int kNumberOfWarps>
 struct AloneOf {
   static constexpr bool kShared = false;
   static constexpr int kWarps = kNumberOfWarps;
-  static constexpr int kAhead = 4;  // pairs of tiles that are fetched before a wait
+  static constexpr int kAhead = 4;             // pairs of tiles that are fetched before a wait
+  static constexpr bool kSplitsUnits = false;  // whether in_proj may use four warps a unit
   int members = 1, me = 0;
   __device__ void put_unit(Kind, __half* to, int unit, float v) const {
     if (lane_id() % 4 == 0) store_act(to + unit * 8 + lane_id() / 4, v);
@@ -143,6 +144,9 @@ using Alone = AloneOf<kAloneWarps>;
 
 struct Cluster {
   static constexpr bool kShared = true;
+  // A cluster's SMs have several units each: by two warps a unit flat 256 is 2 % slower, and code
+  // that is not run costs room among instructions.
+  static constexpr bool kSplitsUnits = false;
   static constexpr int kWarps = kSharedWarps;
   static constexpr int kAhead = 8;
   int members, me;  // ranks base .. base + members - 1 of the cluster share the work
@@ -189,6 +193,7 @@ struct Cluster {
 
 struct Grid {
   static constexpr bool kShared = true;
+  static constexpr bool kSplitsUnits = true;
   static constexpr int kWarps = kSharedWarps;
   static constexpr int kAhead = 8;
   int members, me;

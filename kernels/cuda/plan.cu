@@ -91,7 +91,7 @@ struct StepPlan::Builder {
     o.dbc_next = streams == 1 ? take(sizeof(float) * static_cast<std::size_t>(xp)) : o.dbc;
     o.uf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.zf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
-    o.part = take(sizeof(float) * 16 * kSharedWarps);
+    o.part = take(sizeof(float) * kPart * kSharedWarps);
     o.logits = take(sizeof(float) * ns * static_cast<std::size_t>(net.view().vp));
   }
 

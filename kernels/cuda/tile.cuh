@@ -2,7 +2,8 @@
 //
 // Every plan, batch size and device must draw the same samples, so the order of a sum is part of
 // the definition here: pairs of tiles c = 0, 1, ... add to four running sums c % 4, and the result
-// is (s0 + s1) + (s2 + s3). Four, so that the tensor core's latency is paid a quarter as often.
+// is (s0 + s1) + (s2 + s3). Four, so that the tensor core's latency is paid a quarter as often. A
+// lane's part of a vector's sum of squares is gathered in the same order.
 //
 // In half storage a product is mma.m16n8k16 with float32 sums: the weights are A, and B holds one
 // vector a column, so up to eight streams cost what one does. A lane (r = lane / 4, q = lane % 4)
@@ -128,21 +129,29 @@ struct FloatVector {
   }
 };
 
+// Running sums as one: all four, or a warp's share of them.
+template <int kSums>
+__device__ inline float sum_up(const float (&s)[kSums]) {
+  if constexpr (kSums == 4) return (s[0] + s[1]) + (s[2] + s[3]);
+  if constexpr (kSums == 2) return s[0] + s[1];
+  return s[0];
+}
+
 // A warp's part of tile x vector, where kSplit warps (1, 2 or 4) share the four sums; c: rows r
 // (c[0], c[1]) and r + 8 (c[2], c[3]) of streams 2q, 2q + 1. Parts add up as (p0 + p1) + (p2 + p3).
-// Returns the sum of squares of this lane's stream if the vector gathers it (kSplit 1). `ahead`
-// holds the first pairs.
+// Returns this lane's part of its stream's sum of squares, likewise, if the vector gathers it.
+// `ahead` holds the first pairs.
 template <int kSplit, int kAhead, class Vector>
 __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAhead>& ahead,
                                      Vector vector, int pairs, int sub, float (&c)[4]) {
   constexpr int kSums = 4 / kSplit;
   float acc[kSums][4] = {};
-  float squares = 0.0F;
+  float squares[kSums] = {};
 #pragma unroll
   for (int j = 0; j < kAhead; ++j) {
     const int p = pair_of<kSplit>(j, sub);
     if (p < pairs) {
-      const uint4 b = vector.pair(p, squares);
+      const uint4 b = vector.pair(p, squares[j % kSums]);
       mma_16816(acc[j % kSums], ahead.a[2 * j], b.x, b.y);
       mma_16816(acc[j % kSums], ahead.a[2 * j + 1], b.z, b.w);
     }
@@ -161,7 +170,7 @@ __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAh
     for (int j = 0; j < 4; ++j) {
       const int p = pair_of<kSplit>(first + j, sub);
       if (p < pairs) {
-        const uint4 b = vector.pair(p, squares);
+        const uint4 b = vector.pair(p, squares[j % kSums]);
         mma_16816(acc[j % kSums], a[2 * j], b.x, b.y);
         mma_16816(acc[j % kSums], a[2 * j + 1], b.z, b.w);
       }
@@ -173,7 +182,7 @@ __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAh
     if constexpr (kSums == 2) c[i] = acc[0][i] + acc[1][i];
     if constexpr (kSums == 1) c[i] = acc[0][i];
   }
-  return squares;
+  return sum_up(squares);
 }
 template <int kAhead, class Vector>
 __device__ inline float tile_product(const __half* tile, const Ahead<__half, kAhead>& ahead,
@@ -187,11 +196,11 @@ __device__ inline float two_tiles(const __half* first, const __half* second,
                                   const Ahead<__half, kAhead> (&ahead)[2], Vector vector, int pairs,
                                   float (&c)[2][4]) {
   float acc[2][4][4] = {};
-  float squares = 0.0F;
+  float squares[4] = {};
 #pragma unroll
   for (int p = 0; p < kAhead; ++p) {
     if (p < pairs) {
-      const uint4 b = vector.pair(p, squares);
+      const uint4 b = vector.pair(p, squares[p % 4]);
 #pragma unroll
       for (int t = 0; t < 2; ++t) {
         mma_16816(acc[t][p % 4], ahead[t].a[2 * p], b.x, b.y);
@@ -207,7 +216,7 @@ __device__ inline float two_tiles(const __half* first, const __half* second,
     for (int j = 0; j < 4; ++j) {
       const int p = begin + j;
       if (p < pairs) {
-        const uint4 b = vector.pair(p, squares);
+        const uint4 b = vector.pair(p, squares[j]);
 #pragma unroll
         for (int t = 0; t < 2; ++t) {
           mma_16816(acc[t][j], w[t][p * 64], b.x, b.y);
@@ -221,7 +230,7 @@ __device__ inline float two_tiles(const __half* first, const __half* second,
 #pragma unroll
     for (int i = 0; i < 4; ++i)
       c[t][i] = (acc[t][0][i] + acc[t][1][i]) + (acc[t][2][i] + acc[t][3][i]);
-  return squares;
+  return sum_up(squares);
 }
 
 // The same in float32, one stream; all four of a row's lanes return the same.
@@ -230,7 +239,7 @@ __device__ inline float tile_product(const float* tile, const Ahead<float, kAhea
                                      FloatVector<true> v, int pairs, float (&c)[4]) {
   const float4* w = reinterpret_cast<const float4*>(tile) + lane_id() * 2;
   float acc[4][2] = {};
-  float squares = 0.0F;
+  float squares[4] = {};
 #pragma unroll 1
   for (int p = 0; p < pairs; p += 4) {
 #pragma unroll
@@ -243,7 +252,7 @@ __device__ inline float tile_product(const float* tile, const Ahead<float, kAhea
           acc[j][0] += dot4(w[((p + j) * 2 + o) * 64], b);
           acc[j][1] += dot4(w[((p + j) * 2 + o) * 64 + 1], b);
         }
-        squares += squares8(x[0], x[1]);
+        squares[j] += squares8(x[0], x[1]);
       }
     }
   }
@@ -251,7 +260,7 @@ __device__ inline float tile_product(const float* tile, const Ahead<float, kAhea
   c[2] = quad_sum((acc[0][1] + acc[1][1]) + (acc[2][1] + acc[3][1]));
   c[1] = c[0];
   c[3] = c[2];
-  return squares;
+  return sum_up(squares);
 }
 template <int kAhead>
 __device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>& ahead,

@@ -1,7 +1,7 @@
 // What one CTA does of a step: its share of a block, a product, the head; for NS streams side by
 // side. The order of phases is that of model.md; a phase ends where everyone's results are needed.
 //
-//   in_proj + conv + silu   warp = unit (8 channels)        puts u
+//   in_proj + conv + silu   warp = unit (8 channels)        puts u  (or four warps a unit)
 //   x_proj                  warp = tile of 16 rows          dbc: delta, B, C
 //   delta, scan, gate       warp = unit; 4 lanes a channel  puts y
 //   out_proj + residual     warp = tile of 16 rows          puts x
@@ -70,6 +70,9 @@ __device__ inline void share(int n, int members, int me, int& begin, int& end) {
   end = n * (me + 1) / members;
 }
 
+// Of Worker::part, a warp: a tile's 16 rows and four lanes' parts of a sum of squares.
+constexpr int kPart = 20;
+
 template <class W, int NS, class Comm>
 struct Worker {
   static constexpr int kLaneStreams = NS == 1 ? 1 : 2;
@@ -87,7 +90,7 @@ struct Worker {
   int K, np, vocab, vp;
   float eps;
   float* tap;   // of the first stream
-  float* part;  // [warps][16]: sums that warps share; scratch of a draw
+  float* part;  // [warps][kPart]: sums that warps share; scratch of a draw
   enum class Pending { nothing, barrier, x } pending = Pending::nothing;
 
   // The stream whose vector this lane feeds into products (a column of B).
@@ -139,10 +142,24 @@ struct Worker {
     }
   }
 
+  // What a lane needs for the convolution of its channel: it does not depend on x, and is asked for
+  // before x is there. The window itself only for the usual K = 4.
+  struct ConvAhead {
+    float bias_u = 0, bias_z = 0, bias = 0;
+    float w[4] = {};
+    float past[kLaneStreams][3] = {};
+  };
+
   __device__ void in_proj(const LayerRun<W>& l, std::uint32_t slot) {
     if constexpr (NS > 1) {
       if (K == 4) {
         in_proj_streams(l, slot);
+        return;
+      }
+    }
+    if constexpr (Comm::kSplitsUnits && sizeof(W) == 2) {
+      if (split_of(l.unit_end - l.unit_begin, l.wp / 32) == 4) {
+        in_proj_split(l, slot);
         return;
       }
     }
@@ -155,7 +172,6 @@ struct Worker {
     ConvAhead conv;
     if (unit < l.unit_end) fetch_conv(l, unit, slot, conv);
     wait_x(l.wp);
-    const int r = lane_id() >> 2;
 #pragma unroll 1
     for (; unit < l.unit_end; unit += kWarps) {
       float c[4];
@@ -164,58 +180,81 @@ struct Worker {
                        FloatVector<true>{x + column() * x_stride}, pairs, c);
       if (unit + kWarps < l.unit_end)
         ahead.fetch(l.in_proj + static_cast<std::ptrdiff_t>(unit + kWarps) * tile, pairs);
-      float factor[kLaneStreams];
-      rms_factors(squares, l.inv_width, factor);
-#pragma unroll
-      for (int i = 0; i < kLaneStreams; ++i) {
-        const int s = stream(i);
-        const float before = fmaf(c[i], factor[i], conv.bias_u);
-        const float z = fmaf(c[2 + i], factor[i], conv.bias_z);
-        float sum = conv.bias;
-        if (holds(i)) {
-          int stride;
-          float* ring = conv_of(l, unit, s, stride) + r;
-          if (K == 4) {
-            sum = fmaf(conv.w[0], conv.past[i][0], sum);
-            sum = fmaf(conv.w[1], conv.past[i][1], sum);
-            sum = fmaf(conv.w[2], conv.past[i][2], sum);
-            sum = fmaf(conv.w[3], before, sum);
-          } else {
-            const float* w = channel_record(l, unit) + 16;
-            std::uint32_t at = slot;
-            for (int k = 0; k + 1 < K; ++k) {
-              at = at + 1 == static_cast<std::uint32_t>(K) ? 0 : at + 1;  // the oldest comes first
-              sum = fmaf(w[8 * k], ring[static_cast<int>(at) * stride], sum);
-            }
-            sum = fmaf(w[8 * (K - 1)], before, sum);
-          }
-          if (NS > 1 || lane_id() % 4 == 0) ring[static_cast<int>(slot) * stride] = before;
-        }
-        const float value = silu(sum);
-        const int own = s * own_stride + (unit - l.unit_begin) * 8 + r;
-        if constexpr (NS == 1) {
-          if (lane_id() % 4 == 0) {
-            uf[own] = value;
-            zf[own] = silu(z);
-          }
-          comm.put_unit(kU, u, unit, value);
-        } else if (holds(i)) {
-          uf[own] = value;
-          zf[own] = silu(z);
-          store_act(u + s * act_stride + unit * 8 + r, value);
-        }
-      }
+      convolve(l, unit, slot, conv, squares, c);
       if (unit + kWarps < l.unit_end) fetch_conv(l, unit + kWarps, slot, conv);
     }
   }
 
-  // What a lane needs for the convolution of its channel: it does not depend on x, and is asked for
-  // before x is there. The window itself only for the usual K = 4.
-  struct ConvAhead {
-    float bias_u = 0, bias_z = 0, bias = 0;
-    float w[4] = {};
-    float past[kLaneStreams][3] = {};
-  };
+  // A unit by each four warps, all at once. The first of them has the sum and goes on with it.
+  __device__ void in_proj_split(const LayerRun<W>& l, std::uint32_t slot) {
+    constexpr int kSplit = 4;
+    const int sub = warp_id() % kSplit;
+    const int unit = l.unit_begin + warp_id() / kSplit;
+    const bool real = unit < l.unit_end;
+    const W* w = real ? l.in_proj + static_cast<std::ptrdiff_t>(unit) * l.wp * 16 : nullptr;
+    Fetched ahead;
+    ahead.template fetch<kSplit>(w, l.wp / 32, sub);
+    ConvAhead conv;
+    if (real && sub == 0) fetch_conv(l, unit, slot, conv);
+    wait_x(l.wp);
+    if (!real) return;
+    float c[4];
+    float squares = tile_partial<kSplit>(w, ahead, FloatVector<true>{x}, l.wp / 32, sub, c);
+    float* mine = part + warp_id() * kPart;
+    if (sub != 0 && lane_id() < 4) mine[16 + lane_id()] = squares;
+    if (!add_parts<kSplit>(c)) return;
+    mine += 16 + lane_id() % 4;
+    squares = (squares + mine[kPart]) + (mine[2 * kPart] + mine[3 * kPart]);
+    convolve(l, unit, slot, conv, squares, c);
+  }
+
+  // From in_proj's sums of a unit to u and z: norm, convolution, silu.
+  __device__ void convolve(const LayerRun<W>& l, int unit, std::uint32_t slot,
+                           const ConvAhead& conv, float squares, const float (&c)[4]) {
+    const int r = lane_id() >> 2;
+    float factor[kLaneStreams];
+    rms_factors(squares, l.inv_width, factor);
+#pragma unroll
+    for (int i = 0; i < kLaneStreams; ++i) {
+      const int s = stream(i);
+      const float before = fmaf(c[i], factor[i], conv.bias_u);
+      const float z = fmaf(c[2 + i], factor[i], conv.bias_z);
+      float sum = conv.bias;
+      if (holds(i)) {
+        int stride;
+        float* ring = conv_of(l, unit, s, stride) + r;
+        if (K == 4) {
+          sum = fmaf(conv.w[0], conv.past[i][0], sum);
+          sum = fmaf(conv.w[1], conv.past[i][1], sum);
+          sum = fmaf(conv.w[2], conv.past[i][2], sum);
+          sum = fmaf(conv.w[3], before, sum);
+        } else {
+          const float* w = channel_record(l, unit) + 16;
+          std::uint32_t at = slot;
+          for (int k = 0; k + 1 < K; ++k) {
+            at = at + 1 == static_cast<std::uint32_t>(K) ? 0 : at + 1;  // the oldest comes first
+            sum = fmaf(w[8 * k], ring[static_cast<int>(at) * stride], sum);
+          }
+          sum = fmaf(w[8 * (K - 1)], before, sum);
+        }
+        if (NS > 1 || lane_id() % 4 == 0) ring[static_cast<int>(slot) * stride] = before;
+      }
+      const float value = silu(sum);
+      const int own = s * own_stride + (unit - l.unit_begin) * 8 + r;
+      if constexpr (NS == 1) {
+        if (lane_id() % 4 == 0) {
+          uf[own] = value;
+          zf[own] = silu(z);
+        }
+        comm.put_unit(kU, u, unit, value);
+      } else if (holds(i)) {
+        uf[own] = value;
+        zf[own] = silu(z);
+        store_act(u + s * act_stride + unit * 8 + r, value);
+      }
+    }
+  }
+
   // in_proj bias [16], conv [K][8], conv bias [8], dt bias [8], D [8], for this lane's channel.
   __device__ const float* channel_record(const LayerRun<W>& l, int unit) const {
     return l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * np + 8 * l.r4 +
@@ -260,8 +299,16 @@ struct Worker {
     wait(tile);
     if (tile >= end) return false;
     tile_partial<kSplit>(w, ahead, vector, cols / 32, sub, c);
-    const int r = lane_id() >> 2;
-    float* mine = part + warp_id() * 16 + r;
+    return add_parts<kSplit>(c);
+  }
+
+  // The parts of kSplit neighbouring warps; what else they have put into `part` is there, too. True
+  // in the warp that has the sum. What is in `part` stays until the exchange that follows is over:
+  // nobody goes on before this warp has put what it makes of the sum.
+  template <int kSplit>
+  __device__ bool add_parts(float (&c)[4]) {
+    const int sub = warp_id() % kSplit;
+    float* mine = part + warp_id() * kPart + (lane_id() >> 2);
     if (sub != 0 && lane_id() % 4 == 0) {
       mine[0] = c[0];
       mine[8] = c[2];
@@ -269,11 +316,11 @@ struct Worker {
     asm volatile("bar.sync %0, %1;" ::"r"(1 + warp_id() / kSplit), "n"(32 * kSplit) : "memory");
     if (sub != 0) return false;
     if constexpr (kSplit == 2) {
-      c[0] += mine[16];
-      c[2] += mine[16 + 8];
+      c[0] += mine[kPart];
+      c[2] += mine[kPart + 8];
     } else {
-      c[0] = (c[0] + mine[16]) + (mine[32] + mine[48]);
-      c[2] = (c[2] + mine[16 + 8]) + (mine[32 + 8] + mine[48 + 8]);
+      c[0] = (c[0] + mine[kPart]) + (mine[2 * kPart] + mine[3 * kPart]);
+      c[2] = (c[2] + mine[kPart + 8]) + (mine[2 * kPart + 8] + mine[3 * kPart + 8]);
     }
     return true;
   }
