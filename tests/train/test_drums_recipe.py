@@ -29,7 +29,8 @@ class Drums(unittest.TestCase):
         cls.folder = Path(cls.held.name)
         (cls.folder / "strokes").mkdir()
         strokes(cls.folder / "strokes")
-        for name, more in (("a", ["--jobs", "1"]), ("b", ["--jobs", "2"]), ("tens", ["--tempo-step", "10"])):
+        for name, more in (("a", ["--jobs", "1"]), ("b", ["--jobs", "2"]), ("tens", ["--tempo-step", "10"]),
+                           ("steady", ["--tempo-step", "20", "--steady"])):
             code = drums.main(["--samples", str(cls.folder / "strokes"), "-o", str(cls.folder / name), "--loops", "24",
                                "--held-out", "0.25", *more])
             assert code == 0
@@ -91,6 +92,25 @@ class Drums(unittest.TestCase):
             for seed in range(20):
                 bpm = int(np.random.default_rng(seed).integers(style.bpm[0], style.bpm[1] + 1))
                 self.assertEqual(drums_patterns.compose(name, False, np.random.default_rng(seed), 1).bpm, bpm)
+
+    def test_steady_bars_are_alike(self):
+        report = json.loads((self.folder / "steady" / "dataset.json").read_text())
+        self.assertIn("--tempo-step 20 --steady", report["command"])
+        self.assertEqual(report["recipe"], "train.recipes.drums 2, --tempo-step 20, --steady")
+        self.assertNotIn("steady", self.report["command"] + self.report["recipe"])
+        for seed in range(20):
+            for name in drums_patterns.STYLES:
+                rng = np.random.default_rng(seed)
+                groove = drums_patterns.compose(name, False, rng, 20, True)
+                sixteenth = 15 / groove.bpm
+                hits = [(h.voice, h.seconds / sixteenth, h.velocity) for h in drums_patterns.play(groove, rng)]
+                steps = [round(at) for _, at, _ in hits]
+                np.testing.assert_allclose([at for _, at, _ in hits], steps, atol=1e-6)
+                bars = [{(voice, step % 16, round(velocity, 6)) for (voice, _, velocity), step in zip(hits, steps)
+                         if step // 16 == bar} for bar in range(groove.bars)]
+                period = max(len(line) for line in groove.lines.values()) // 16
+                for bar in range(groove.bars - period):
+                    self.assertEqual(bars[bar], bars[bar + period], f"{name} {seed}")
 
     def test_a_step_out_of_range_is_refused(self):
         for step in ("0", "21", "-5", "2.5"):

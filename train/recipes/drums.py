@@ -36,6 +36,8 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
                         "training (0.08)")
     parser.add_argument("--tempo-step", type=int, default=1, metavar="N", help="only tempi that are multiples of N "
                         "beats a minute, 1 to 20 (1)")
+    parser.add_argument("--steady", action="store_true", help="as a machine plays: on the grid, every bar alike, no "
+                        "swing, no fills")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
     args = parser.parse_args(words)
@@ -48,7 +50,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
 
 
 def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits: list[drums_kit.Kit], out: Path,
-              seed: int, tempo_step: int) -> dict:
+              seed: int, tempo_step: int, steady: bool) -> dict:
     """Writes one loop; -> what dataset.json says about it. Its chance is its own, whoever makes it and when."""
     rng = np.random.default_rng([seed, 2, number])
     # Of the held-out loops half have a kit that training lacks, half a kick pattern; one does not tell of the other.
@@ -59,7 +61,7 @@ def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits:
     if not suited:  # few kits: any of them
         suited = [k for k in kits if k.unseen == new_kit]
     kit = suited[int(rng.integers(len(suited)))]
-    groove = compose(style, new_pattern, rng, tempo_step)
+    groove = compose(style, new_pattern, rng, tempo_step, steady)
     hits = play(groove, rng)
     balance = {voice: wav.gain(float(rng.normal(0, 1.5))) for voice in drums_kit.VOICES}
     room = float(rng.uniform(0.05, 0.25)) if kit.family in ("acoustic", "latin") and rng.random() < 0.6 else 0.0
@@ -96,9 +98,9 @@ def describe(loops: list[dict], kits: list[drums_kit.Kit], args: argparse.Namesp
     return {
         "what": "drum loops, 16 kHz mono, 16 bits; whole bars, seamless as a circle",
         "made": datetime.date.today().isoformat(),
-        "recipe": f"train.recipes.drums {VERSION}, --tempo-step {args.tempo_step}",
+        "recipe": f"train.recipes.drums {VERSION}, --tempo-step {args.tempo_step}" + (", --steady" if args.steady else ""),
         "command": f"python -m train.recipes.drums --samples {args.samples} -o OUT --loops {args.loops} --kits {args.kits} "
-                   f"--held-out {args.held_out} --tempo-step {args.tempo_step} --seed {args.seed}",
+                   f"--held-out {args.held_out} --tempo-step {args.tempo_step} {'--steady ' if args.steady else ''}--seed {args.seed}",
         "strokes": {"from": "Debian's sonic-pi-samples", "licence": "CC0", "used": list(drums_kit.STROKES)},
         "parts": parts,
         "kits": {k.name: {"unseen in training": k.unseen, "strokes": {v: s[0] for v, s in k.voices.items()}} for k in kits},
@@ -116,7 +118,7 @@ def main(words: list[str] | None = None) -> int:
         kept = np.random.default_rng([args.seed, 1]).permutation(args.loops)[:round(args.loops * args.held_out)]
         held_out = set(kept.tolist())
         job = functools.partial(make_loop, strokes=strokes, kits=kits, out=args.out, seed=args.seed,
-                                tempo_step=args.tempo_step)
+                                tempo_step=args.tempo_step, steady=args.steady)
         with anew.Pool(args.jobs, _start, (job,)) as pool:
             loops = pool.map(_run, [(n, n in held_out) for n in range(args.loops)], chunksize=8)
     except wav.RecipeError as e:

@@ -120,6 +120,7 @@ class Groove:
     lines: dict[str, str]
     unseen: bool                         # its kick pattern is one that training never has
     answers: dict[str, str] = field(default_factory=dict)  # other patterns for the phrase's second half
+    steady: bool = False                 # as a machine plays: on the grid, every bar alike
 
     @property
     def seconds(self) -> float:
@@ -142,7 +143,7 @@ def tempi(bpm: tuple[int, int], step: int) -> range:
     return range(nearest, nearest + 1)
 
 
-def compose(style_name: str, unseen: bool, rng: np.random.Generator, tempo_step: int = 1) -> Groove:
+def compose(style_name: str, unseen: bool, rng: np.random.Generator, tempo_step: int = 1, steady: bool = False) -> Groove:
     style = STYLES[style_name]
     allowed = tempi(style.bpm, tempo_step)
     bpm = allowed[int(rng.integers(len(allowed)))]
@@ -153,7 +154,10 @@ def compose(style_name: str, unseen: bool, rng: np.random.Generator, tempo_step:
         if len(choice) > 1 and lines[voice] and rng.random() < 0.3:
             answers[voice] = str(rng.choice(choice))
     bars = bars_for(bpm, rng)
-    return Groove(style_name, bpm, float(rng.uniform(*style.swing)), bars, int(rng.choice([4, 8])), lines, unseen, answers)
+    swing, phrase = float(rng.uniform(*style.swing)), int(rng.choice([4, 8]))
+    if steady:
+        swing, answers = 0.5, {}
+    return Groove(style_name, bpm, swing, bars, phrase, lines, unseen, answers, steady)
 
 
 def step_seconds(step: int, groove: Groove) -> float:
@@ -164,20 +168,20 @@ def step_seconds(step: int, groove: Groove) -> float:
 
 def play(groove: Groove, rng: np.random.Generator) -> list[Hit]:
     """All hits of the loop, in order."""
-    loose = STYLES[groove.style].loose / 1000
+    loose = 0.0 if groove.steady else STYLES[groove.style].loose / 1000
     lag = {voice: float(rng.normal(0, loose)) for voice in (*groove.lines, "tom-hi", "tom-mid", "tom-lo", "crash")}
     hits: list[Hit] = []
 
     def add(voice: str, step: int, mark: str) -> None:
-        if mark == "." or mark == "?" and rng.random() < 0.5:
+        if mark == "." or mark == "?" and (groove.steady or rng.random() < 0.5):
             return
         when = step_seconds(step, groove) + lag.get(voice, 0.0) + float(rng.normal(0, loose / 2))
         pulse = 1.08 if step % 4 == 0 else 0.94  # the metre is heard in plain strokes too
-        velocity = VELOCITY[mark] * pulse * float(np.exp(rng.normal(0, 0.08)))
+        velocity = VELOCITY[mark] * pulse * (1.0 if groove.steady else float(np.exp(rng.normal(0, 0.08))))
         hits.append(Hit(voice, when % groove.seconds, float(np.clip(velocity, 0.1, 1.2))))
 
     for bar in range(groove.bars):
-        last = (bar + 1) % groove.phrase == 0 or bar == groove.bars - 1
+        last = not groove.steady and ((bar + 1) % groove.phrase == 0 or bar == groove.bars - 1)
         fill = FILLS[int(rng.integers(len(FILLS)))] if last and rng.random() < 0.85 else {}
         fill_steps = max(map(len, fill.values()), default=0)
         answering = bar % groove.phrase >= groove.phrase // 2
@@ -190,6 +194,6 @@ def play(groove: Groove, rng: np.random.Generator) -> list[Hit]:
         for voice, marks in fill.items():
             for i, mark in enumerate(marks):
                 add(voice, (bar + 1) * STEPS - len(marks) + i, mark)
-        if bar % groove.phrase == 0 and rng.random() < (0.5 if bar else 0.3):
+        if not groove.steady and bar % groove.phrase == 0 and rng.random() < (0.5 if bar else 0.3):
             add("crash", bar * STEPS, "x")
     return sorted(hits, key=lambda hit: hit.seconds)
