@@ -349,6 +349,9 @@ struct Player {
           k.comm.wait(kP, outer.up, static_cast<std::uint32_t>(outer.pool * outer.wp) * 4U);
       }
       if (!advance(s, c, t.pool)) return;
+      // `up` went to the chain, and nobody here has waited for it: before the next product the
+      // first warps must have read what others left for them (Worker::part).
+      if (beside_chain && s == 1) __syncthreads();
     }
   }
 

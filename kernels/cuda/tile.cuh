@@ -70,8 +70,6 @@ __device__ inline float dot4(const float4& a, const float4& b) {
   return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, a.x * b.x)));
 }
 
-// The first pairs of a tile's weights, fetched ahead of the vector that they wait for: so that the
-// barrier before the product hides the way from shared memory or the L2.
 // The j-th pair of tiles that the sub-th of kSplit warps adds up (tile_partial).
 template <int kSplit>
 __device__ inline int pair_of(int j, int sub) {
@@ -79,6 +77,8 @@ __device__ inline int pair_of(int j, int sub) {
   return j / kSums * 4 + sub * kSums + j % kSums;
 }
 
+// The first pairs of a tile's weights, fetched ahead of the vector that they wait for: so that the
+// barrier before the product hides the way from shared memory or the L2.
 template <class W, int kMost>
 struct Ahead {
   __device__ void fetch(const W*, int) {}
@@ -233,7 +233,7 @@ __device__ inline float two_tiles(const __half* first, const __half* second,
   return sum_up(squares);
 }
 
-// The same in float32, one stream; all four of a row's lanes return the same.
+// The same in float32, one stream; c is the same in all four of a row's lanes.
 template <int kAhead>
 __device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>&,
                                      FloatVector<true> v, int pairs, float (&c)[4]) {

@@ -303,8 +303,8 @@ struct Worker {
   }
 
   // The parts of kSplit neighbouring warps; what else they have put into `part` is there, too. True
-  // in the warp that has the sum. What is in `part` stays until the exchange that follows is over:
-  // nobody goes on before this warp has put what it makes of the sum.
+  // in the warp that has the sum. What is in `part` stays until the exchange or barrier that
+  // follows: nobody goes on before this warp has put what it makes of the sum.
   template <int kSplit>
   __device__ bool add_parts(float (&c)[4]) {
     const int sub = warp_id() % kSplit;
