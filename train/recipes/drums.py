@@ -22,7 +22,7 @@ from ..processes import anew
 from . import drums_kit, wav
 from .drums_patterns import STYLES, compose, play
 
-VERSION = 2  # of the recipe: another number, another sound
+VERSION = 2  # of the recipe: another number, other files (2: names without the styles' hyphens)
 
 
 def arguments(words: list[str] | None) -> argparse.Namespace:
@@ -36,7 +36,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
                         "training (0.08)")
     parser.add_argument("--tempo-step", type=int, default=1, metavar="N", help="only tempi that are multiples of N "
                         "beats a minute, 1 to 20 (1)")
-    parser.add_argument("--steady", action="store_true", help="as a machine plays: on the grid, every bar alike, no "
+    parser.add_argument("--steady", action="store_true", help="as a machine plays: on the grid, every bar or two alike, no "
                         "swing, no fills")
     parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
@@ -71,7 +71,7 @@ def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits:
     name = f"{plain}-{groove.bpm}-{kit.name}-{number:04d}.wav"
     wav.write(out / part / name, x)
     return {"file": f"{part}/{name}", "bpm": groove.bpm, "style": style, "kit": kit.name, "bars": groove.bars,
-            "seconds": round(len(x) / wav.RATE, 3), "swing": round(groove.swing, 3), "fill every": groove.phrase,
+            "seconds": round(len(x) / wav.RATE, 3), "swing": round(groove.swing, 3), "fill every": None if steady else groove.phrase,
             "kit unseen in training": kit.unseen, "kick pattern unseen in training": groove.unseen,
             "dBFS RMS": round(wav.rms_db(x), 2), "peak": round(float(np.abs(x).max()), 4), "lines": groove.lines}
 

@@ -127,20 +127,18 @@ class Groove:
         return self.bars * 4 * 60 / self.bpm
 
 
-def bars_for(bpm: int, rng: np.random.Generator) -> int:
-    """A whole number of bars that takes 8 to 16 seconds; phrases of four where there is a choice."""
-    fitting = [b for b in range(2, 13) if 8 <= b * 240 / bpm <= 16]
+def bars_for(bpm: int, rng: np.random.Generator, whole: int = 1) -> int:
+    """A whole number of bars, a multiple of `whole`, that takes 8 to 16 seconds; phrases of four where there is a
+    choice."""
+    fitting = [b for b in range(2, 13) if 8 <= b * 240 / bpm <= 16 and b % whole == 0]
     even = [b for b in fitting if b % 4 == 0] or [b for b in fitting if b % 2 == 0] or fitting
     return int(rng.choice(even if rng.random() < 0.8 else fitting))
 
 
 def tempi(bpm: tuple[int, int], step: int) -> range:
-    """The multiples of `step` in a range of tempi, ends included; where it holds none, the nearest to its middle."""
-    found = range(-(-bpm[0] // step) * step, bpm[1] + 1, step)
-    if found:
-        return found
-    nearest = max(1, round(sum(bpm) / 2 / step)) * step
-    return range(nearest, nearest + 1)
+    """The multiples of `step` in a range of tempi, ends included. Every style has one for each step up to 20 (the
+    narrowest, house, spans 20 tempi)."""
+    return range(-(-bpm[0] // step) * step, bpm[1] + 1, step)
 
 
 def compose(style_name: str, unseen: bool, rng: np.random.Generator, tempo_step: int = 1, steady: bool = False) -> Groove:
@@ -153,7 +151,8 @@ def compose(style_name: str, unseen: bool, rng: np.random.Generator, tempo_step:
         lines[voice] = str(rng.choice(choice))
         if len(choice) > 1 and lines[voice] and rng.random() < 0.3:
             answers[voice] = str(rng.choice(choice))
-    bars = bars_for(bpm, rng)
+    # Bars that are alike go on being so where the loop's end meets its beginning.
+    bars = bars_for(bpm, rng, max(map(len, lines.values())) // STEPS if steady else 1)
     swing, phrase = float(rng.uniform(*style.swing)), int(rng.choice([4, 8]))
     if steady:
         swing, answers = 0.5, {}
