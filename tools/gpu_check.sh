@@ -78,11 +78,11 @@ grep -E '^  .*(d logit|bits a sample|distance)' "$logs/golden.log" || true
 if $sanitize; then
   # Short tests of small networks: steps in both storages and every plan, drawing and absorbing (also
   # over more than one chunk), streams in batches and copies beside them, the narrow links that play
-  # piano, the tap, prefill's summaries.
+  # piano, units that four warps share, the tap, prefill's summaries.
   few='*StepFollowsTheReference*cuda*one_pool*:*PrefillEqualsSteps*cuda*one_pool*'
   few+=':*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
   few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*:*CudaBatch.ACopyIsDone*'
-  few+=':*CudaPlans*pools_of_eight_half*:*PrefillSummaries*cuda_half_cluster_one_pool*'
+  few+=':*CudaPlans*pools_of_eight_half*:*CudaPlans*wide_inner_half*:*PrefillSummaries*cuda_half_cluster_one_pool*'
   # racecheck slows these kernels a few thousand times (16 to 76 s for a test of 40 steps): all of the
   # above would take it hours. Steps in every plan, and one run in a cluster with the tap.
   fewest='*StepFollowsTheReference*cuda*one_pool*:*TapShowsDelta*cuda_half_cluster*'

@@ -68,6 +68,9 @@ TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
 std::vector<Shape> plan_shapes() {
   std::vector<Shape> all = shapes();
   all.push_back(piano_shape());
+  // In a grid the outer tier holds it to 32 SMs, so that each has two of the inner tier's units:
+  // all eight warps share them in in_proj.
+  all.push_back({"wide_inner", {2}, {1, 1}, 128, 2, 2, 16, 3, 0});
   for (const std::string& name : selective_shape_names()) all.push_back(named_shape(name));
   // Three of its eight layers: 100 MB of weights a plan would take seconds to pack, and a layer is
   // shared out in the same way among however many.
