@@ -58,7 +58,7 @@ fs::path config_dir() {
 
 fs::path default_model() { return assets_dir() / "models" / "piano.safetensors"; }
 
-fs::path default_seed_clip() {
+fs::path default_seed_clip(const fs::path& model) {
   std::error_code error;
   std::vector<fs::path> clips;
   for (const auto& entry : fs::directory_iterator(assets_dir() / "seeds", error)) {
@@ -66,6 +66,17 @@ fs::path default_seed_clip() {
   }
   if (clips.empty()) return {};
   std::sort(clips.begin(), clips.end());
+  const std::string name = model.stem().string();
+  if (!name.empty() && name != default_model().stem()) {
+    // "digits" goes on from a digit.
+    const std::string kinds[] = {
+        name + "-", name.back() == 's' ? name.substr(0, name.size() - 1) + "-" : name + "-"};
+    const auto own = std::find_if(clips.begin(), clips.end(), [&](const fs::path& p) {
+      const std::string clip = p.filename().string();
+      return clip.starts_with(kinds[0]) || clip.starts_with(kinds[1]);
+    });
+    if (own != clips.end()) return *own;
+  }
   const auto favourite = std::find_if(clips.begin(), clips.end(), [](const fs::path& p) {
     return p.filename() == "satie-gymnopedie.wav";  // what the shipped model continues best
   });

@@ -9,7 +9,9 @@ namespace mambo {
 // $MAMBO_ASSETS; else, beside the program, ../share/mambo/assets or assets; else the source tree's.
 std::filesystem::path assets_dir();
 std::filesystem::path config_dir();  // $XDG_CONFIG_HOME/mambo, ~/.config/mambo; created on demand
-std::filesystem::path default_model();      // the shipped model
-std::filesystem::path default_seed_clip();  // the shipped seed; empty when there is none
+std::filesystem::path default_model();  // the shipped model
+// The shipped seed that suits a model: of drums.safetensors the first drums-….wav, of digits the
+// first digit-….wav; else what piano goes on from best. Empty when there is none.
+std::filesystem::path default_seed_clip(const std::filesystem::path& model = {});
 
 }  // namespace mambo

@@ -146,8 +146,8 @@ CLI::Validator a_name() {
       "", "name");
 }
 
-std::filesystem::path shipped_seed_clip() {
-  std::filesystem::path clip = default_seed_clip();
+std::filesystem::path shipped_seed_clip(const std::filesystem::path& model) {
+  std::filesystem::path clip = default_seed_clip(model);
   if (clip.empty()) {
     throw Error(fmt::format("no seed clip is shipped in {}: name one with --seed-clip",
                             (assets_dir() / "seeds").string()));

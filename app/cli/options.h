@@ -53,8 +53,8 @@ CLI::Validator between(double lo, double hi, const std::string& unit = "");
 // would mean the default.
 CLI::Validator a_name();
 
-// The shipped seed clip; throws Error when there is none.
-std::filesystem::path shipped_seed_clip();
+// The shipped seed clip that suits a model; throws Error when there is none.
+std::filesystem::path shipped_seed_clip(const std::filesystem::path& model);
 
 // Codes of the clip's stretch [from, to) in seconds (to == 0: its end), at the model's rate and in
 // its encoding. Throws Error when nothing lies there.

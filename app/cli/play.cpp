@@ -122,7 +122,8 @@ int run_play(const PlayOptions& o) {
   Session session(options);
   session.set_sampling(sampling);
   session.set_level_db(o.level_db);
-  if (!o.from_silence) session.open_clip(o.seed_clip.empty() ? default_seed_clip() : o.seed_clip);
+  if (!o.from_silence)
+    session.open_clip(o.seed_clip.empty() ? default_seed_clip(path) : o.seed_clip);
   session.open_model(path, o.load);
   session.play();
 

@@ -83,7 +83,7 @@ Recipe base_recipe(const RenderOptions& o, const Model& model, const Engine& eng
   r.clip_from_s = o.from_s;
   r.clip_to_s = o.to_s;
   if (!o.from_silence) {
-    r.clip_path = fs::absolute(o.seed_clip.empty() ? shipped_seed_clip() : o.seed_clip);
+    r.clip_path = fs::absolute(o.seed_clip.empty() ? shipped_seed_clip(model.path()) : o.seed_clip);
   }
   r.sampling = o.sampling.with(model.config().sampling);
   r.rng_seed = o.sampling.rng_seed;
@@ -218,7 +218,8 @@ int run_recipe(RenderOptions& o) {
 
 void add_sound_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--seed-clip,-s", o.seed_clip,
-                 "sound to continue, any format, rate and channels\n(default: the shipped one)")
+                 "sound to continue, any format, rate and channels\n(default: the shipped one for "
+                 "the model)")
       ->type_name("FILE")
       ->check(a_name());
   sub.add_flag("--from-silence", o.from_silence, "continue nothing instead");

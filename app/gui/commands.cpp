@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "app/gui/words.h"
+#include "app/paths.h"
 
 namespace mambo::gui {
 namespace {
@@ -29,9 +30,14 @@ bool looks_like_model(const fs::path& path) {
 
 void open_model(Session& session, Settings& settings, const fs::path& path,
                 const LoadOptions& load) {
+  const bool seed_is_shipped =
+      !settings.clip.empty() && settings.clip == full(default_seed_clip(settings.model));
   settings.model = full(path);
   remember(settings.recent_models, settings.model);
   session.open_model(path, load, settings.sampling_of != settings.model);
+  if (!seed_is_shipped) return;
+  const fs::path own = default_seed_clip(path);
+  if (full(own) != settings.clip) open_clip(session, settings, own);
 }
 
 void adopt_sampling(Session& session, Settings& settings, const fs::path& model,

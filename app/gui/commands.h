@@ -14,7 +14,8 @@ namespace mambo::gui {
 // What a file is by its name: a folder or a .safetensors file is a model, anything else a clip.
 bool looks_like_model(const std::filesystem::path& path);
 
-// Open and remember.
+// Open and remember. Where the seed was the shipped one for the model before, the shipped one for
+// this model takes its place: piano does not ask drums to go on from Satie.
 void open_model(Session& session, Settings& settings, const std::filesystem::path& path,
                 const LoadOptions& load = {});
 // Another model than the one that the sampling was set for brings its own, or the network's plain

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "app/cli/horizon.h"
 #include "app/codes.h"
@@ -45,9 +46,12 @@ std::string states_words(const std::vector<LayerFacts>& layers) {
 }  // namespace
 
 int favourite_layer(const NetworkView& net) {
-  const auto at = std::find_if(net.layers.begin(), net.layers.end(),
-                               [](const LayerView& l) { return l.side == Side::center; });
-  return at == net.layers.end() ? 0 : static_cast<int>(at - net.layers.begin());
+  // A tier of the highest rank among those that select; where none does, the innermost.
+  const auto rank = [](const LayerView& l) { return std::pair(l.mixer == Mixer::s6, l.tier); };
+  const auto at =
+      std::max_element(net.layers.begin(), net.layers.end(),
+                       [&](const LayerView& a, const LayerView& b) { return rank(a) < rank(b); });
+  return static_cast<int>(at - net.layers.begin());
 }
 
 ModelFacts read_facts(std::shared_ptr<const Model> model) {

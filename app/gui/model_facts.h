@@ -36,7 +36,7 @@ struct ModelFacts {
   HistoryShape shape() const;
 };
 
-// The first layer of the innermost tier.
+// The first layer of the innermost tier that selects: Δ of a time-invariant one is no sight.
 int favourite_layer(const NetworkView& net);
 // Decodes A_log of every layer: a few milliseconds.
 ModelFacts read_facts(std::shared_ptr<const Model> model);

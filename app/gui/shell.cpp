@@ -59,7 +59,7 @@ void Shell::open_first(const GuiOptions& options) {
     open_clip(session_, settings_, options.seed_clip);
   } else if (is_there(settings_.clip)) {
     open_clip(session_, settings_, settings_.clip);
-  } else if (const fs::path shipped = default_seed_clip(); !shipped.empty()) {
+  } else if (const fs::path shipped = default_seed_clip(model); !shipped.empty()) {
     open_clip(session_, settings_, shipped);
   }
 }

@@ -50,6 +50,12 @@ TEST(Paths, TheEnvironmentNamesOtherAssets) {
   for (const char* name : {"b.wav", "a.wav", "0.txt"})
     std::ofstream(folder / "seeds" / name) << "x";
   EXPECT_EQ(default_seed_clip(), folder / "seeds" / "a.wav");
+  for (const char* name : {"bell-2.wav", "bell-1.wav", "bells.wav", "piano-1.wav"})
+    std::ofstream(folder / "seeds" / name) << "x";
+  EXPECT_EQ(default_seed_clip("/my/bells.safetensors"), folder / "seeds" / "bell-1.wav");
+  EXPECT_EQ(default_seed_clip("/my/bell"), folder / "seeds" / "bell-1.wav");
+  EXPECT_EQ(default_seed_clip("/my/be.safetensors"), folder / "seeds" / "a.wav");
+  EXPECT_EQ(default_seed_clip(default_model()), folder / "seeds" / "a.wav");
 }
 
 TEST(Paths, AnInstalledProgramFindsItsAssetsBesideItself) {

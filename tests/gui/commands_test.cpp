@@ -5,6 +5,8 @@
 #include <chrono>
 #include <thread>
 
+#include "app/paths.h"
+
 namespace mambo::gui {
 namespace {
 
@@ -45,6 +47,26 @@ TEST_F(DropTest, OpensAModelAndAClipAndRemembersThem) {
       << session_.status().message;
   ASSERT_NE(session_.model(), nullptr);
   EXPECT_EQ(session_.clip_path(), clip_);
+}
+
+TEST_F(DropTest, AnotherModelBringsItsOwnShippedSeedUnlessAnotherWasChosen) {
+  const fs::path drums = model_.parent_path() / "drums.safetensors";
+  open_model(session_, settings_, model_);
+  open_clip(session_, settings_, default_seed_clip(model_));
+  EXPECT_EQ(fs::path(settings_.clip).filename(), "satie-gymnopedie.wav");
+  open_model(session_, settings_, drums);
+  EXPECT_EQ(fs::path(settings_.clip).filename(), "drums-breakbeat.wav");
+  EXPECT_TRUE(eventually([&] {
+    return session_.status().activity == Activity::ready && session_.model() != nullptr &&
+           session_.model()->path() == drums && session_.clip_path() == settings_.clip;
+  })) << session_.status().message;
+
+  open_clip(session_, settings_, clip_);
+  open_model(session_, settings_, model_);
+  EXPECT_EQ(settings_.clip, clip_.string());
+  open_clip(session_, settings_, {});  // from silence
+  open_model(session_, settings_, drums);
+  EXPECT_TRUE(settings_.clip.empty());
 }
 
 TEST_F(DropTest, AnotherModelBringsItsOwnSamplingAndTheSameKeepsWhatItWasLeftWith) {

@@ -1,0 +1,28 @@
+#include "app/gui/model_facts.h"
+
+#include <gtest/gtest.h>
+
+#include "kernels/random_network.h"
+
+namespace mambo::gui {
+namespace {
+
+std::string favourite(std::vector<Mixer> mixers) {
+  const RandomNetwork network(
+      {"some", {4, 4}, {1, 2, 1}, 16, 2, 2, 16, 4, 1, false, std::move(mixers), {5}});
+  const NetworkView& net = network.view();
+  return net.layers[static_cast<std::size_t>(favourite_layer(net))].name;
+}
+
+TEST(FavouriteLayer, IsTheFirstOfTheInnermostTierThatSelects) {
+  constexpr Mixer s4d = Mixer::s4d;
+  constexpr Mixer s6 = Mixer::s6;
+  EXPECT_EQ(favourite({}), "center.0");
+  EXPECT_EQ(favourite({s4d, s6, s6}), "center.0");
+  EXPECT_EQ(favourite({s6, s6, s4d}), "down.1.0");
+  EXPECT_EQ(favourite({s6, s4d, s4d}), "down.0.0");
+  EXPECT_EQ(favourite({s4d, s4d, s4d}), "center.0");
+}
+
+}  // namespace
+}  // namespace mambo::gui
