@@ -68,12 +68,10 @@ fs::path default_seed_clip(const fs::path& model) {
   std::sort(clips.begin(), clips.end());
   const std::string name = model.stem().string();
   if (!name.empty() && name != default_model().stem()) {
-    // "digits" goes on from a digit.
-    const std::string kinds[] = {
-        name + "-", name.back() == 's' ? name.substr(0, name.size() - 1) + "-" : name + "-"};
+    const std::string one = name.back() == 's' ? name.substr(0, name.size() - 1) : name;
     const auto own = std::find_if(clips.begin(), clips.end(), [&](const fs::path& p) {
       const std::string clip = p.filename().string();
-      return clip.starts_with(kinds[0]) || clip.starts_with(kinds[1]);
+      return clip.starts_with(name + "-") || clip.starts_with(one + "-");
     });
     if (own != clips.end()) return *own;
   }

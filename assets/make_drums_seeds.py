@@ -8,6 +8,7 @@ They are what `python -m train.recipes.drums --loops 4000 --tempo-step 20 --stea
 
 import sys
 import tempfile
+import wave
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -15,7 +16,6 @@ sys.path.insert(0, str(HERE.parent))
 
 import numpy as np  # noqa: E402
 
-from train.judge import sounds  # noqa: E402
 from train.recipes import drums, drums_kit, wav  # noqa: E402
 
 LOOPS, KITS, HELD_OUT, SEED, TEMPO_STEP = 4000, 64, 0.08, 1, 20  # of the set
@@ -35,8 +35,10 @@ def main() -> int:
         for name, (number, bars) in CLIPS.items():
             assert number in held_out, f"loop {number} is trained on"
             loop = drums.make_loop(number, True, strokes, kits, Path(folder), SEED, TEMPO_STEP, True)
-            samples, rate = sounds.read(Path(folder, loop["file"]))
-            wav.write(HERE / "seeds" / f"{name}.wav", samples[:round(bars * 240 / loop["bpm"] * rate)])
+            with wave.open(str(Path(folder, loop["file"]))) as whole, \
+                    wave.open(str(HERE / "seeds" / f"{name}.wav"), "wb") as seed:
+                seed.setparams(whole.getparams())
+                seed.writeframes(whole.readframes(round(bars * 240 / loop["bpm"] * wav.RATE)))
             print(f"{name}: {loop['style']}, {loop['bpm']} bpm, {bars} bars, kit {loop['kit']}, "
                   f"kit unseen {loop['kit unseen in training']}, kick unseen {loop['kick pattern unseen in training']}")
     return 0

@@ -82,7 +82,8 @@ if $sanitize; then
   few='*StepFollowsTheReference*cuda*one_pool*:*PrefillEqualsSteps*cuda*one_pool*'
   few+=':*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
   few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*:*CudaBatch.ACopyIsDone*'
-  few+=':*CudaPlans*pools_of_eight_half*:*CudaPlans*wide_inner_half*:*PrefillSummaries*cuda_half_cluster_one_pool*'
+  few+=':*CudaPlans*pools_of_eight_half*:*CudaPlans*wide_inner_half*'
+  few+=':*PrefillSummaries*cuda_half_cluster_one_pool*'
   # racecheck slows these kernels a few thousand times (16 to 76 s for a test of 40 steps): all of the
   # above would take it hours. Steps in every plan, and one run in a cluster with the tap.
   fewest='*StepFollowsTheReference*cuda*one_pool*:*TapShowsDelta*cuda_half_cluster*'

@@ -144,8 +144,8 @@ using Alone = AloneOf<kAloneWarps>;
 
 struct Cluster {
   static constexpr bool kShared = true;
-  // A cluster's SMs have several units each, too many for four warps a unit. By two, flat 256 was 2
-  // % slower; and code that is not run costs room among instructions.
+  // A cluster's SMs have several units each, too many for four warps a unit; with two a unit flat
+  // 256 was slower (docs/performance.md). So the code for it is left out.
   static constexpr bool kSplitsUnits = false;
   static constexpr int kWarps = kSharedWarps;
   static constexpr int kAhead = 8;

@@ -97,7 +97,7 @@ class Drums(unittest.TestCase):
     def test_steady_bars_are_alike(self):
         report = json.loads((self.folder / "steady" / "dataset.json").read_text())
         self.assertIn("--tempo-step 20 --steady", report["command"])
-        self.assertEqual(report["recipe"], "train.recipes.drums 2, --tempo-step 20, --steady")
+        self.assertEqual(report["recipe"], "train.recipes.drums 2, --tempo-step 20 --steady")
         self.assertNotIn("steady", self.report["command"] + self.report["recipe"])
         for seed in range(20):
             for name in drums_patterns.STYLES:

@@ -71,7 +71,8 @@ def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits:
     name = f"{plain}-{groove.bpm}-{kit.name}-{number:04d}.wav"
     wav.write(out / part / name, x)
     return {"file": f"{part}/{name}", "bpm": groove.bpm, "style": style, "kit": kit.name, "bars": groove.bars,
-            "seconds": round(len(x) / wav.RATE, 3), "swing": round(groove.swing, 3), "fill every": None if steady else groove.phrase,
+            "seconds": round(len(x) / wav.RATE, 3), "swing": round(groove.swing, 3),
+            "fill every": None if steady else groove.phrase,
             "kit unseen in training": kit.unseen, "kick pattern unseen in training": groove.unseen,
             "dBFS RMS": round(wav.rms_db(x), 2), "peak": round(float(np.abs(x).max()), 4), "lines": groove.lines}
 
@@ -95,12 +96,13 @@ def describe(loops: list[dict], kits: list[drums_kit.Kit], args: argparse.Namesp
         parts[part] = {"loops": len(here), "hours": round(sum(loop["seconds"] for loop in here) / 3600, 3),
                        "styles": dict(sorted(Counter(loop["style"] for loop in here).items())),
                        "kits": len({loop["kit"] for loop in here})}
+    how = f"--tempo-step {args.tempo_step}" + (" --steady" if args.steady else "")
     return {
         "what": "drum loops, 16 kHz mono, 16 bits; whole bars, seamless as a circle",
         "made": datetime.date.today().isoformat(),
-        "recipe": f"train.recipes.drums {VERSION}, --tempo-step {args.tempo_step}" + (", --steady" if args.steady else ""),
+        "recipe": f"train.recipes.drums {VERSION}, {how}",
         "command": f"python -m train.recipes.drums --samples {args.samples} -o OUT --loops {args.loops} --kits {args.kits} "
-                   f"--held-out {args.held_out} --tempo-step {args.tempo_step} {'--steady ' if args.steady else ''}--seed {args.seed}",
+                   f"--held-out {args.held_out} {how} --seed {args.seed}",
         "strokes": {"from": "Debian's sonic-pi-samples", "licence": "CC0", "used": list(drums_kit.STROKES)},
         "parts": parts,
         "kits": {k.name: {"unseen in training": k.unseen, "strokes": {v: s[0] for v, s in k.voices.items()}} for k in kits},
