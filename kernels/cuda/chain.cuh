@@ -179,13 +179,13 @@ struct Link {
 };
 
 // The tiers inside, in step with the chain.
-template <class W>
+template <class W, class Comm>
 struct InnerGroup {
   static constexpr bool kInner = true;
-  Player<W, 1, Cluster>& p;
+  Player<W, 1, Comm>& p;
   int joining = 0, begun = 0, rows = 0;
 
-  __device__ explicit InnerGroup(Player<W, 1, Cluster>& player) : p(player) {
+  __device__ explicit InnerGroup(Player<W, 1, Comm>& player) : p(player) {
     const TierDev& t = p.a.net.tiers[0];
     while (p.a.roles[joining].end < t.down_end) ++joining;
     begun = static_cast<int>(p.a.tiers[0].phase);

@@ -1,9 +1,11 @@
 // How the CTAs that share out a step give each other what they computed. Each holds the whole
 // vectors in its own shared memory; a producer puts its part into everyone's, a consumer waits
-// until a vector is complete. Three ways:
+// until a vector is complete. Four ways:
 //   Alone    one CTA: plain stores, and a barrier.
 //   Cluster  CTAs of one cluster: st.async stores that count their bytes at the receiver's mbarrier
 //            (distributed shared memory, sm_90), so that data and signal travel together.
+//   Team     the same, but what travels are parts of sums, two floats a store, which each receiver
+//            adds up for itself.
 //   Grid     any CTAs that run at the same time: 16-byte words in global memory of 8 bytes of data
 //            and twice a number that tells this exchange from earlier ones; readers poll the words
 //            themselves (NCCL's LL protocol).
@@ -11,7 +13,7 @@
 // Why nobody overwrites what another still reads, without any barrier across CTAs: each kind of
 // exchange has a barrier and a place of its own, and in every layer each CTA contributes to `u` and
 // to `y`, so no CTA gets more than one exchange ahead of another (plan.cu sees to it that every CTA
-// owns channels of every layer).
+// owns channels of every layer). Of a team's parts: worker_team.cuh.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +43,13 @@ __device__ inline void store_async(std::uint32_t there, const uint4& v, std::uin
       "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%1,%2,%3,%4}, "
       "[%5];" ::"r"(there),
       "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w), "r"(bar_there)
+      : "memory");
+}
+__device__ inline void store_async(std::uint32_t there, float a, float b, std::uint32_t bar_there) {
+  asm volatile(
+      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1,%2}, [%3];" ::
+          "r"(there),
+      "f"(a), "f"(b), "r"(bar_there)
       : "memory");
 }
 __device__ inline void bar_init(std::uint32_t bar) {
@@ -83,6 +92,7 @@ __device__ inline void cluster_sync() {
 #else
 __device__ inline std::uint32_t of_rank(std::uint32_t, int) { return 0; }
 __device__ inline void store_async(std::uint32_t, const uint4&, std::uint32_t) {}
+__device__ inline void store_async(std::uint32_t, float, float, std::uint32_t) {}
 __device__ inline void bar_init(std::uint32_t) {}
 __device__ inline void bar_expect(std::uint32_t, std::uint32_t) {}
 __device__ inline void bar_wait(std::uint32_t, std::uint32_t) {}
@@ -119,12 +129,24 @@ __device__ inline uint4 gather_unit_floats(float v, int chunk) {
   return make_uint4(w[0], w[1], w[2], w[3]);
 }
 
+// v: of channel r of a unit, the same in the row's four lanes. The unit's sum of squares, added up
+// as squares8 does, in every lane.
+__device__ inline float squares_of_unit(float v) {
+  float sum = __fmul_rn(v, v);
+#pragma unroll
+  for (int lanes = 4; lanes <= 16; lanes *= 2)
+    sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, lanes));
+  return sum;
+}
+
 template <int kNumberOfWarps>
 struct AloneOf {
   static constexpr bool kShared = false;
   static constexpr int kWarps = kNumberOfWarps;
   static constexpr int kAhead = 4;             // pairs of tiles that are fetched before a wait
   static constexpr bool kSplitsUnits = false;  // whether in_proj may use four warps a unit
+  static constexpr bool kFlat = false;         // of one tier alone (Flat)
+  static constexpr bool kTeam = false;         // products by their columns (Team)
   int members = 1, me = 0;
   __device__ void put_unit(Kind, __half* to, int unit, float v) const {
     if (lane_id() % 4 == 0) store_act(to + unit * 8 + lane_id() / 4, v);
@@ -144,8 +166,10 @@ using Alone = AloneOf<kAloneWarps>;
 
 struct Cluster {
   static constexpr bool kShared = true;
-  // A cluster's SMs have several units each, too many for four warps a unit; with two a unit flat
-  // 256 was slower (docs/performance.md). So the code for it is left out.
+  static constexpr bool kFlat = false;
+  static constexpr bool kTeam = false;
+  // A cluster's SMs have several units each, too many for four warps a unit; two a unit gain
+  // nothing (docs/performance.md). So the code for it is left out.
   static constexpr bool kSplitsUnits = false;
   static constexpr int kWarps = kSharedWarps;
   static constexpr int kAhead = 8;
@@ -193,6 +217,8 @@ struct Cluster {
 
 struct Grid {
   static constexpr bool kShared = true;
+  static constexpr bool kFlat = false;
+  static constexpr bool kTeam = false;
   static constexpr bool kSplitsUnits = true;
   static constexpr int kWarps = kSharedWarps;
   static constexpr int kAhead = 8;
@@ -235,6 +261,20 @@ struct Grid {
     const bool second = (lane_id() & 1) != 0;
     post<8>(kind, tile * 8, second ? w.z : w.x, second ? w.w : w.y);
   }
+  // Rows of x as halves, and what they add to the sum of squares.
+  __device__ void put_halves(Kind kind, const HalvesOfX& to, int tile, float lo, float hi) const {
+    const uint4 first = gather_unit(lo);
+    const uint4 second = gather_unit(hi);
+    const float a = squares_of_unit(lo);
+    const float b = squares_of_unit(hi);
+    const bool odd = (lane_id() & 1) != 0;
+    const uint4 w = (lane_id() & 2) == 0 ? first : second;
+    post<4>(kind, tile * 4, odd ? w.z : w.x, odd ? w.w : w.y);
+    // Behind the halves, as in shared memory.
+    const auto words_of_halves = static_cast<int>(reinterpret_cast<const uint2*>(to.squares) -
+                                                  reinterpret_cast<const uint2*>(to.x));
+    post<1>(kind, words_of_halves + tile, __float_as_uint(a), __float_as_uint(b));
+  }
   __device__ void wait(Kind kind, void* to, std::uint32_t bytes) {
     const uint4* from = mail + static_cast<std::size_t>(me % kMailCopies) * words + at[kind];
     for (std::uint32_t i = threadIdx.x; i < bytes / 8; i += 32 * kWarps) {
@@ -250,6 +290,39 @@ struct Grid {
     ++seq[kind];
     __syncthreads();
   }
+};
+
+// A cluster whose CTAs share out x_proj and out_proj by their columns: each multiplies what it has
+// made of u and y itself, and gives everyone the parts of all sums (worker_team.cuh).
+struct Team : Cluster {
+  static constexpr bool kTeam = true;
+  // What an address here becomes at this lane's peers lane % 4, + 4, + 8, + 12.
+  std::uint32_t peers[4];
+  __device__ void set_up() {
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+      peers[i] = of_rank(bars, base + min(lane_id() % 4 + 4 * i, members - 1)) - bars;
+  }
+  // Rows r and r + 8 of 16 to everyone, one behind the other. members: a multiple of four.
+  __device__ void put_two(Kind kind, const float* to, float lo, float hi) const {
+    const std::uint32_t there = shared_address(to) + static_cast<unsigned>(lane_id() >> 2) * 8U;
+    const std::uint32_t b = bar(kind);
+    if (members == 16) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) store_async(there + peers[i], lo, hi, b + peers[i]);
+    } else {
+#pragma unroll
+      for (int i = 0; i < 3; ++i)
+        if (4 * i < members) store_async(there + peers[i], lo, hi, b + peers[i]);
+    }
+  }
+};
+
+// For models without pools: what is there for tiers inside is not compiled, so that a layer's code
+// has more room among instructions.
+template <class Base>
+struct Flat : Base {
+  static constexpr bool kFlat = true;
 };
 
 }  // namespace mambo::cuda

@@ -37,6 +37,7 @@ struct Layout {
       states;          // mbarriers; tables; pointers to the streams' states
   std::uint32_t args;  // of the CTA's streams: host memory is far away
   std::uint32_t x, xq, u, y, dbc, dbc_next, uf, zf, part, logits, codes;
+  std::uint32_t xh, parts_d, parts_x;
   std::uint32_t group[kMaxTiers], up[kMaxTiers];  // copies of the state's; kNowhere: used in place
   std::uint32_t inbox;                            // a chain's inner group: [2][pool][wp] of tier 0
   std::uint32_t total;
@@ -57,6 +58,7 @@ struct Role {
   int first_rank, members;  // ranks first .. first + members - 1
   int begin, end;           // a link's layers, counted among those of tier 0 in data-flow order
   int split_dbc;            // dbc's rows are shared out, too
+  int team;                 // x_proj and out_proj are shared out by columns (Team)
 };
 
 constexpr int kMaxRoles = 17;  // at most 16 links and an inner group

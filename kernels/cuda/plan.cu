@@ -92,6 +92,12 @@ struct StepPlan::Builder {
     o.uf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.zf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.part = take(sizeof(float) * kPart * kSharedWarps);
+    // Of one stream shared by several CTAs (Worker::normed_x, worker_team.cuh).
+    if (role.members > 1) o.xh = take(5 * static_cast<std::size_t>(wp) / 2);
+    if (role.team != 0) {
+      o.parts_d = take(sizeof(float) * TeamParts::kPairs * TeamParts::kRowsD);
+      o.parts_x = take(sizeof(float) * TeamParts::kPairs * TeamParts::kRowsX);
+    }
     o.logits = take(sizeof(float) * ns * static_cast<std::size_t>(net.view().vp));
   }
 
@@ -148,10 +154,7 @@ struct StepPlan::Builder {
         want(r.conv, sizeof(float) * units * ns * 8 * static_cast<std::size_t>(v.K), rate);
         want(r.unit, sizeof(float) * units * static_cast<std::size_t>(l.unit_floats), rate);
       });
-      if (tier == 0 && has_embed) {
-        const auto wp = static_cast<std::size_t>(net.tiers().front().wp);
-        want(role.embed, W * static_cast<std::size_t>(v.vocab) * wp, 1.0 / v.vocab);
-      }
+      if (tier == 0 && has_embed && role.team == 0) want_embed();
       if (tier == 0 && has_head) {
         const auto tiles = static_cast<std::size_t>(most_of_share(v.vp / 16, m));
         want(role.head, W * tiles * tile_row_elements(net.tiers().front().wp), 1);
@@ -169,12 +172,27 @@ struct StepPlan::Builder {
         const auto dbc =
             static_cast<std::size_t>(role.split_dbc != 0 ? most_of_share(l.xp / 16, m) : l.xp / 16);
         const auto units = static_cast<std::size_t>(most_of_share(l.dp / 8, m));
-        want(r.out_proj, W * rows * tile_row_elements(l.dp), rate);
-        want(r.x_proj, W * dbc * tile_row_elements(l.dp), rate);
+        if (role.team != 0) {
+          const auto all = static_cast<std::size_t>(m);
+          want(r.out_proj, W * tile_row_elements(l.dp) * static_cast<std::size_t>(l.wp / 16) / all,
+               rate);
+          want(r.x_proj, W * tile_row_elements(l.dp) * static_cast<std::size_t>(l.xp / 16) / all,
+               rate);
+        } else {
+          want(r.out_proj, W * rows * tile_row_elements(l.dp), rate);
+          want(r.x_proj, W * dbc * tile_row_elements(l.dp), rate);
+        }
         want(r.in_proj, W * units * tile_row_elements(l.wp), rate);
       });
     }
+    // A row a sample, of 256: a team has weights enough that it needs more often.
+    if (has_embed && role.team != 0) want_embed();
     role.layout.total = used;
+  }
+  void want_embed() {
+    const auto wp = static_cast<std::size_t>(net.tiers().front().wp);
+    const int vocab = net.view().vocab;
+    want(role.embed, net.element() * static_cast<std::size_t>(vocab) * wp, 1.0 / vocab);
   }
 };
 
@@ -212,6 +230,22 @@ bool suits_narrow(const DeviceNetwork& net, int inner_begin, int inner_end) {
   return true;
 }
 
+// As many CTAs, `most` at most, as share out all of layers [begin, end) by whole pairs of columns;
+// 0: fewer than half as many.
+int team_of(const DeviceNetwork& net, int begin, int end, int most) {
+  if (net.storage() != WeightStorage::half) return 0;
+  for (int members = most / 4 * 4; members >= 4 && 2 * members >= most; members -= 4) {
+    bool all = true;
+    for (int i = begin; i < end; ++i) {
+      const LayerDev& l = net.layers()[static_cast<std::size_t>(i)];
+      all &= l.dp % (32 * members) == 0 && l.dp % 256 == 0 && l.dp <= 32 * TeamParts::kPairs &&
+             l.dp <= 64 * members && l.xp <= TeamParts::kRowsD && (l.wp == 128 || l.wp == 256);
+    }
+    if (all) return members;
+  }
+  return 0;
+}
+
 // Splitting dbc's rows costs one more exchange; not splitting them, the whole of x_proj in each
 // CTA.
 bool should_split_dbc(const DeviceNetwork& net, int members) {
@@ -225,7 +259,10 @@ bool should_split_dbc(const DeviceNetwork& net, int members) {
 }  // namespace
 
 StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape shape, int together)
-    : shape_(shape), together_(together), storage_(net.storage()) {
+    : shape_(shape),
+      together_(together),
+      storage_(net.storage()),
+      flat_(net.tiers().size() == 1 && net.view().K == 4 && net.view().np == 16) {
   const int n_layers = static_cast<int>(net.layers().size());
   const auto& tiers = net.tiers();
   const bool pools = tiers.size() > 1;
@@ -237,10 +274,11 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
                        " KiB of an SM's shared memory, expected at most " +
                        std::to_string(limit / 1024) + " KiB");
   };
-  const auto group_of = [&](int members) {
+  const auto group_of = [&](int members, bool team = false) {
     need_layers_in_every_tier(net, 0);
     Builder b(net, limit, 1);
     b.role.members = members;
+    b.role.team = team ? 1 : 0;
     b.role.end = n_layers;
     b.role.split_dbc = should_split_dbc(net, members) ? 1 : 0;
     b.buffers(0, n_layers);
@@ -253,7 +291,8 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
   const auto group_estimate = [&](const Builder& b, double exchange) {
     double us = 2.0 + 2 * exchange;
     for (const LayerDev& l : net.layers())
-      us += b.rate_of(l.tier) * ((b.role.split_dbc != 0 ? 4 : 3) * exchange + 1.8);
+      us += b.rate_of(l.tier) *
+            ((b.role.team != 0 ? 2 : (b.role.split_dbc != 0 ? 4 : 3)) * exchange + 1.8);
     return us + static_cast<double>(b.streamed) / 80e3;
   };
 
@@ -310,7 +349,10 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       Builder b(net, limit, 1);
       b.role.first_rank = links;
       b.role.members = std::min(ctas - links, fewest_units(net, inner_begin, inner_end));
-      b.role.split_dbc = should_split_dbc(net, b.role.members) ? 1 : 0;
+      const int team = team_of(net, inner_begin, inner_end, b.role.members);
+      b.role.team = team > 0 ? 1 : 0;
+      if (team > 0) b.role.members = team;
+      b.role.split_dbc = team == 0 && should_split_dbc(net, b.role.members) ? 1 : 0;
       b.role.begin = outer_layers;
       b.role.end = outer_layers;
       b.buffers(inner_begin, inner_end);
@@ -333,13 +375,17 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
           links_ = links;
           kind_ = narrow ? ClusterKind::narrow_chain : ClusterKind::chain;
           ctas_ = links + (pools ? built.back().role.members : 0);
+          if (pools && built.back().role.team != 0)
+            kind_ = narrow ? ClusterKind::narrow_team : ClusterKind::team;
           break;
         }
         if (built.empty()) {
           links_ = 0;
-          kind_ = ClusterKind::group;
           ctas_ = std::min(ctas, fewest_units(net, 0, n_layers));
-          built.push_back(group_of(ctas_));
+          const int team = flat_ ? team_of(net, 0, n_layers, ctas_) : 0;
+          if (team > 0) ctas_ = team;
+          kind_ = team > 0 ? ClusterKind::flat : ClusterKind::group;
+          built.push_back(group_of(ctas_, team > 0));
         }
       } catch (const PlanUnsuited& e) {
         why = e.what();
@@ -366,7 +412,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     ctas_ = std::min(device.sms, fewest_units(net, 0, n_layers));
     if (ctas_ < 2) throw PlanUnsuited("the model is too narrow for a grid of SMs");
     built.push_back(group_of(ctas_));
-    const int can = prepare_grid(storage_, built.front().used);
+    const int can = prepare_grid(storage_, flat_, built.front().used);
     if (can < 2) throw PlanUnsuited("the device cannot run CTAs that wait for one another");
     if (can < ctas_) {
       ctas_ = can;
@@ -409,7 +455,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
   n_roles_ = static_cast<int>(roles.size());
   if (shape == Shape::alone) prepare_alone(storage_, together_);
   if (shape == Shape::cluster) (void)prepare_cluster(storage_, kind_, ctas_, shared_bytes_);
-  if (shape == Shape::grid) (void)prepare_grid(storage_, shared_bytes_);
+  if (shape == Shape::grid) (void)prepare_grid(storage_, flat_, shared_bytes_);
 }
 
 std::string StepPlan::text() const {
@@ -436,7 +482,7 @@ void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) con
     case Shape::cluster:
       return launch_cluster(storage_, kind_, launch, ctas_, shared_bytes_, stream);
     case Shape::grid:
-      return launch_grid(storage_, launch, ctas_, shared_bytes_, stream);
+      return launch_grid(storage_, flat_, launch, ctas_, shared_bytes_, stream);
   }
 }
 

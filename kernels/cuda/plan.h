@@ -55,6 +55,7 @@ class StepPlan {
   int together_;
   WeightStorage storage_;
   int ctas_ = 1, links_ = 0;
+  bool flat_ = false;
   ClusterKind kind_ = ClusterKind::group;
   std::size_t shared_bytes_ = 0;
   double estimate_us_ = 0;

@@ -8,7 +8,8 @@
 //               sample's down blocks.
 #pragma once
 
-#include "kernels/cuda/worker.cuh"
+#include "kernels/cuda/worker_in_proj.cuh"
+#include "kernels/cuda/worker_team.cuh"
 
 namespace mambo::cuda {
 
@@ -89,6 +90,9 @@ struct Player {
     k.part = at<float>(o.part);
     k.u = at<W>(o.u);
     k.y = at<W>(o.y);
+    k.xh = at<W>(o.xh);
+    k.parts_d = at<float>(o.parts_d);
+    k.parts_x = at<float>(o.parts_x);
     k.x_stride = o.x_stride;
     k.act_stride = o.act_stride;
     k.dbc_stride = o.dbc_stride;
@@ -123,6 +127,23 @@ struct Player {
     return here - begin * static_cast<std::ptrdiff_t>(size);
   }
 
+  // Of each tile (`pairs` of 32 columns) `own` pairs from `first` on; tile_size: elements from tile
+  // to tile of what is returned.
+  __device__ const W* bring_columns(std::uint32_t place, const void* from, int tiles, int pairs,
+                                    int first, int own, int& tile_size) const {
+    constexpr int kPairWords = 1024 / 16;
+    const W* mine = static_cast<const W*>(from) + first * 512;
+    tile_size = (place == kNowhere ? pairs : own) * 512;
+    if (place == kNowhere) return mine;
+    const auto* words = reinterpret_cast<const uint4*>(mine);
+    auto* here = at<uint4>(place);
+    const int each = own * kPairWords;
+#pragma unroll 8
+    for (int i = static_cast<int>(threadIdx.x); i < tiles * each; i += kThreads)
+      here[i] = words[i / each * pairs * kPairWords + i % each];
+    return reinterpret_cast<const W*>(here);
+  }
+
   // Layer i; every thread.
   __device__ void bring_layer(int i) {
     const int members = k.comm.members;
@@ -148,8 +169,17 @@ struct Player {
     l.dbc_end = d.xp / 16;
     if (role.split_dbc != 0) share(d.xp / 16, members, me, l.dbc_begin, l.dbc_end);
     l.in_proj = bring<W>(at_home.in_proj, d.in_proj, l.unit_begin, l.unit_end, 16 * d.wp);
-    l.x_proj = bring<W>(at_home.x_proj, d.x_proj, l.dbc_begin, l.dbc_end, 16 * d.dp);
-    l.out_proj = bring<W>(at_home.out_proj, d.out_proj, l.row_begin, l.row_end, 16 * d.dp);
+    if constexpr (Comm::kTeam) {
+      const int first = l.unit_begin / 4;
+      const int own = (l.unit_end - l.unit_begin) / 4;
+      l.x_proj =
+          bring_columns(at_home.x_proj, d.x_proj, d.xp / 16, d.dp / 32, first, own, l.x_tile);
+      l.out_proj =
+          bring_columns(at_home.out_proj, d.out_proj, d.wp / 16, d.dp / 32, first, own, l.out_tile);
+    } else {
+      l.x_proj = bring<W>(at_home.x_proj, d.x_proj, l.dbc_begin, l.dbc_end, 16 * d.dp);
+      l.out_proj = bring<W>(at_home.out_proj, d.out_proj, l.row_begin, l.row_end, 16 * d.dp);
+    }
     l.unit = bring<float>(at_home.unit, d.unit, l.unit_begin, l.unit_end, d.unit_floats);
     float* h = at<float>(at_home.h);
     float* conv = at<float>(at_home.conv);
@@ -271,7 +301,10 @@ struct Player {
       const int at_row = static_cast<int>(phase) * t.wp + i % t.wp;
       float& v = k.x[s * k.x_stride + i % t.wp];
       group_of(t, s)[at_row] = v;
-      v += up_of(t, s)[at_row];
+      if constexpr (Comm::kTeam)
+        k.store_x(t.wp, s, i % t.wp, v + up_of(t, s)[at_row]);
+      else
+        v += up_of(t, s)[at_row];
     }
     k.pending = Pending::barrier;
   }
@@ -293,12 +326,38 @@ struct Player {
                           streams[stream].rng_index + static_cast<std::uint64_t>(step));
   }
 
+  // The only tier steps.
+  __device__ void flat_step(bool wants_logits) {
+    const TierRun<W>& t = tiers[0];
+    const Cursor c = cursor[0];
+    // Copies: what stands in shared memory is read anew behind every exchange (flat 256: 4 %).
+    const LayerRun<W>* layer = layers + t.down_begin;
+    const LayerRun<W>* const first = layer;
+    const LayerRun<W>* const end = layers + t.down_end;
+#pragma unroll 1
+    while (layer != end) {
+      const LayerRun<W>* const next = layer + 1 != end ? layer + 1 : first;
+      const LayerRun<W> l = *layer;
+      k.block(l, c.slot, c.row, next);
+      ++layer;
+    }
+    if (wants_logits)
+      k.head_product(head, a.net.head_bias, t.inv_width, t.wp);
+    else
+      k.wait_x(t.wp);
+    advance(0, c, 0);
+  }
+
   // Tier `s` steps, and while groups are full, the tiers inside it. Tier 0 finds its x ready and
   // leaves logits; a tier inside takes x from the group around it and leaves `up` there. An inner
   // group beside a chain begins at tier 1, with the group that came into its inbox, and sends the
   // chain's `up` by to_up.
   template <class ToUp>
   __device__ void tiers_from(int s, const float* inbox, bool wants_logits, ToUp to_up) {
+    if constexpr (Comm::kFlat) {
+      flat_step(wants_logits);
+      return;
+    }
     const bool beside_chain = Comm::kShared && inbox != nullptr;
 #pragma unroll 1
     for (;; ++s) {
@@ -316,7 +375,7 @@ struct Player {
         k.comm.wait(kQ, k.xq, static_cast<std::uint32_t>(t.wp) * 4U);
         if (Comm::kShared) __syncthreads();  // nobody of this CTA reads the old x any more
         for (int i = static_cast<int>(threadIdx.x); i < NS * t.wp; i += kThreads)
-          k.x[i / t.wp * k.x_stride + i % t.wp] = k.xq[i / t.wp * k.x_stride + i % t.wp];
+          k.store_x(t.wp, i / t.wp, i % t.wp, k.xq[i / t.wp * k.x_stride + i % t.wp]);
         k.pending = Pending::barrier;
       }
 
@@ -412,10 +471,31 @@ struct Player {
     }
     return code;
   }
+  __device__ void embed_halves(int wp) {
+    const HalvesOfX to = k.normed_x(wp);
+    for (int i = static_cast<int>(threadIdx.x); i < wp / 8; i += kThreads) {
+      const uint4 halves = reinterpret_cast<const uint4*>(embed + codes[0] * wp)[i];
+      float4 v[2];
+      const auto* two = reinterpret_cast<const __half2*>(&halves);
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        const float2 a = __half22float2(two[2 * j]);
+        const float2 b = __half22float2(two[2 * j + 1]);
+        v[j] = make_float4(a.x, a.y, b.x, b.y);
+        reinterpret_cast<float4*>(k.x)[2 * i + j] = v[j];
+      }
+      reinterpret_cast<uint4*>(to.x)[i] = halves;
+      to.squares[i] = squares8(v[0], v[1]);
+    }
+  }
   __device__ void embed_codes(int wp) {
-    for (int i = static_cast<int>(threadIdx.x); i < NS * wp; i += kThreads) {
-      const int s = i / wp;
-      k.x[s * k.x_stride + i % wp] = static_cast<float>(embed[codes[s] * wp + i % wp]);
+    if constexpr (Worker<W, NS, Comm>::kHalves) {
+      embed_halves(wp);
+    } else {
+      for (int i = static_cast<int>(threadIdx.x); i < NS * wp; i += kThreads) {
+        const int s = i / wp;
+        k.x[s * k.x_stride + i % wp] = static_cast<float>(embed[codes[s] * wp + i % wp]);
+      }
     }
     k.pending = Pending::barrier;
   }
@@ -423,6 +503,7 @@ struct Player {
   // All tiers by this group, for the whole launch; or, beside a chain, the tiers inside.
   template <class Beside>
   __device__ void play(Beside& beside) {
+    if constexpr (Comm::kTeam && Comm::kFlat) k.fetch_in_proj(layers[0], k.early.in_ahead);
     const int rounds = Beside::kInner ? beside.rounds() : a.steps;
 #pragma unroll 1
     for (int round = 0; round < rounds; ++round) {

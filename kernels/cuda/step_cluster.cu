@@ -16,17 +16,18 @@ __device__ void play_link(const Launch& launch, unsigned char* smem, int rank) {
 }
 
 // kInner: the tiers inside, beside a chain; else everything.
-template <class W, bool kInner>
+template <class W, bool kInner, class Comm = Cluster>
 __device__ void play_group(const Launch& launch, unsigned char* smem, int rank) {
   const Role& role = launch.roles[launch.links];
-  Cluster comm;
+  Comm comm;
   comm.members = role.members;
   comm.base = role.first_rank;
   comm.me = rank - role.first_rank;
   comm.bars = bar_at(smem, 0);
-  Player<W, 1, Cluster> player(launch, role, smem, comm, launch.streams);
+  if constexpr (Comm::kTeam) comm.set_up();
+  Player<W, 1, Comm> player(launch, role, smem, comm, launch.streams);
   if constexpr (kInner) {
-    InnerGroup<W> inner(player);
+    InnerGroup<W, Comm> inner(player);
     inner.set_up();
     cluster_sync();
     player.play(inner);
@@ -34,7 +35,7 @@ __device__ void play_group(const Launch& launch, unsigned char* smem, int rank) 
   } else {
     player.set_up();
     cluster_sync();
-    typename Player<W, 1, Cluster>::Everything everything;
+    typename Player<W, 1, Comm>::Everything everything;
     player.play(everything);
     player.keep();
   }
@@ -47,8 +48,10 @@ __global__ void __launch_bounds__(kSharedThreads, 1)
   extern __shared__ __align__(128) unsigned char smem[];
   const int rank = static_cast<int>(blockIdx.x);
   init_bars(smem);
-  if (kKind != ClusterKind::group && rank < launch.links) {
-    if constexpr (kKind == ClusterKind::narrow_chain) {
+  if constexpr (kKind == ClusterKind::flat) {
+    play_group<W, false, Flat<Team>>(launch, smem, rank);
+  } else if (kKind != ClusterKind::group && rank < launch.links) {
+    if constexpr (kKind == ClusterKind::narrow_chain || kKind == ClusterKind::narrow_team) {
       NarrowLink link(launch, smem, rank);
       link.set_up();
       cluster_sync();
@@ -56,6 +59,8 @@ __global__ void __launch_bounds__(kSharedThreads, 1)
     } else {
       play_link<W>(launch, smem, rank);
     }
+  } else if constexpr (kKind == ClusterKind::team || kKind == ClusterKind::narrow_team) {
+    play_group<W, true, Team>(launch, smem, rank);
   } else {
     play_group<W, kKind != ClusterKind::group>(launch, smem, rank);
   }
@@ -69,7 +74,10 @@ Kernel kernel_for(WeightStorage storage, ClusterKind kind) {
     return kind == ClusterKind::chain ? play_cluster<float, ClusterKind::chain>
                                       : play_cluster<float, ClusterKind::group>;
   }
+  if (kind == ClusterKind::flat) return play_cluster<__half, ClusterKind::flat>;
   if (kind == ClusterKind::narrow_chain) return play_cluster<__half, ClusterKind::narrow_chain>;
+  if (kind == ClusterKind::team) return play_cluster<__half, ClusterKind::team>;
+  if (kind == ClusterKind::narrow_team) return play_cluster<__half, ClusterKind::narrow_team>;
   return kind == ClusterKind::chain ? play_cluster<__half, ClusterKind::chain>
                                     : play_cluster<__half, ClusterKind::group>;
 }

@@ -9,10 +9,10 @@ namespace {
 
 constexpr int kThreads = 32 * kSharedWarps;
 
-template <class W>
+template <class W, class Comm>
 __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__ Launch launch) {
   extern __shared__ __align__(128) unsigned char smem[];
-  Grid comm;
+  Comm comm;
   comm.members = static_cast<int>(gridDim.x);
   comm.me = static_cast<int>(blockIdx.x);
   comm.mail = launch.mail;
@@ -21,22 +21,23 @@ __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__
     comm.at[i] = launch.mail_at[i];
     comm.seq[i] = launch.seq;
   }
-  Player<W, 1, Grid> player(launch, launch.roles[0], smem, comm, launch.streams);
+  Player<W, 1, Comm> player(launch, launch.roles[0], smem, comm, launch.streams);
   player.set_up();
-  typename Player<W, 1, Grid>::Everything everything;
+  typename Player<W, 1, Comm>::Everything everything;
   player.play(everything);
   player.keep();
 }
 
 using Kernel = void (*)(const Launch);
-Kernel kernel_for(WeightStorage storage) {
-  return storage == WeightStorage::f32 ? play_grid<float> : play_grid<__half>;
+Kernel kernel_for(WeightStorage storage, bool flat) {
+  if (storage == WeightStorage::f32) return play_grid<float, Grid>;
+  return flat ? play_grid<__half, Flat<Grid>> : play_grid<__half, Grid>;
 }
 
 }  // namespace
 
-int prepare_grid(WeightStorage storage, std::size_t shared_bytes) {
-  const Kernel kernel = kernel_for(storage);
+int prepare_grid(WeightStorage storage, bool flat, std::size_t shared_bytes) {
+  const Kernel kernel = kernel_for(storage, flat);
   int device = 0;
   int cooperative = 0;
   int sms = 0;
@@ -51,11 +52,11 @@ int prepare_grid(WeightStorage storage, std::size_t shared_bytes) {
   return per_sm * sms;
 }
 
-void launch_grid(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
-                 cudaStream_t stream) {
+void launch_grid(WeightStorage storage, bool flat, const Launch& launch, int ctas,
+                 std::size_t shared_bytes, cudaStream_t stream) {
   Launch copy = launch;
   void* args[] = {&copy};
-  MAMBO_CUDA(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(kernel_for(storage)),
+  MAMBO_CUDA(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(kernel_for(storage, flat)),
                                          dim3(static_cast<unsigned>(ctas)), dim3(kThreads), args,
                                          shared_bytes, stream));
 }

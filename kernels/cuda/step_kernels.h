@@ -34,7 +34,8 @@ void prepare_alone(WeightStorage storage, int together);
 void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,
                   std::size_t shared_bytes, cudaStream_t stream);
 
-enum class ClusterKind : std::uint8_t { group, chain, narrow_chain };
+// team, narrow_team: a chain whose inner group is a Team.
+enum class ClusterKind : std::uint8_t { group, flat, chain, narrow_chain, team, narrow_team };
 
 // One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.
 int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size_t shared_bytes);
@@ -42,8 +43,8 @@ void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launc
                     std::size_t shared_bytes, cudaStream_t stream);
 
 // `ctas` that run at the same time, anywhere. prepare returns how many can.
-int prepare_grid(WeightStorage storage, std::size_t shared_bytes);
-void launch_grid(WeightStorage storage, const Launch& launch, int ctas, std::size_t shared_bytes,
-                 cudaStream_t stream);
+int prepare_grid(WeightStorage storage, bool flat, std::size_t shared_bytes);
+void launch_grid(WeightStorage storage, bool flat, const Launch& launch, int ctas,
+                 std::size_t shared_bytes, cudaStream_t stream);
 
 }  // namespace mambo::cuda

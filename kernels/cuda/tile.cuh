@@ -86,6 +86,22 @@ struct Ahead {
 template <int kMost>
 struct Ahead<__half, kMost> {
   uint4 a[2 * kMost];
+  // Where nothing is fetched: undefined registers would keep what was there before alive.
+  __device__ void clear() {
+#pragma unroll
+    for (uint4& v : a) v = uint4{};
+  }
+  // Exactly kPairs pairs of each of kSplit warps, no fewer.
+  template <int kSplit, int kPairs>
+  __device__ void fetch_all(const __half* tile, int sub) {
+    const uint4* w =
+        reinterpret_cast<const uint4*>(tile) + lane_id() + pair_of<kSplit>(0, sub) * 64;
+#pragma unroll
+    for (int j = 0; j < kPairs; ++j) {
+      a[2 * j] = w[pair_of<kSplit>(j, 0) * 64];
+      a[2 * j + 1] = w[pair_of<kSplit>(j, 0) * 64 + 32];
+    }
+  }
   // tile: null for warps that have none. kSplit, sub: as in tile_partial.
   template <int kSplit = 1>
   __device__ void fetch(const __half* tile, int pairs, int sub = 0) {
@@ -112,6 +128,7 @@ __device__ inline float squares8(const float4& a, const float4& b) {
 // on the way where a norm is wanted.
 struct HalfVector {
   const __half* p;
+  __device__ void move(int pairs) { p += pairs * 32; }
   __device__ uint4 pair(int c, float&) const {
     return *reinterpret_cast<const uint4*>(p + c * 32 + lane_id() % 4 * 8);
   }
@@ -119,6 +136,7 @@ struct HalfVector {
 template <bool kNorm>
 struct FloatVector {
   const float* p;
+  __device__ void move(int pairs) { p += pairs * 32; }
   __device__ uint4 pair(int c, float& squares) const {
     const float4* v = reinterpret_cast<const float4*>(p + c * 32 + lane_id() % 4 * 8);
     const float4 a = v[0];
@@ -126,6 +144,21 @@ struct FloatVector {
     if (kNorm) squares += squares8(a, b);
     return make_uint4(pack_half2(a.x, a.y), pack_half2(a.z, a.w), pack_half2(b.x, b.y),
                       pack_half2(b.z, b.w));
+  }
+};
+
+// x of one stream as its makers have rounded and squared it: halves, and the sum of squares of each
+// eight of them.
+struct HalvesOfX {
+  __half* x;
+  float* squares;
+  __device__ void move(int pairs) {
+    x += pairs * 32;
+    squares += pairs * 4;
+  }
+  __device__ uint4 pair(int c, float& sum) const {
+    sum += squares[c * 4 + lane_id() % 4];
+    return *reinterpret_cast<const uint4*>(x + c * 32 + lane_id() % 4 * 8);
   }
 };
 
@@ -137,11 +170,28 @@ __device__ inline float sum_up(const float (&s)[kSums]) {
   return s[0];
 }
 
+// Adds a pair of tiles, b its columns' part of the vector. By pairs: worked out by itself, then
+// added, so that CTAs can work out pairs and others add them up (worker_team.cuh).
+template <bool kByPairs>
+__device__ inline void add_pair(float (&sum)[4], const uint4& first, const uint4& second,
+                                const uint4& b) {
+  if constexpr (kByPairs) {
+    float c[4] = {};
+    mma_16816(c, first, b.x, b.y);
+    mma_16816(c, second, b.z, b.w);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sum[i] += c[i];
+  } else {
+    mma_16816(sum, first, b.x, b.y);
+    mma_16816(sum, second, b.z, b.w);
+  }
+}
+
 // A warp's part of tile x vector, where kSplit warps (1, 2 or 4) share the four sums; c: rows r
 // (c[0], c[1]) and r + 8 (c[2], c[3]) of streams 2q, 2q + 1. Parts add up as (p0 + p1) + (p2 + p3).
 // Returns this lane's part of its stream's sum of squares, likewise, if the vector gathers it.
 // `ahead` holds the first pairs.
-template <int kSplit, int kAhead, class Vector>
+template <int kSplit, bool kByPairs, int kAhead, class Vector>
 __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAhead>& ahead,
                                      Vector vector, int pairs, int sub, float (&c)[4]) {
   constexpr int kSums = 4 / kSplit;
@@ -150,11 +200,9 @@ __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAh
 #pragma unroll
   for (int j = 0; j < kAhead; ++j) {
     const int p = pair_of<kSplit>(j, sub);
-    if (p < pairs) {
-      const uint4 b = vector.pair(p, squares[j % kSums]);
-      mma_16816(acc[j % kSums], ahead.a[2 * j], b.x, b.y);
-      mma_16816(acc[j % kSums], ahead.a[2 * j + 1], b.z, b.w);
-    }
+    if (p < pairs)
+      add_pair<kByPairs>(acc[j % kSums], ahead.a[2 * j], ahead.a[2 * j + 1],
+                         vector.pair(p, squares[j % kSums]));
   }
   const uint4* w = reinterpret_cast<const uint4*>(tile) + lane_id();
 #pragma unroll 1
@@ -169,11 +217,9 @@ __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAh
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       const int p = pair_of<kSplit>(first + j, sub);
-      if (p < pairs) {
-        const uint4 b = vector.pair(p, squares[j % kSums]);
-        mma_16816(acc[j % kSums], a[2 * j], b.x, b.y);
-        mma_16816(acc[j % kSums], a[2 * j + 1], b.z, b.w);
-      }
+      if (p < pairs)
+        add_pair<kByPairs>(acc[j % kSums], a[2 * j], a[2 * j + 1],
+                           vector.pair(p, squares[j % kSums]));
     }
   }
 #pragma unroll
@@ -184,10 +230,30 @@ __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAh
   }
   return sum_up(squares);
 }
-template <int kAhead, class Vector>
+// Where a warp's part is exactly what was fetched ahead.
+template <int kSplit, bool kByPairs, int kPairs, int kAhead, class Vector>
+__device__ inline float tile_partial_of(const Ahead<__half, kAhead>& ahead, Vector vector, int sub,
+                                        float (&c)[4]) {
+  constexpr int kSums = 4 / kSplit;
+  float acc[kSums][4] = {};
+  float squares[kSums] = {};
+  vector.move(pair_of<kSplit>(0, sub));
+#pragma unroll
+  for (int j = 0; j < kPairs; ++j)
+    add_pair<kByPairs>(acc[j % kSums], ahead.a[2 * j], ahead.a[2 * j + 1],
+                       vector.pair(pair_of<kSplit>(j, 0), squares[j % kSums]));
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    if constexpr (kSums == 4) c[i] = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
+    if constexpr (kSums == 2) c[i] = acc[0][i] + acc[1][i];
+    if constexpr (kSums == 1) c[i] = acc[0][i];
+  }
+  return sum_up(squares);
+}
+template <bool kByPairs = false, int kAhead, class Vector>
 __device__ inline float tile_product(const __half* tile, const Ahead<__half, kAhead>& ahead,
                                      Vector vector, int pairs, float (&c)[4]) {
-  return tile_partial<1>(tile, ahead, vector, pairs, 0, c);
+  return tile_partial<1, kByPairs>(tile, ahead, vector, pairs, 0, c);
 }
 
 // Two whole tiles with one vector: the sums of tile_product, tile by tile.
@@ -234,7 +300,7 @@ __device__ inline float two_tiles(const __half* first, const __half* second,
 }
 
 // The same in float32, one stream; c is the same in all four of a row's lanes.
-template <int kAhead>
+template <bool kByPairs = false, int kAhead>
 __device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>&,
                                      FloatVector<true> v, int pairs, float (&c)[4]) {
   const float4* w = reinterpret_cast<const float4*>(tile) + lane_id() * 2;
@@ -262,7 +328,7 @@ __device__ inline float tile_product(const float* tile, const Ahead<float, kAhea
   c[3] = c[2];
   return sum_up(squares);
 }
-template <int kAhead>
+template <bool kByPairs = false, int kAhead>
 __device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>& ahead,
                                      FloatVector<false> v, int pairs, float (&c)[4]) {
   return tile_product(tile, ahead, FloatVector<true>{v.p}, pairs, c);

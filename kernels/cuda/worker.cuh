@@ -7,76 +7,21 @@
 //   out_proj + residual     warp = tile of 16 rows          puts x
 //
 // What a phase reads besides the vector it waits for (its weights) is asked for before the wait.
+// A team shares x_proj and out_proj out by columns instead: worker_team.cuh.
 #pragma once
 
 #include "kernels/cuda/exchange.cuh"
-#include "kernels/cuda/launch.h"
 #include "kernels/cuda/sampling.cuh"
-#include "kernels/cuda/tile.cuh"
+#include "kernels/cuda/worker_layer.cuh"
 
 namespace mambo::cuda {
 
-// The special functions flush what is too small to matter; none has a slow path.
-__device__ inline float reciprocal(float x) {
-  float y;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-__device__ inline float inverse_root(float x) {
-  float y;
-  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-__device__ inline float log2_fast(float x) {
-  float y;
-  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
-__device__ inline float silu(float x) { return x * reciprocal(1.0F + exp2_fast(x * -1.44269504F)); }
-
-// ln(1 + e^x), to a relative 1e-6 also where e^x is small (delta of a slow channel is 1e-3).
-__device__ inline float softplus(float x) {
-  const float e = exp2_fast(x * 1.44269504F);
-  const float series = e * (1.0F - e * (0.5F - e * (0.33333333F - e * (0.25F - e * 0.2F))));
-  const float direct = log2_fast(1.0F + e) * 0.69314718F;
-  return x > 15.0F ? x : (e < 0.06F ? series : direct);
-}
-
-// A layer as this CTA sees it. Pointers are moved so that a global index reaches this CTA's part.
-template <class W>
-struct LayerRun {
-  const W *in_proj, *x_proj, *out_proj;
-  const float *unit, *out_bias;
-  float *h, *conv;  // resident: [units][NS][...], else null
-  std::uint32_t h_at, conv_at, tap_at;
-  int tier, wp, dp, r4, rp, xp, unit_floats;
-  float inv_width;
-  int unit_begin, unit_end, row_begin, row_end, dbc_begin, dbc_end;
-};
-
-template <class W>
-struct TierRun {
-  const W *down_pool, *up_pool;
-  const float *down_bias, *up_bias;
-  float *group, *up;  // shared copies, or null: in the state
-  std::uint32_t group_at, up_at;
-  float inv_width;
-  int wp, pool, down_begin, down_end, up_begin, up_end;
-};
-
-__device__ inline void share(int n, int members, int me, int& begin, int& end) {
-  begin = n * me / members;
-  end = n * (me + 1) / members;
-}
-
-// Of Worker::part, a warp: a tile's 16 rows and four lanes' parts of a sum of squares.
-constexpr int kPart = 20;
-
 template <class W, int NS, class Comm>
 struct Worker {
+  TeamAhead<W, Comm::kTeam, Comm::kFlat> early;
   static constexpr int kLaneStreams = NS == 1 ? 1 : 2;
   static constexpr int kWarps = Comm::kWarps;
+  static constexpr bool kHalves = Comm::kFlat || Comm::kTeam;
   using Fetched = Ahead<W, Comm::kAhead>;
   using Here = AloneOf<kWarps>;
 
@@ -86,6 +31,9 @@ struct Worker {
   float* const* states;
   float *x, *xq, *dbc, *dbc_next, *uf, *zf, *logits;
   W *u, *y;
+  W* xh;                     // x as halves, then the sums of squares of each eight (normed_x)
+  float *parts_d, *parts_x;  // a team's (TeamParts)
+  int last_pairs = 0;        // of columns, of the out_proj that x waits for
   int x_stride, act_stride, dbc_stride, own_stride;
   int K, np, vocab, vp;
   float eps;
@@ -99,9 +47,25 @@ struct Worker {
   __device__ int stream(int i) const { return NS == 1 ? 0 : lane_id() % 4 * 2 + i; }
   __device__ bool holds(int i) const { return NS == 1 || stream(i) < NS; }
 
+  // x as products with a norm read it. In a grid's flat model it travels in that form (put_x), and
+  // `x` itself holds this CTA's own rows alone; a team makes it (store_x).
+  __device__ auto normed_x(int wp) const {
+    if constexpr (kHalves)
+      return HalvesOfX{xh, reinterpret_cast<float*>(xh + wp)};
+    else
+      return FloatVector<true>{x + column() * x_stride};
+  }
+
   // Until x of this CTA is what the last operation made it.
   __device__ void wait_x(int wp) {
-    if (pending == Pending::x) comm.wait(kX, x, static_cast<std::uint32_t>(wp) * 4U);
+    if (pending == Pending::x) {
+      if constexpr (Comm::kTeam)
+        add_up_x(wp);
+      else if constexpr (kHalves)
+        comm.wait(kX, xh, static_cast<std::uint32_t>(wp * 5 / 2));
+      else
+        comm.wait(kX, x, static_cast<std::uint32_t>(wp) * 4U);
+    }
     if (pending == Pending::barrier) __syncthreads();
     pending = Pending::nothing;
   }
@@ -127,11 +91,19 @@ struct Worker {
   }
 
   // One S6 block, from x to x. slot: step % K of its tier; row: of the tap's buffer.
-  __device__ void block(const LayerRun<W>& l, std::uint32_t slot, std::uint32_t row) {
+  // next: of a flat model, the layer that follows: its weights may be asked for early.
+  __device__ void block(const LayerRun<W>& l, std::uint32_t slot, std::uint32_t row,
+                        const LayerRun<W>* next = nullptr) {
     in_proj(l, slot);
-    x_proj(l);
+    if constexpr (Comm::kTeam)
+      x_proj_team(l);
+    else
+      x_proj(l);
     scan(l, row);
-    out_proj(l);
+    if constexpr (Comm::kTeam)
+      out_proj_team(l, next);
+    else
+      out_proj(l);
     // The next block's delta, B and C go elsewhere: another CTA of the group may write them here
     // while this one's slower warps still read, and what tells it that they are done with this
     // place is then not y alone but also the barrier of the block between.
@@ -150,135 +122,15 @@ struct Worker {
     float past[kLaneStreams][3] = {};
   };
 
-  __device__ void in_proj(const LayerRun<W>& l, std::uint32_t slot) {
-    if constexpr (NS > 1) {
-      if (K == 4) {
-        in_proj_streams(l, slot);
-        return;
-      }
-    }
-    if constexpr (Comm::kSplitsUnits && sizeof(W) == 2) {
-      if (split_of(l.unit_end - l.unit_begin, l.wp / 32) == 4) {
-        in_proj_split(l, slot);
-        return;
-      }
-    }
-    const int pairs = l.wp / 32;
-    const int tile = l.wp * 16;
-    int unit = l.unit_begin + warp_id();
-    Fetched ahead;
-    ahead.fetch(unit < l.unit_end ? l.in_proj + static_cast<std::ptrdiff_t>(unit) * tile : nullptr,
-                pairs);
-    ConvAhead conv;
-    if (unit < l.unit_end) fetch_conv(l, unit, slot, conv);
-    wait_x(l.wp);
-#pragma unroll 1
-    for (; unit < l.unit_end; unit += kWarps) {
-      float c[4];
-      const float squares =
-          tile_product(l.in_proj + static_cast<std::ptrdiff_t>(unit) * tile, ahead,
-                       FloatVector<true>{x + column() * x_stride}, pairs, c);
-      if (unit + kWarps < l.unit_end)
-        ahead.fetch(l.in_proj + static_cast<std::ptrdiff_t>(unit + kWarps) * tile, pairs);
-      convolve(l, unit, slot, conv, squares, c);
-      if (unit + kWarps < l.unit_end) fetch_conv(l, unit + kWarps, slot, conv);
-    }
-  }
-
-  // A unit by each four warps, all at once. The first of them has the sum and goes on with it.
-  __device__ void in_proj_split(const LayerRun<W>& l, std::uint32_t slot) {
-    constexpr int kSplit = 4;
-    const int sub = warp_id() % kSplit;
-    const int unit = l.unit_begin + warp_id() / kSplit;
-    const bool real = unit < l.unit_end;
-    const W* w = real ? l.in_proj + static_cast<std::ptrdiff_t>(unit) * l.wp * 16 : nullptr;
-    Fetched ahead;
-    ahead.template fetch<kSplit>(w, l.wp / 32, sub);
-    ConvAhead conv;
-    if (real && sub == 0) fetch_conv(l, unit, slot, conv);
-    wait_x(l.wp);
-    if (!real) return;
-    float c[4];
-    float squares = tile_partial<kSplit>(w, ahead, FloatVector<true>{x}, l.wp / 32, sub, c);
-    float* mine = part + warp_id() * kPart;
-    if (sub != 0 && lane_id() < 4) mine[16 + lane_id()] = squares;
-    if (!add_parts<kSplit>(c)) return;
-    mine += 16 + lane_id() % 4;
-    squares = (squares + mine[kPart]) + (mine[2 * kPart] + mine[3 * kPart]);
-    convolve(l, unit, slot, conv, squares, c);
-  }
-
-  // From in_proj's sums of a unit to u and z: norm, convolution, silu.
+  // in_proj, convolution and silu (worker_in_proj.cuh).
+  __device__ void in_proj(const LayerRun<W>& l, std::uint32_t slot);
+  template <int kPairs>
+  __device__ void in_proj_split(const LayerRun<W>& l, std::uint32_t slot);
   __device__ void convolve(const LayerRun<W>& l, int unit, std::uint32_t slot,
-                           const ConvAhead& conv, float squares, const float (&c)[4]) {
-    const int r = lane_id() >> 2;
-    float factor[kLaneStreams];
-    rms_factors(squares, l.inv_width, factor);
-#pragma unroll
-    for (int i = 0; i < kLaneStreams; ++i) {
-      const int s = stream(i);
-      const float before = fmaf(c[i], factor[i], conv.bias_u);
-      const float z = fmaf(c[2 + i], factor[i], conv.bias_z);
-      float sum = conv.bias;
-      if (holds(i)) {
-        int stride;
-        float* ring = conv_of(l, unit, s, stride) + r;
-        if (K == 4) {
-          sum = fmaf(conv.w[0], conv.past[i][0], sum);
-          sum = fmaf(conv.w[1], conv.past[i][1], sum);
-          sum = fmaf(conv.w[2], conv.past[i][2], sum);
-          sum = fmaf(conv.w[3], before, sum);
-        } else {
-          const float* w = channel_record(l, unit) + 16;
-          std::uint32_t at = slot;
-          for (int k = 0; k + 1 < K; ++k) {
-            at = at + 1 == static_cast<std::uint32_t>(K) ? 0 : at + 1;  // the oldest comes first
-            sum = fmaf(w[8 * k], ring[static_cast<int>(at) * stride], sum);
-          }
-          sum = fmaf(w[8 * (K - 1)], before, sum);
-        }
-        if (NS > 1 || lane_id() % 4 == 0) ring[static_cast<int>(slot) * stride] = before;
-      }
-      const float value = silu(sum);
-      const int own = s * own_stride + (unit - l.unit_begin) * 8 + r;
-      if constexpr (NS == 1) {
-        if (lane_id() % 4 == 0) {
-          uf[own] = value;
-          zf[own] = silu(z);
-        }
-        comm.put_unit(kU, u, unit, value);
-      } else if (holds(i)) {
-        uf[own] = value;
-        zf[own] = silu(z);
-        store_act(u + s * act_stride + unit * 8 + r, value);
-      }
-    }
-  }
-
-  // in_proj bias [16], conv [K][8], conv bias [8], dt bias [8], D [8], for this lane's channel.
-  __device__ const float* channel_record(const LayerRun<W>& l, int unit) const {
-    return l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * np + 8 * l.r4 +
-           (lane_id() >> 2);
-  }
+                           const ConvAhead& conv, float squares, const float (&c)[4]);
+  __device__ const float* channel_record(const LayerRun<W>& l, int unit) const;
   __device__ void fetch_conv(const LayerRun<W>& l, int unit, std::uint32_t slot,
-                             ConvAhead& conv) const {
-    const float* p = channel_record(l, unit);
-    conv.bias_u = p[0];
-    conv.bias_z = p[8];
-    conv.bias = p[16 + 8 * K];
-    if (K != 4) return;
-#pragma unroll
-    for (int k = 0; k < 4; ++k) conv.w[k] = p[16 + 8 * k];
-#pragma unroll
-    for (int i = 0; i < kLaneStreams; ++i) {
-      if (!holds(i)) continue;
-      int stride;
-      const float* ring = conv_of(l, unit, stream(i), stride) + (lane_id() >> 2);
-#pragma unroll
-      for (std::uint32_t k = 0; k < 3; ++k)
-        conv.past[i][k] = ring[static_cast<int>((slot + 1 + k) & 3U) * stride];
-    }
-  }
+                             ConvAhead& conv) const;
 
   // How many warps share a tile: several where there are few tiles and long sums.
   __device__ static int split_of(int tiles, int pairs) {
@@ -288,17 +140,31 @@ struct Worker {
 
   // A tile of [begin, end) by each kSplit warps, all at once; `wait` stands between the weights and
   // the vector. True in the warp that has its tile's sum.
-  template <int kSplit, class Vector, class Wait>
+  template <int kSplit, bool kByPairs, class Vector, class Wait>
   __device__ bool split_product(const W* matrix, int begin, int end, int cols, Vector vector,
                                 Wait wait, int& tile, float (&c)[4]) {
     const int sub = warp_id() % kSplit;
     tile = begin + warp_id() / kSplit;
+    if constexpr (kByPairs && kSplit == 4 && Comm::kSplitsUnits) {
+      if (cols == 32 * kSplit * Comm::kAhead) {  // flat 512's: nothing is asked that is not there
+        Fetched whole;
+        if (tile < end)
+          whole.template fetch_all<kSplit, Comm::kAhead>(
+              matrix + static_cast<std::ptrdiff_t>(tile) * cols * 16, sub);
+        else
+          whole.clear();
+        wait(tile);
+        if (tile >= end) return false;
+        tile_partial_of<kSplit, kByPairs, Comm::kAhead>(whole, vector, sub, c);
+        return add_parts<kSplit>(c);
+      }
+    }
     const W* w = tile < end ? matrix + static_cast<std::ptrdiff_t>(tile) * cols * 16 : nullptr;
     Fetched ahead;
     ahead.template fetch<kSplit>(w, cols / 32, sub);
     wait(tile);
     if (tile >= end) return false;
-    tile_partial<kSplit>(w, ahead, vector, cols / 32, sub, c);
+    tile_partial<kSplit, kByPairs>(w, ahead, vector, cols / 32, sub, c);
     return add_parts<kSplit>(c);
   }
 
@@ -335,11 +201,11 @@ struct Worker {
         const bool split = l.dbc_end - l.dbc_begin != l.xp / 16;
         int tile;
         float c[4];
-        const bool done = ways == 4
-                              ? split_product<4>(l.x_proj, l.dbc_begin, l.dbc_end, l.dp,
-                                                 typename ActVector<W>::type{u}, wait, tile, c)
-                              : split_product<2>(l.x_proj, l.dbc_begin, l.dbc_end, l.dp,
-                                                 typename ActVector<W>::type{u}, wait, tile, c);
+        const bool done =
+            ways == 4 ? split_product<4, true>(l.x_proj, l.dbc_begin, l.dbc_end, l.dp,
+                                               typename ActVector<W>::type{u}, wait, tile, c)
+                      : split_product<2, true>(l.x_proj, l.dbc_begin, l.dbc_end, l.dp,
+                                               typename ActVector<W>::type{u}, wait, tile, c);
         if (done && split) put_rows_of<kD>(dbc, dbc_stride, tile, c);
         if (done && !split) put_rows_of<kKinds>(dbc, dbc_stride, tile, c);
         finish_dbc(l, split);
@@ -357,8 +223,8 @@ struct Worker {
 #pragma unroll 1
     for (; tile < l.dbc_end; tile += kWarps) {
       float c[4];
-      tile_product(l.x_proj + static_cast<std::ptrdiff_t>(tile) * size, ahead,
-                   typename ActVector<W>::type{u + column() * act_stride}, pairs, c);
+      tile_product<true>(l.x_proj + static_cast<std::ptrdiff_t>(tile) * size, ahead,
+                         typename ActVector<W>::type{u + column() * act_stride}, pairs, c);
       if (tile + kWarps < l.dbc_end)
         ahead.fetch(l.x_proj + static_cast<std::ptrdiff_t>(tile + kWarps) * size, pairs);
       if (split)
@@ -424,6 +290,26 @@ struct Worker {
     sum = fmaf(c.w, v.w, fmaf(c.z, v.z, fmaf(c.y, v.y, fmaf(c.x, v.x, sum))));
   }
 
+  // A team's (worker_team.cuh).
+  template <int kMost>
+  __device__ void fetch_parts(const W* matrix, int tile_size, int tiles, uint4 (&a)[2 * kMost]);
+  template <Kind kKind, int kMost, int kRows>
+  __device__ void put_parts(const LayerRun<W>& l, const W* matrix, int tile_size, int tiles,
+                            uint4 (&a)[2 * kMost], const W* vector, float* to);
+  __device__ void fetch_in_proj(const LayerRun<W>& l, Ahead<W, 8>& ahead);
+  __device__ const Ahead<W, 8>& in_ahead_or(const Ahead<W, 8>& here) const {
+    if constexpr (Comm::kFlat)
+      return early.in_ahead;
+    else
+      return here;
+  }
+  __device__ void in_proj_team(const LayerRun<W>& l, std::uint32_t slot);
+  __device__ void x_proj_team(const LayerRun<W>& l);
+  __device__ void out_proj_team(const LayerRun<W>& l, const LayerRun<W>* next);
+  __device__ void add_up_x(int wp);
+  // By all lanes of a warp, for rows that stand one behind the other.
+  __device__ void store_x(int wp, int s, int row, float v);
+
   // Several streams side by side (worker_streams.cuh).
   __device__ void in_proj_streams(const LayerRun<W>& l, std::uint32_t slot);
   __device__ void scan_streams(const LayerRun<W>& l);
@@ -464,7 +350,7 @@ struct Worker {
                delta, du, sum);
         *reinterpret_cast<float4*>(h) = v;
 #pragma unroll 1
-        for (int n = 16; n < np; n += 16) {
+        for (int n = 16; !Comm::kFlat && n < np; n += 16) {
           v = *reinterpret_cast<const float4*>(h + n);
           update(v, *reinterpret_cast<const float4*>(p + r * np + q * 4 + n),
                  *reinterpret_cast<const float4*>(B + n), *reinterpret_cast<const float4*>(C + n),
@@ -477,8 +363,12 @@ struct Worker {
             tap[l.tap_at + row * static_cast<std::uint32_t>(l.dp) + unit * 8 + r] = delta;
           // What tells others that y is there tells them also that this warp's lanes have read dbc,
           // uf and zf, which they may write anew.
-          if constexpr (Comm::kShared) __syncwarp();
-          comm.put_unit(kY, y, unit, value);
+          if constexpr (Comm::kTeam) {
+            Here().put_unit(kY, y, unit, value);
+          } else {
+            if constexpr (Comm::kShared) __syncwarp();
+            comm.put_unit(kY, y, unit, value);
+          }
         } else if (q == 0) {
           store_act(y + s * act_stride + unit * 8 + r, value);
         }
@@ -492,21 +382,31 @@ struct Worker {
       const int ways = split_of(l.row_end - l.row_begin, l.dp / 32);
       if (ways > 1) {
         float lo[1], hi[1];
+        float bias[2] = {};
         const auto wait = [&](int tile) {
-          add_up(l, tile, lo, hi);
+          if constexpr (Comm::kSplitsUnits) {
+            // Not added before the wait: nobody should stand here until the bias has come.
+            const int row = min(tile * 16 + (lane_id() >> 2), l.wp - 9);
+            bias[0] = l.out_bias[row];
+            bias[1] = l.out_bias[row + 8];
+            lo[0] = x[row];
+            hi[0] = x[row + 8];
+          } else {
+            add_up(l, tile, lo, hi);
+          }
           comm.wait(kY, y, static_cast<std::uint32_t>(l.dp * sizeof(W)));
         };
         int tile;
         float c[4];
-        const bool done = ways == 4
-                              ? split_product<4>(l.out_proj, l.row_begin, l.row_end, l.dp,
-                                                 typename ActVector<W>::type{y}, wait, tile, c)
-                              : split_product<2>(l.out_proj, l.row_begin, l.row_end, l.dp,
-                                                 typename ActVector<W>::type{y}, wait, tile, c);
+        const bool done =
+            ways == 4 ? split_product<4, true>(l.out_proj, l.row_begin, l.row_end, l.dp,
+                                               typename ActVector<W>::type{y}, wait, tile, c)
+                      : split_product<2, true>(l.out_proj, l.row_begin, l.row_end, l.dp,
+                                               typename ActVector<W>::type{y}, wait, tile, c);
         if (done) {
-          c[0] += lo[0];
-          c[2] += hi[0];
-          put_rows_of<kX>(x, x_stride, tile, c);
+          c[0] += bias[0] + lo[0];
+          c[2] += bias[1] + hi[0];
+          put_x(l.wp, tile, c);
         }
         pending = Pending::x;
         return;
@@ -525,8 +425,8 @@ struct Worker {
 #pragma unroll 1
     for (; tile < l.row_end; tile += kWarps) {
       float c[4];
-      tile_product(l.out_proj + static_cast<std::ptrdiff_t>(tile) * size, ahead,
-                   typename ActVector<W>::type{y + column() * act_stride}, pairs, c);
+      tile_product<true>(l.out_proj + static_cast<std::ptrdiff_t>(tile) * size, ahead,
+                         typename ActVector<W>::type{y + column() * act_stride}, pairs, c);
       if (tile + kWarps < l.row_end)
         ahead.fetch(l.out_proj + static_cast<std::ptrdiff_t>(tile + kWarps) * size, pairs);
 #pragma unroll
@@ -534,10 +434,19 @@ struct Worker {
         c[i] += lo[i];
         c[2 + i] += hi[i];
       }
-      put_rows_of<kX>(x, x_stride, tile, c);
+      put_x(l.wp, tile, c);
       if (tile + kWarps < l.row_end) add_up(l, tile + kWarps, lo, hi);
     }
     pending = Pending::x;
+  }
+  // Rows of a tile of x to everyone.
+  __device__ void put_x(int wp, int tile, const float (&c)[4]) {
+    if constexpr (kHalves) {
+      Here().put_rows(kX, x, tile, c[0], c[2]);
+      comm.put_halves(kX, normed_x(wp), tile, c[0], c[2]);
+    } else {
+      put_rows_of<kX>(x, x_stride, tile, c);
+    }
   }
   // Bias and residual of a tile's rows.
   __device__ void add_up(const LayerRun<W>& l, int tile, float (&lo)[kLaneStreams],
@@ -569,8 +478,8 @@ struct Worker {
         };
         int tile;
         float c[4];
-        if (split_product<4>(matrix, begin, end, cols, FloatVector<false>{from(0)}, wait, tile,
-                             c)) {
+        if (split_product<4, false>(matrix, begin, end, cols, FloatVector<false>{from(0)}, wait,
+                                    tile, c)) {
           c[0] += lo;
           c[2] += hi;
           put(tile, c);
@@ -613,7 +522,7 @@ struct Worker {
     for (; tile < end; tile += kWarps) {
       float c[4];
       const float squares = tile_product(head + static_cast<std::ptrdiff_t>(tile) * size, ahead,
-                                         FloatVector<true>{x + column() * x_stride}, wp / 32, c);
+                                         normed_x(wp), wp / 32, c);
       if (tile + kWarps < end)
         ahead.fetch(head + static_cast<std::ptrdiff_t>(tile + kWarps) * size, wp / 32);
       float factor[kLaneStreams];
