@@ -26,6 +26,8 @@ inline const std::vector<Shape>& shapes() {
       {"two_pools_odd", {3, 5}, {1, 2, 1}, 24, 2, 2, 7, 2, 5, true},
       {"three_pools", {2, 2, 4}, {1, 0, 1, 1}, 16, 1, 2, 8, 4, 1},
       {"no_conv", {2}, {1, 1}, 16, 2, 1, 33, 1, 2},
+      // On a GPU the tier inside is played by a team of eight SMs.
+      {"team", {2}, {1, 1}, 64, 2, 2, 16, 3, 2},
   };
   return all;
 }

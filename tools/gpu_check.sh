@@ -83,17 +83,17 @@ if $sanitize; then
   few+=':*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
   few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*:*CudaBatch.ACopyIsDone*'
   few+=':*CudaPlans*pools_of_eight_half*:*CudaPlans*wide_inner_half*:*CudaPlans*flat256_half*'
-  few+=':*StepFollowsTheReference*cuda_half_grid_flat*'
+  few+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'
   few+=':*PrefillSummaries*cuda_half_cluster_one_pool*'
   # racecheck slows these kernels a few thousand times (16 to 76 s for a test of 40 steps): all of the
   # above would take it hours. Steps in every plan, and one run in a cluster with the tap.
   fewest='*StepFollowsTheReference*cuda*one_pool*:*TapShowsDelta*cuda_half_cluster*'
-  fewest+=':*StepFollowsTheReference*cuda_half_grid_flat*'
+  fewest+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'
   for tool in memcheck racecheck initcheck synccheck; do
     say "== compute-sanitizer $tool"
     tests=$few
     [ "$tool" != racecheck ] || tests=$fewest
-    # A cluster waits at more barriers (12 a CTA) than synccheck keeps track of by itself; with 4096 it
+    # A cluster waits at more barriers (13 a CTA) than synccheck keeps track of by itself; with 4096 it
     # has no memory left for launches of prefill, whose CTAs are many.
     more=()
     [ "$tool" != synccheck ] || more=(--num-cuda-barriers 512)

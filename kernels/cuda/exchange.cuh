@@ -144,7 +144,7 @@ struct AloneOf {
   static constexpr bool kShared = false;
   static constexpr int kWarps = kNumberOfWarps;
   static constexpr int kAhead = 4;             // pairs of tiles that are fetched before a wait
-  static constexpr bool kSplitsUnits = false;  // whether in_proj may use four warps a unit
+  static constexpr bool kSplitsUnits = false;  // few tiles a CTA: in_proj by four warps a unit
   static constexpr bool kFlat = false;         // of one tier alone (Flat)
   static constexpr bool kTeam = false;         // products by their columns (Team)
   int members = 1, me = 0;
@@ -296,7 +296,8 @@ struct Grid {
 // made of u and y itself, and gives everyone the parts of all sums (worker_team.cuh).
 struct Team : Cluster {
   static constexpr bool kTeam = true;
-  // What an address here becomes at this lane's peers lane % 4, + 4, + 8, + 12.
+  // What is to be added to an address here for the same place in this lane's peers lane % 4, + 4,
+  // + 8, + 12: a CTA's memory is one piece of the cluster's window (sm_90).
   std::uint32_t peers[4];
   __device__ void set_up() {
 #pragma unroll

@@ -37,7 +37,7 @@ struct Layout {
       states;          // mbarriers; tables; pointers to the streams' states
   std::uint32_t args;  // of the CTA's streams: host memory is far away
   std::uint32_t x, xq, u, y, dbc, dbc_next, uf, zf, part, logits, codes;
-  std::uint32_t xh, parts_d, parts_x;
+  std::uint32_t xh, parts_d, parts_x;  // of flat models and teams (worker.cuh); kNowhere: none
   std::uint32_t group[kMaxTiers], up[kMaxTiers];  // copies of the state's; kNowhere: used in place
   std::uint32_t inbox;                            // a chain's inner group: [2][pool][wp] of tier 0
   std::uint32_t total;

@@ -22,6 +22,8 @@ namespace mambo::cuda {
 struct Narrow {
   static constexpr int kWidth = 64, kInner = 128, kStates = 16, kWindow = 4, kRank = 4, kRows = 48;
   static constexpr int kUnits = kInner / 8 / kSharedWarps;  // of a warp
+  // Four pairs of tiles have a running sum each: by itself or added to it, a pair is the same.
+  static_assert(kInner <= 128);
   static constexpr int kMaxLayers = 3;  // of a link: as many as fit its shared memory
 
   // What a layer keeps in shared memory, in bytes from its start.

@@ -37,6 +37,7 @@ struct StepPlan::Builder {
       role.down_pool[s] = role.up_pool[s] = kNowhere;
     }
     role.embed = role.head = role.layout.inbox = kNowhere;
+    role.layout.xh = role.layout.parts_d = role.layout.parts_x = kNowhere;
     role.members = 1;
   }
 
@@ -92,7 +93,8 @@ struct StepPlan::Builder {
     o.uf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.zf = take(sizeof(float) * ns * static_cast<std::size_t>(own));
     o.part = take(sizeof(float) * kPart * kSharedWarps);
-    // Of one stream shared by several CTAs (Worker::normed_x, worker_team.cuh).
+    // Flat models and teams have them (Worker::normed_x), and 2.5 wp bytes are too few to tell who
+    // is one.
     if (role.members > 1) o.xh = take(5 * static_cast<std::size_t>(wp) / 2);
     if (role.team != 0) {
       o.parts_d = take(sizeof(float) * TeamParts::kPairs * TeamParts::kRowsD);
@@ -280,7 +282,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     b.role.members = members;
     b.role.team = team ? 1 : 0;
     b.role.end = n_layers;
-    b.role.split_dbc = should_split_dbc(net, members) ? 1 : 0;
+    b.role.split_dbc = !team && should_split_dbc(net, members) ? 1 : 0;
     b.buffers(0, n_layers);
     b.group_copies(0);
     too_big(b);
@@ -376,7 +378,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
           kind_ = narrow ? ClusterKind::narrow_chain : ClusterKind::chain;
           ctas_ = links + (pools ? built.back().role.members : 0);
           if (pools && built.back().role.team != 0)
-            kind_ = narrow ? ClusterKind::narrow_team : ClusterKind::team;
+            kind_ = narrow ? ClusterKind::narrow_chain_team : ClusterKind::chain_team;
           break;
         }
         if (built.empty()) {
@@ -384,7 +386,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
           ctas_ = std::min(ctas, fewest_units(net, 0, n_layers));
           const int team = flat_ ? team_of(net, 0, n_layers, ctas_) : 0;
           if (team > 0) ctas_ = team;
-          kind_ = team > 0 ? ClusterKind::flat : ClusterKind::group;
+          kind_ = team > 0 ? ClusterKind::flat_team : ClusterKind::group;
           built.push_back(group_of(ctas_, team > 0));
         }
       } catch (const PlanUnsuited& e) {
@@ -402,9 +404,10 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     } else {
       estimate_us_ = 1.5 + 0.5 * links_ + (narrow ? 1.0 : 3.2) * outer_layers;
       if (pools) {
+        const double each = built.back().role.team != 0 ? 2.8 : 3.4;
         double inner = 2.0 + static_cast<double>(built.back().streamed) * outer.pool / 80e3;
         for (int i = inner_begin; i < inner_end; ++i)
-          inner += net.layers()[static_cast<std::size_t>(i)].tier == 1 ? 3.4 : 0.0;
+          inner += net.layers()[static_cast<std::size_t>(i)].tier == 1 ? each : 0.0;
         estimate_us_ += std::max(0.0, inner - estimate_us_) / outer.pool;
       }
     }
@@ -461,10 +464,13 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
 std::string StepPlan::text() const {
   if (shape_ == Shape::alone) return "one SM a stream";
   if (shape_ == Shape::grid) return "a grid of " + std::to_string(ctas_) + " SMs";
-  if (links_ == 0) return "a cluster of " + std::to_string(ctas_) + " SMs";
+  const bool team = kind_ == ClusterKind::flat_team || kind_ == ClusterKind::chain_team ||
+                    kind_ == ClusterKind::narrow_chain_team;
+  if (links_ == 0) return (team ? "a team of " : "a cluster of ") + std::to_string(ctas_) + " SMs";
   const std::string links = links_ == 1 ? "1 SM" : "a chain of " + std::to_string(links_) + " SMs";
   if (ctas_ == links_) return links;
-  return links + " and " + std::to_string(ctas_ - links_) + " beside it, one cluster";
+  return links + " and " + (team ? "a team of " : "") + std::to_string(ctas_ - links_) +
+         " beside it, one cluster";
 }
 
 void StepPlan::fill(Launch& launch) const {

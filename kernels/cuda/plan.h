@@ -42,7 +42,7 @@ class StepPlan {
   int together() const { return together_; }
   // Microseconds a sample by a simple model of the floors (docs/performance.md); for choosing.
   double estimate_us() const { return estimate_us_; }
-  std::string text() const;  // "a chain of 3 SMs and 13 beside it"
+  std::string text() const;  // "a chain of 2 SMs and a team of 8 beside it"
 
   // Fills in what the plan decides; streams, steps and tiers are the caller's.
   void fill(Launch& launch) const;
@@ -55,7 +55,7 @@ class StepPlan {
   int together_;
   WeightStorage storage_;
   int ctas_ = 1, links_ = 0;
-  bool flat_ = false;
+  bool flat_ = false;  // has the shape that the flat kernels are made for: one tier, K = 4, N = 16
   ClusterKind kind_ = ClusterKind::group;
   std::size_t shared_bytes_ = 0;
   double estimate_us_ = 0;

@@ -330,13 +330,13 @@ struct Player {
   __device__ void flat_step(bool wants_logits) {
     const TierRun<W>& t = tiers[0];
     const Cursor c = cursor[0];
-    // Copies: what stands in shared memory is read anew behind every exchange (flat 256: 4 %).
     const LayerRun<W>* layer = layers + t.down_begin;
     const LayerRun<W>* const first = layer;
     const LayerRun<W>* const end = layers + t.down_end;
 #pragma unroll 1
     while (layer != end) {
       const LayerRun<W>* const next = layer + 1 != end ? layer + 1 : first;
+      // A copy: what stands in shared memory is read anew behind every exchange (flat 256: 4 %).
       const LayerRun<W> l = *layer;
       k.block(l, c.slot, c.row, next);
       ++layer;

@@ -48,10 +48,10 @@ __global__ void __launch_bounds__(kSharedThreads, 1)
   extern __shared__ __align__(128) unsigned char smem[];
   const int rank = static_cast<int>(blockIdx.x);
   init_bars(smem);
-  if constexpr (kKind == ClusterKind::flat) {
+  if constexpr (kKind == ClusterKind::flat_team) {
     play_group<W, false, Flat<Team>>(launch, smem, rank);
   } else if (kKind != ClusterKind::group && rank < launch.links) {
-    if constexpr (kKind == ClusterKind::narrow_chain || kKind == ClusterKind::narrow_team) {
+    if constexpr (kKind == ClusterKind::narrow_chain || kKind == ClusterKind::narrow_chain_team) {
       NarrowLink link(launch, smem, rank);
       link.set_up();
       cluster_sync();
@@ -59,7 +59,8 @@ __global__ void __launch_bounds__(kSharedThreads, 1)
     } else {
       play_link<W>(launch, smem, rank);
     }
-  } else if constexpr (kKind == ClusterKind::team || kKind == ClusterKind::narrow_team) {
+  } else if constexpr (kKind == ClusterKind::chain_team ||
+                       kKind == ClusterKind::narrow_chain_team) {
     play_group<W, true, Team>(launch, smem, rank);
   } else {
     play_group<W, kKind != ClusterKind::group>(launch, smem, rank);
@@ -74,10 +75,11 @@ Kernel kernel_for(WeightStorage storage, ClusterKind kind) {
     return kind == ClusterKind::chain ? play_cluster<float, ClusterKind::chain>
                                       : play_cluster<float, ClusterKind::group>;
   }
-  if (kind == ClusterKind::flat) return play_cluster<__half, ClusterKind::flat>;
+  if (kind == ClusterKind::flat_team) return play_cluster<__half, ClusterKind::flat_team>;
   if (kind == ClusterKind::narrow_chain) return play_cluster<__half, ClusterKind::narrow_chain>;
-  if (kind == ClusterKind::team) return play_cluster<__half, ClusterKind::team>;
-  if (kind == ClusterKind::narrow_team) return play_cluster<__half, ClusterKind::narrow_team>;
+  if (kind == ClusterKind::chain_team) return play_cluster<__half, ClusterKind::chain_team>;
+  if (kind == ClusterKind::narrow_chain_team)
+    return play_cluster<__half, ClusterKind::narrow_chain_team>;
   return kind == ClusterKind::chain ? play_cluster<__half, ClusterKind::chain>
                                     : play_cluster<__half, ClusterKind::group>;
 }

@@ -34,8 +34,15 @@ void prepare_alone(WeightStorage storage, int together);
 void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,
                   std::size_t shared_bytes, cudaStream_t stream);
 
-// team, narrow_team: a chain whose inner group is a Team.
-enum class ClusterKind : std::uint8_t { group, flat, chain, narrow_chain, team, narrow_team };
+// flat_team: a Team plays a flat model; chain_team, narrow_chain_team: a Team beside the chain.
+enum class ClusterKind : std::uint8_t {
+  group,
+  flat_team,
+  chain,
+  narrow_chain,
+  chain_team,
+  narrow_chain_team
+};
 
 // One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.
 int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size_t shared_bytes);

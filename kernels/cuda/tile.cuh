@@ -2,8 +2,10 @@
 //
 // Every plan, batch size and device must draw the same samples, so the order of a sum is part of
 // the definition here: pairs of tiles c = 0, 1, ... add to four running sums c % 4, and the result
-// is (s0 + s1) + (s2 + s3). Four, so that the tensor core's latency is paid a quarter as often. A
-// lane's part of a vector's sum of squares is gathered in the same order.
+// is (s0 + s1) + (s2 + s3). Four, so that the tensor core's latency is paid a quarter as often. In
+// x_proj and out_proj a pair is worked out by itself and then added (add_pair), so that a team can
+// share pairs out; in all others the tensor core adds it to its running sum. A lane's part of a
+// vector's sum of squares is gathered in the same order.
 //
 // In half storage a product is mma.m16n8k16 with float32 sums: the weights are A, and B holds one
 // vector a column, so up to eight streams cost what one does. A lane (r = lane / 4, q = lane % 4)

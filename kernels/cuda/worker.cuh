@@ -48,7 +48,7 @@ struct Worker {
   __device__ bool holds(int i) const { return NS == 1 || stream(i) < NS; }
 
   // x as products with a norm read it. In a grid's flat model it travels in that form (put_x), and
-  // `x` itself holds this CTA's own rows alone; a team makes it (store_x).
+  // `x` itself holds this CTA's own rows alone; a team makes it (add_up_x, store_x).
   __device__ auto normed_x(int wp) const {
     if constexpr (kHalves)
       return HalvesOfX{xh, reinterpret_cast<float*>(xh + wp)};

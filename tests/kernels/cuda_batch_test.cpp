@@ -16,7 +16,7 @@ namespace {
 
 class CudaBatch : public ::testing::TestWithParam<WeightStorage> {
  protected:
-  CudaBatch() : network_(piano_shape()) {}
+  explicit CudaBatch(const Shape& shape = piano_shape()) : network_(shape) {}
   void SetUp() override {
     std::string why_not;
     engine_ = engine_or_skip(network_.view(), {"cuda", GetParam(), ""}, &why_not);
@@ -41,11 +41,12 @@ class CudaBatch : public ::testing::TestWithParam<WeightStorage> {
     }
     return s;
   }
+  void draws_what_each_draws_alone() const;
   RandomNetwork network_;
   std::unique_ptr<Engine> engine_;
 };
 
-TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
+void CudaBatch::draws_what_each_draws_alone() const {
   constexpr std::size_t kLength = 150;  // twice over the innermost tier's stride
   const auto warm = engine_->make_state();
   engine_->step(*warm, random_codes(77));
@@ -69,6 +70,15 @@ TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
     }
   }
 }
+
+TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) { draws_what_each_draws_alone(); }
+
+// One stream alone is played by flat models' own kernels, a batch is not.
+class CudaFlatBatch : public CudaBatch {
+ protected:
+  CudaFlatBatch() : CudaBatch({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0}) {}
+};
+TEST_P(CudaFlatBatch, DrawsWhatEachStreamDrawsAlone) { draws_what_each_draws_alone(); }
 
 // Both ends of a copy are in use until it is done, whichever stream comes next to either.
 TEST_P(CudaBatch, ACopyIsDoneBeforeItsSourceGoesOnOrGoes) {
@@ -125,6 +135,8 @@ INSTANTIATE_TEST_SUITE_P(Storages, CudaBatch,
                            return std::string("cuda_") +
                                   (p.param == WeightStorage::half ? "half" : "f32");
                          });
+INSTANTIATE_TEST_SUITE_P(Storages, CudaFlatBatch, ::testing::Values(WeightStorage::half),
+                         [](const auto&) { return std::string("cuda_half"); });
 
 // ---- What needs no device ----
 

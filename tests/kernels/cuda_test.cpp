@@ -71,6 +71,14 @@ std::vector<Shape> plan_shapes() {
   // In a grid the outer tier holds it to 32 SMs, so that each has two of the inner tier's units:
   // all eight warps share them in in_proj.
   all.push_back({"wide_inner", {2}, {1, 1}, 128, 2, 2, 16, 3, 0});
+  // Teams: padded widths beside a chain of any link; flat with narrower vectors, with fewer
+  // columns.
+  all.push_back({"team_odd", {2}, {1, 1}, 60, 2, 2, 7, 3, 20, true});
+  all.push_back({"flat_team_odd", {}, {2}, 120, 1, 2, 16, 4, 20, true});
+  all.push_back({"flat_team_few", {}, {2}, 256, 1, 1, 16, 4, 0});
+  // A narrow chain whose tier inside no team can share out; a flat grid with padding.
+  all.push_back({"narrow_chain", {4}, {2, 2}, 64, 1, 2, 16, 4, 0});
+  all.push_back({"flat_padded", {}, {3}, 20, 1, 3, 16, 4, 3, true});
   for (const std::string& name : selective_shape_names()) all.push_back(named_shape(name));
   // Three of its eight layers: 100 MB of weights a plan would take seconds to pack, and a layer is
   // shared out in the same way among however many.
@@ -94,7 +102,12 @@ TEST(Cuda, ChoosesAPlanForEveryNamedShape_cuda) {
     std::string why_not;
     const auto engine = engine_or_skip(network.view(), {"cuda", WeightStorage::half, ""}, &why_not);
     if (engine == nullptr) GTEST_SKIP() << why_not;
-    std::printf("  %s: %s\n", name.c_str(), engine->description().c_str());
+    const std::string plan = engine->description();
+    std::printf("  %s: %s\n", name.c_str(), plan.c_str());
+    // Where sixteen SMs make a cluster, they play flat 256 as a team.
+    if (name == "flat256") {
+      EXPECT_EQ(plan.find("a cluster of 16"), std::string::npos) << plan;
+    }
     const Drawn d = draw(*engine, "", random_codes(10));
     for (const float x : d.log_prob) ASSERT_TRUE(x <= 1e-4F && x > -50.0F) << x;
   }
