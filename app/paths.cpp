@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace mambo {
@@ -66,20 +68,23 @@ fs::path default_seed_clip(const fs::path& model) {
   }
   if (clips.empty()) return {};
   std::sort(clips.begin(), clips.end());
+  std::string best = "satie-gymnopedie.wav";  // what the shipped models continue best
   const std::string name = model.stem().string();
   if (!name.empty() && name != default_model().stem()) {
     const std::string one = name.back() == 's' ? name.substr(0, name.size() - 1) : name;
-    const auto own = std::find_if(clips.begin(), clips.end(), [&](const fs::path& p) {
+    std::vector<fs::path> own;
+    std::copy_if(clips.begin(), clips.end(), std::back_inserter(own), [&](const fs::path& p) {
       const std::string clip = p.filename().string();
       return clip.starts_with(name + "-") || clip.starts_with(one + "-");
     });
-    if (own != clips.end()) return *own;
+    if (!own.empty()) {
+      clips = std::move(own);
+      best = "drums-house.wav";
+    }
   }
-  const auto favourite = std::find_if(clips.begin(), clips.end(), [](const fs::path& p) {
-    return p.filename() == "satie-gymnopedie.wav";  // what the shipped model continues best
-  });
-  if (favourite != clips.end()) return *favourite;
-  return clips.front();
+  const auto favourite = std::find_if(clips.begin(), clips.end(),
+                                      [&](const fs::path& p) { return p.filename() == best; });
+  return favourite != clips.end() ? *favourite : clips.front();
 }
 
 }  // namespace mambo

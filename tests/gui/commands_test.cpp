@@ -55,7 +55,7 @@ TEST_F(DropTest, AnotherModelBringsItsOwnShippedSeedUnlessAnotherWasChosen) {
   open_clip(session_, settings_, default_seed_clip(model_));
   EXPECT_EQ(fs::path(settings_.clip).filename(), "satie-gymnopedie.wav");
   open_model(session_, settings_, drums);
-  EXPECT_EQ(fs::path(settings_.clip).filename(), "drums-breakbeat.wav");
+  EXPECT_EQ(fs::path(settings_.clip).filename(), "drums-house.wav");
   EXPECT_TRUE(eventually([&] {
     return session_.status().activity == Activity::ready && session_.model() != nullptr &&
            session_.model()->path() == drums && session_.clip_path() == settings_.clip;
