@@ -27,6 +27,14 @@ def find(folder: Path) -> list[Path]:
                   and not any(part.startswith(".") for part in p.relative_to(folder).parts))
 
 
+NOT_READ = {".m4a", ".mp4", ".aac", ".wma", ".mov", ".webm", ".mka", ".ape", ".wv"}  # libsndfile does not
+
+
+def others(folder: Path) -> list[Path]:
+    """Files of sound below a folder that are of no kind that is read."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in NOT_READ and p.is_file())
+
+
 BLOCK = 1 << 20  # samples in hand at a time: an hour of audio costs an hour of float32 and no more
 
 

@@ -64,10 +64,13 @@ def _piece(name: str) -> str:
     return f"{folder}/{file.split('~', 1)[0].rsplit('.', 1)[0]}" if "~" in file else name.rsplit(".", 1)[0]
 
 
+def _laid_out(names: list[str]) -> bool:
+    return {"train", "held-out"} <= {n.split("/", 1)[0] for n in names if "/" in n}
+
+
 def split(names: list[str], share: float) -> dict[str, bool]:
     """name -> held out? By folder if there are train/ and held-out/, else by hash of the piece's name."""
-    tops = {n.split("/", 1)[0] for n in names if "/" in n}
-    if {"train", "held-out"} <= tops:
+    if _laid_out(names):
         return {n: n.startswith("held-out/") for n in names if n.startswith(("train/", "held-out/"))}
     piece = {n: _piece(n) for n in names}
     out = {n: _unit(piece[n]) < share for n in names}
@@ -78,6 +81,16 @@ def split(names: list[str], share: float) -> dict[str, bool]:
         elif all(out.values()):
             out = {n: piece[n] != order[-1] for n in names}
     return out
+
+
+def _sides_of_what_was_read(sides: dict[str, bool], lengths: dict[str, int], least: int) -> dict[str, bool]:
+    """Sides are given by name before files are read. Where that holds out nothing that could be read and is long
+    enough, a piece that is takes its place, if another is left to learn from."""
+    enough = {n for n, length in lengths.items() if length >= least}
+    order = sorted({_piece(n) for n in enough}, key=_unit)
+    if any(sides[n] for n in enough) or len(order) < 2:
+        return sides
+    return {n: _piece(n) == order[0] or (side and n not in enough) for n, side in sides.items()}
 
 
 def _encode_file(job):
@@ -96,6 +109,7 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
     sides: dict[str, bool] = {}
     seen: set[Path] = set()
     left_out = 0
+    laid_out = False
     for number, folder in enumerate(folders):
         root = Path(folder)
         if not root.is_dir():
@@ -103,10 +117,15 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
         found = {str(p.relative_to(root)): p for p in audio.find(root) if p.resolve() not in seen}
         seen |= {p.resolve() for p in found.values()}
         own = split(list(found), held_out)
+        laid_out |= _laid_out(list(found))
         left_out += len(found) - len(own)
         prefix = f"{number}:" if number else ""
         files += [(prefix + n, found[n]) for n in own]
         sides.update({prefix + n: side for n, side in own.items()})
+    others = sorted({p.suffix.lower() for folder in folders for p in audio.others(Path(folder))})
+    if others:
+        say(f"files of kinds that are not read ({', '.join(others)}) were left out: ffmpeg -i a{others[0]} a.wav makes "
+            "one that is", file=sys.stderr)
     if not files:
         raise UserError(f"{', '.join(folders)}: expected audio files ({', '.join(sorted(audio.SUFFIXES))}), found none")
     if left_out:
@@ -126,6 +145,9 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
         _make(files, model, codes_file, index_file, say)
         made = _made(codes_file, index_file)
     index, codes = made
+    if held_out > 0 and not laid_out:
+        sides = _sides_of_what_was_read(sides, {n: length for n, _, length in index["pieces"]},
+                                        least_held_out if least_held_out is not None else least)
     pieces = [Piece(n, b, length, sides[n]) for n, b, length in index["pieces"]]
     corpus = Corpus(codes, pieces, index["skipped"])
 
@@ -134,10 +156,17 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
         least = least_held_out if held and least_held_out is not None else least
         if longest < least:
             which = "held-out" if held else "training"
+            n = len(corpus.side(held))
+            if held and len(corpus.pieces) == 1:
+                hint = "; one recording is not split: cut it in two, or --set train.held_out=0 trains without"
+            elif held:
+                hint = "; --set train.held_out=0 trains without"
+            else:
+                hint = "; --set train.crop=N takes shorter crops" if longest > 1000 else ""
             raise UserError(
                 f"{', '.join(folders)}: too little {which} audio: expected at least one file of {least} samples "
-                f"({least / model.sample_rate:.1f} s, the crop), found {len(corpus.side(held))} files, the longest of "
-                f"{longest} samples" + ("; --set train.held_out=0 trains without" if held else ""))
+                f"({least / model.sample_rate:.1f} s, the crop), found {n} file{'' if n == 1 else 's'}, the longest of "
+                f"{longest} samples" + hint)
     return corpus
 
 

@@ -134,7 +134,10 @@ def train(args) -> int:
     per_part = t.batch // share
     say = print if machines.first else (lambda *a, **k: None)
     if machines.device.type == "cpu" and args.device == "auto":
-        say("no GPU that PyTorch can use: training on the CPU, which is slow", file=sys.stderr)
+        say("no GPU that PyTorch can use: training on the CPU, which is slow"
+            + (f"; {per_part} crops of {t.crop} samples at once may need more memory than there is, --set train.batch=1 "
+               "--set train.crop=8192 takes about 4 GB with configs/piano.json" if per_part * t.crop > 1 << 16 else ""),
+            file=sys.stderr)
     torch.backends.cuda.matmul.allow_tf32 = True
 
     corpus = read_corpus(args, config, machines, run, say)
@@ -231,7 +234,8 @@ class Loop:
             if together:
                 trainer.seconds = self.machines.mean(self.before + time.monotonic() - self.clock)[0]
                 self.before, self.clock = trainer.seconds, time.monotonic()
-            if trainer.step % self.TOGETHER == 0 and self._line_is_due():
+            alone = self.machines.count == 1 and trainer.step == 1  # on a CPU ten updates can take an hour
+            if (alone or trainer.step % self.TOGETHER == 0) and self._line_is_due():
                 self._tell(norm)
             if trainer.step % t.eval_every == 0 and self.progress() < 1:
                 self._look()
@@ -333,9 +337,34 @@ class Loop:
         return self.machines.any(self.stop.asked or late)
 
 
+def _short_of_memory(e: Exception) -> bool:
+    # PyTorch has a class of its own for it since 1.13, for GPUs alone; the CPU's allocator says it in words.
+    return isinstance(e, MemoryError) or any(w in str(e).lower() for w in ("out of memory", "allocate memory"))
+
+
+def _less_at_once(t) -> str:
+    at_once = t.batch // t.accumulate
+    if at_once > 1:
+        parts = next(n for n in range(2, at_once + 1) if at_once % n == 0 and (n >= 4 or n == at_once))
+        return (f"--set train.accumulate={t.accumulate * parts} takes {at_once // parts} at once and learns the same; a "
+                "smaller train.batch or train.crop learns from less")
+    return f"--set train.crop={t.crop // 2} halves it"
+
+
+def _train_in_memory(args) -> int:
+    try:
+        return train(args)
+    except (RuntimeError, MemoryError) as e:
+        if not _short_of_memory(e):
+            raise
+        t = load_config(args).train
+        raise UserError(f"out of memory with {t.batch // t.accumulate} crops of {t.crop} samples at once: "
+                        f"{_less_at_once(t)}") from None
+
+
 def main(argv=None) -> int:
     try:
-        return train(parse_arguments(argv))
+        return _train_in_memory(parse_arguments(argv))
     except UserError as e:
         print(f"error: {e}", file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """The audio of the trainer: codes, splits, crops, variations, what is refused."""
 import os
 import unittest
+import unittest.mock
 
 import numpy as np
 import torch
@@ -51,6 +52,31 @@ class Data(InFolder):
             self.assertEqual(len({alike[n] for n in alike if n.startswith("x/")}), 1)
         two = data.split(["a.wav", "b.wav"], 0.05)
         self.assertEqual(sorted(two.values()), [False, True])
+
+    def test_what_cannot_be_read_is_not_what_is_held_out(self):
+        """Whichever of three files is broken or too short, two are enough."""
+        for bad in range(3):
+            for broken in (True, False):
+                folder = self.dir / f"{bad}{broken}"
+                for i in range(3):
+                    write_wave(folder / f"{i}.wav", tone(0.1 if i != bad else 0.001, 300 + i))
+                if broken:
+                    (folder / f"{bad}.wav").write_bytes(b"RIFF, and no more")
+                said = []
+                corpus = data.load([str(folder)], config.ModelConfig(), self.dir / f"cache{bad}{broken}", 0.1, 1,
+                                   lambda *a, **k: said.append(a[0]), 1000)
+                long = {p.name: p.held_out for p in corpus.pieces if p.length >= 1000}
+                self.assertEqual(sorted(long.values()), [False, True], f"{bad} {broken}")
+                self.assertEqual(any("skipped" in line for line in said), broken)
+
+    def test_one_recording_and_other_kinds_of_files(self):
+        write_wave(self.dir / "one.wav", tone(0.5, 300))
+        (self.dir / "phone.m4a").write_bytes(b"ftyp")
+        said = []
+        with self.assertRaisesRegex(config.UserError, "one recording is not split: cut it in two"):
+            data.load([str(self.dir)], config.ModelConfig(), self.dir / "cache", 0.1, 1,
+                      lambda *a, **k: said.append(a[0]))
+        self.assertIn("kinds that are not read (.m4a)", said[0])
 
     def test_finds_audio_wherever_the_folder_lies(self):
         write_wave(self.dir / ".hidden" / "deep" / "a.wav", tone(0.1, 300))
@@ -300,6 +326,21 @@ class Data(InFolder):
             self.assertIn(expected, said)
         code, said = quiet(fit.main, ["--audio", "x", "--config", "nowhere.json", "-o", "y"])
         self.assertIn("configs/piano.json", said)
+
+    def test_too_little_memory_is_said_with_what_to_do(self):
+        words = {"GPU": "CUDA out of memory. Tried to allocate 2 GiB", "CPU": "DefaultCPUAllocator: can't allocate memory"}
+        for where, found in words.items():
+            with unittest.mock.patch.object(fit, "train", side_effect=RuntimeError(found)):
+                for batch, hint in ((32, "train.accumulate=4 takes 8 at once"), (6, "train.accumulate=6 takes 1 at once"),
+                                    (1, "train.crop=8192 halves it")):
+                    code, said = quiet(fit.main, ["--audio", "x", "--config", "configs/piano.json", "-o", "y",
+                                                  "--set", f"train.batch={batch}", "--set", "train.crop=16384"])
+                    self.assertEqual(code, 2, where)
+                    self.assertIn(f"out of memory with {batch} crops of 16384 samples", said)
+                    self.assertIn(hint, said)
+        with unittest.mock.patch.object(fit, "train", side_effect=RuntimeError("size mismatch")):
+            with self.assertRaisesRegex(RuntimeError, "size mismatch"):
+                fit.main(["--audio", "x", "--config", "configs/piano.json", "-o", "y"])
 
 
 if __name__ == "__main__":
