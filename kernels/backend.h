@@ -128,8 +128,8 @@ class Engine {
   // Absorbs codes one step at a time, as generation does. One thread; no allocation once prepared.
   virtual void step(State& state, std::span<const std::uint8_t> codes) const = 0;
   // Draws request.codes.size() codes, absorbing each. One thread; no allocation once prepared, no
-  // lock. A state at position 0 first absorbs `silence_code` (model.md: generation from nothing
-  // starts with it).
+  // lock. A state at position 0 first absorbs `silence_code` (docs/model.md: generation from
+  // nothing starts with it).
   virtual void generate(State& state, const GenerateRequest& request) const = 0;
   // The same for many streams with all cores; each gives the samples that generate would give it.
   virtual void generate_many(std::span<Stream> streams) const = 0;

@@ -50,8 +50,8 @@ std::vector<float> to_float(const TensorView& t);
 enum class Mixer : std::uint8_t { s6, s4d };
 const char* mixer_name(Mixer m);  // "s6", "s4d": the names of the configuration
 
-// One block (model.md's `*`): width d, d_inner = expand*d, N = d_state, K = d_conv, R = dt_rank,
-// M complex states. The mixer's own tensors are empty in a block of the other one.
+// One block (docs/model.md's `*`): width d, d_inner = expand*d, N = d_state, K = d_conv, R =
+// dt_rank, M complex states. The mixer's own tensors are empty in a block of the other one.
 struct BlockView {
   TensorView norm;           // [d]
   TensorView in_proj;        // [2*d_inner, d]: u rows first, then z rows

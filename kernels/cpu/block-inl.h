@@ -1,6 +1,6 @@
-// The parts of one block for one step (model.md): rmsnorm, conv1d + silu, the step of the selective
-// and of the time-invariant scan with its gate. All vectors are padded to 16 with values that stay
-// harmless (zero weights).
+// The parts of one block for one step (docs/model.md): rmsnorm, conv1d + silu, the step of the
+// selective and of the time-invariant scan with its gate. All vectors are padded to 16 with values
+// that stay harmless (zero weights).
 #if defined(MAMBO_KERNELS_CPU_BLOCK_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MAMBO_KERNELS_CPU_BLOCK_INL_H_
 #undef MAMBO_KERNELS_CPU_BLOCK_INL_H_

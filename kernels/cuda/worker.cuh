@@ -1,5 +1,6 @@
 // What one CTA does of a step: its share of a block, a product, the head; for NS streams side by
-// side. The order of phases is that of model.md; a phase ends where everyone's results are needed.
+// side. The order of phases is that of docs/model.md; a phase ends where everyone's results are
+// needed.
 //
 //   in_proj + conv + silu   warp = unit (8 channels)        puts u  (or four warps a unit)
 //   x_proj                  warp = tile of 16 rows          dbc: delta, B, C

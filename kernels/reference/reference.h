@@ -1,5 +1,5 @@
-// The oracle: the network of model.md written as plainly as it can be: scalar, double, one step
-// after the other. Slow and readable, kept for ever; tests hold every backend against it.
+// The oracle: the network of docs/model.md written as plainly as it can be: scalar, double, one
+// step after the other. Slow and readable, kept for ever; tests hold every backend against it.
 #pragma once
 
 #include <complex>
