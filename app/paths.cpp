@@ -68,7 +68,6 @@ fs::path default_seed_clip(const fs::path& model) {
   }
   if (clips.empty()) return {};
   std::sort(clips.begin(), clips.end());
-  std::string best = "satie-gymnopedie.wav";  // what the shipped models continue best
   const std::string name = model.stem().string();
   if (!name.empty() && name != default_model().stem()) {
     const std::string one = name.back() == 's' ? name.substr(0, name.size() - 1) : name;
@@ -77,14 +76,15 @@ fs::path default_seed_clip(const fs::path& model) {
       const std::string clip = p.filename().string();
       return clip.starts_with(name + "-") || clip.starts_with(one + "-");
     });
-    if (!own.empty()) {
-      clips = std::move(own);
-      best = "drums-house.wav";
-    }
+    if (!own.empty()) clips = std::move(own);
   }
-  const auto favourite = std::find_if(clips.begin(), clips.end(),
-                                      [&](const fs::path& p) { return p.filename() == best; });
-  return favourite != clips.end() ? *favourite : clips.front();
+  // What the shipped models go on from best, piano first: it stands in for a model without its own.
+  for (const char* best : {"satie-gymnopedie.wav", "drums-house.wav"}) {
+    const auto it = std::find_if(clips.begin(), clips.end(),
+                                 [&](const fs::path& p) { return p.filename() == best; });
+    if (it != clips.end()) return *it;
+  }
+  return clips.front();
 }
 
 }  // namespace mambo

@@ -234,8 +234,7 @@ class Loop:
             if together:
                 trainer.seconds = self.machines.mean(self.before + time.monotonic() - self.clock)[0]
                 self.before, self.clock = trainer.seconds, time.monotonic()
-            alone = self.machines.count == 1 and trainer.step == 1  # on a CPU ten updates can take an hour
-            if (alone or trainer.step % self.TOGETHER == 0) and self._line_is_due():
+            if together and self._line_is_due():  # one process by the clock alone: ten updates can take a CPU an hour
                 self._tell(norm)
             if trainer.step % t.eval_every == 0 and self.progress() < 1:
                 self._look()
@@ -342,13 +341,13 @@ def _short_of_memory(e: Exception) -> bool:
     return isinstance(e, MemoryError) or any(w in str(e).lower() for w in ("out of memory", "allocate memory"))
 
 
-def _less_at_once(t) -> str:
+def _less_at_once(m, t) -> str:
     at_once = t.batch // t.accumulate
     if at_once > 1:
         parts = next(n for n in range(2, at_once + 1) if at_once % n == 0 and (n >= 4 or n == at_once))
         return (f"--set train.accumulate={t.accumulate * parts} takes {at_once // parts} at once and learns the same; a "
                 "smaller train.batch or train.crop learns from less")
-    return f"--set train.crop={t.crop // 2} halves it"
+    return f"--set train.crop={max(m.stride, t.crop // 2 // m.stride * m.stride)} takes shorter ones"
 
 
 def _train_in_memory(args) -> int:
@@ -357,9 +356,10 @@ def _train_in_memory(args) -> int:
     except (RuntimeError, MemoryError) as e:
         if not _short_of_memory(e):
             raise
-        t = load_config(args).train
+        config = load_config(args)
+        t = config.train
         raise UserError(f"out of memory with {t.batch // t.accumulate} crops of {t.crop} samples at once: "
-                        f"{_less_at_once(t)}") from None
+                        f"{_less_at_once(config.model, t)}") from None
 
 
 def main(argv=None) -> int:

@@ -332,7 +332,7 @@ class Data(InFolder):
         for where, found in words.items():
             with unittest.mock.patch.object(fit, "train", side_effect=RuntimeError(found)):
                 for batch, hint in ((32, "train.accumulate=4 takes 8 at once"), (6, "train.accumulate=6 takes 1 at once"),
-                                    (1, "train.crop=8192 halves it")):
+                                    (1, "train.crop=8192 takes shorter ones")):
                     code, said = quiet(fit.main, ["--audio", "x", "--config", "configs/piano.json", "-o", "y",
                                                   "--set", f"train.batch={batch}", "--set", "train.crop=16384"])
                     self.assertEqual(code, 2, where)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import unittest
+import unittest.mock
 import zipfile
 from types import SimpleNamespace
 
@@ -28,6 +29,14 @@ class Fit(InFolder):
                               "--set", f'model.mixer=["{mixer}","s6"]', run=run)
         self.assertEqual(code, 0, said)
         return self.dir / run
+
+    def test_slow_updates_are_told_one_by_one(self):
+        """Ten updates can take a CPU an hour: who trains alone is told by the clock."""
+        self.tones(3)
+        with unittest.mock.patch.object(fit.Loop, "_line_is_due", lambda self: True):
+            self.assertEqual(self.fit("--set", "train.steps=3")[0], 0)
+        lines = [json.loads(line) for line in (self.dir / "run" / "metrics.jsonl").read_text().splitlines()]
+        self.assertEqual([line["step"] for line in lines if "bits" in line], [1, 2, 3])
 
     def test_overfits_a_sine(self):
         """Far below the 8 bits of knowing nothing; and the exported file says where it comes from."""
