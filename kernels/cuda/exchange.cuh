@@ -52,6 +52,15 @@ __device__ inline void store_async(std::uint32_t there, float a, float b, std::u
       "f"(a), "f"(b), "r"(bar_there)
       : "memory");
 }
+__device__ inline void store_async(std::uint32_t there, std::uint32_t v, std::uint32_t bar_there) {
+  asm volatile(
+      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.b32 [%0], %1, [%2];" ::"r"(there),
+      "r"(v), "r"(bar_there)
+      : "memory");
+}
+__device__ inline void store_shared(std::uint32_t at, std::uint32_t v) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(at), "r"(v) : "memory");
+}
 __device__ inline void bar_init(std::uint32_t bar) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(bar) : "memory");
 }
@@ -93,6 +102,8 @@ __device__ inline void cluster_sync() {
 __device__ inline std::uint32_t of_rank(std::uint32_t, int) { return 0; }
 __device__ inline void store_async(std::uint32_t, const uint4&, std::uint32_t) {}
 __device__ inline void store_async(std::uint32_t, float, float, std::uint32_t) {}
+__device__ inline void store_async(std::uint32_t, std::uint32_t, std::uint32_t) {}
+__device__ inline void store_shared(std::uint32_t, std::uint32_t) {}
 __device__ inline void bar_init(std::uint32_t) {}
 __device__ inline void bar_expect(std::uint32_t, std::uint32_t) {}
 __device__ inline void bar_wait(std::uint32_t, std::uint32_t) {}
@@ -146,7 +157,8 @@ struct AloneOf {
   static constexpr int kAhead = 4;             // pairs of tiles that are fetched before a wait
   static constexpr bool kSplitsUnits = false;  // few tiles a CTA: in_proj by four warps a unit
   static constexpr bool kFlat = false;         // of one tier alone (Flat)
-  static constexpr bool kTeam = false;         // products by their columns (Team)
+  static constexpr bool kUsual = false;
+  static constexpr bool kTeam = false;  // products by their columns (Team)
   int members = 1, me = 0;
   __device__ void put_unit(Kind, __half* to, int unit, float v) const {
     if (lane_id() % 4 == 0) store_act(to + unit * 8 + lane_id() / 4, v);
@@ -167,6 +179,7 @@ using Alone = AloneOf<kAloneWarps>;
 struct Cluster {
   static constexpr bool kShared = true;
   static constexpr bool kFlat = false;
+  static constexpr bool kUsual = false;
   static constexpr bool kTeam = false;
   // A cluster's SMs have several units each, too many for four warps a unit; two a unit gain
   // nothing (docs/performance.md). So the code for it is left out.
@@ -218,6 +231,7 @@ struct Cluster {
 struct Grid {
   static constexpr bool kShared = true;
   static constexpr bool kFlat = false;
+  static constexpr bool kUsual = false;
   static constexpr bool kTeam = false;
   static constexpr bool kSplitsUnits = true;
   static constexpr int kWarps = kSharedWarps;
@@ -323,7 +337,12 @@ struct Team : Cluster {
 // has more room among instructions.
 template <class Base>
 struct Flat : Base {
-  static constexpr bool kFlat = true;
+  static constexpr bool kFlat = true, kUsual = true;
+};
+// Where tier 0 is played by narrow links: windows of 4 and 16 states are known.
+template <class Base>
+struct Usual : Base {
+  static constexpr bool kUsual = true;
 };
 
 }  // namespace mambo::cuda

@@ -7,12 +7,16 @@
 // has to convert it again.
 //
 // One CTA of 8 warps; warp w owns units w and w + 8: the first two lanes of a row take the channel
-// of the one, the others that of the other. A layer is four phases with a barrier after each:
+// of the one, the others that of the other. A layer is four phases, with a barrier after each:
 //   in_proj  all warps, 8 mma each; then conv, silu, without leaving the warp
-//   x_proj   3 warps, 8 mma each
+//   x_proj   warps 4 to 6, 8 mma each
 //   scan     all warps: 16 channels x 2 lanes x 8 states
-//   out_proj 4 warps, 8 mma each, and the residual
-// Weights come out of shared memory into registers a phase ahead.
+//   out_proj warps 0 to 3, 8 mma each, and the residual
+// Weights come out of shared memory into registers a phase or more ahead, and while nobody waits
+// for anything else there: all warps' part of in_proj takes it 256 cycles, and what is asked for
+// behind that, even a shuffle, waits as long. So in_proj is read behind the scan's operands,
+// out_proj by its warps while others do x_proj, x_proj by its own behind their part of in_proj.
+// What leaves a link goes from its makers' registers to the next one's shared memory.
 #pragma once
 
 #include "kernels/cuda/chain.cuh"
@@ -32,6 +36,10 @@ struct Narrow {
   static constexpr int kOut = kX + kRows * kInner * 2;
   static constexpr int kOutBias = kOut + kWidth * kInner * 2;
   static constexpr int kLayerBytes = kOutBias + kWidth * 4;
+  static constexpr int kTableBytes = kMaxVocab * kWidth * 2;  // the embedding or the head
+
+  static constexpr int kOutWarps = kWidth / 16;                    // from warp 0 on
+  static constexpr int kXWarps = kRows / 16, kFirstX = kOutWarps;  // behind them
 
   // x as it travels from link to link.
   struct X {
@@ -39,17 +47,16 @@ struct Narrow {
     __half half[kWidth];
     float squares[kWidth / 8];  // of eight neighbours each
   };
-  static constexpr int kXChunks = sizeof(X) / 16;
 
   struct Shared {
     X x;
     __half u[kInner], y[kInner];
     float dbc[kRows];
-    float logits[kMaxVocab];
-    float head_bias[kMaxVocab];
+    float row[kWidth];          // x that joins a group, before up is added
+    float logits[kMaxVocab];    // the last link's
+    float factors[kMaxVocab];   // the first one's: what rms_factor is of each code's x
     std::uint32_t scratch[16];  // of a draw
     int drawn;
-    std::uint32_t tap_at[kMaxLayers];
   };
 };
 
@@ -71,8 +78,7 @@ class NarrowLink {
     last = rank == a.links - 1;
     const TierDev& t = a.net.tiers[0];
     pool = t.pool;
-    join_after = pool > 0 ? t.down_end - 1 - role.begin : -1;  // of this link's layers
-    if (join_after >= count) join_after = -1;
+    joins = pool > 0 && t.down_end == role.end;
     inner_members = a.n_roles > a.links ? a.roles[a.links].members : 0;
     phase = a.tiers[0].phase;
     r8 = lane_id() >> 2;
@@ -80,9 +86,23 @@ class NarrowLink {
     odd = q & 1;
     second = q >= 2;
     channel = (warp_id() + (second ? kSharedWarps : 0)) * 8 + r8;
+    my_code = warp_id() * 32 + q * 8 + r8;
+    // Where a lane of out_proj puts its part of x: the first two of a row's lanes its floats, the
+    // others, in every second row, halves of it and the next one.
+    const int row = warp_id() * 16 + r8 + (odd != 0 ? 8 : 0);
+    x_at = shared_address(second ? static_cast<void*>(s->x.half + row) : s->x.x + row);
+    if (!last) {
+      x_there = of_rank(x_at, rank + 1);
+      squares_there = of_rank(shared_address(s->x.squares + warp_id() * 2), rank + 1);
+      x_bar_there = of_rank(bar(kInX), rank + 1);
+    }
+    puts = !second || r8 % 2 == 0;
     eps = a.net.eps;
     tap = args->tap;
-    codes_at = role.layout.codes;
+    plain = plain_draw(args->temperature, args->top_k, args->top_p, kMaxVocab);
+    scale = 1.44269504F / args->temperature;
+    table = smem + (first ? role.embed : role.head);
+    code_here = reinterpret_cast<const int*>(smem + role.layout.codes);
     code_there = shared_address(smem + launch.roles[0].layout.codes);
     up = reinterpret_cast<float*>(smem + role.layout.up[0]);
     state_row = args->state + t.group_at;
@@ -94,76 +114,79 @@ class NarrowLink {
     for (int i = 0; i < Narrow::kMaxLayers; ++i)
       if (i < count) bring_layer(i);
     const TierDev& t = a.net.tiers[0];
-    if (join_after >= 0) {
+    if (joins) {
       for (int i = static_cast<int>(threadIdx.x); i < pool * Narrow::kWidth; i += kSharedThreads)
         up_place(0)[i] = args->state[t.up_at + i];
     }
-    // The last link's head, or the first one's table of codes, stays in registers: a warp holds 32
-    // rows of either.
-    const auto* head = static_cast<const uint4*>(a.net.head);
-    const auto* embed = static_cast<const std::uint32_t*>(a.net.embed);
-#pragma unroll
-    for (int j = 0; j < 8; ++j) {
-      if (last) {
-        keep[j / 4][j % 4] = head[(warp_id() * 8 + j) * 32 + lane_id()];
-      } else if (first) {
-        const std::uint32_t* row = embed + (warp_id() * 32 + j * 4) * (Narrow::kWidth / 2);
-        keep[j / 4][j % 4] = make_uint4(row[lane_id()], row[32 + lane_id()], row[64 + lane_id()],
-                                        row[96 + lane_id()]);
-      }
-    }
+    if (first) copy_far(table, a.net.embed, Narrow::kTableBytes, kSharedThreads);
     if (last) {
-      for (int i = static_cast<int>(threadIdx.x); i < kMaxVocab; i += kSharedThreads) {
-        s->logits[i] = args->state[a.net.logits_at + i];
-        s->head_bias[i] = a.net.head_bias[i];
-      }
+      copy_far(table, a.net.head, Narrow::kTableBytes, kSharedThreads);
+      head_bias = a.net.head_bias[my_code];
+      put_logit(args->state[a.net.logits_at + my_code]);
     }
+    __syncthreads();
+    if (first) {  // a code a thread
+      static_assert(kMaxVocab == kSharedThreads);
+      const __half2* x = reinterpret_cast<const __half2*>(embedding(threadIdx.x));
+      alignas(16) float squares[8];
+#pragma unroll
+      for (int g = 0; g < 8; ++g) {
+        float2 v[4];
+#pragma unroll
+        for (int j = 0; j < 4; ++j) v[j] = __half22float2(x[g * 4 + j]);
+        squares[g] = squares8(make_float4(v[0].x, v[0].y, v[1].x, v[1].y),
+                              make_float4(v[2].x, v[2].y, v[3].x, v[3].y));
+      }
+      s->factors[threadIdx.x] = rms_factor(squares);
+    }
+    fetch_in(0);
     __syncthreads();
   }
 
   __device__ void play() {
+    if (count == 1) play_layers<1>();
+    if (count == 2) play_layers<2>();
+    if (count == 3) play_layers<3>();
+  }
+
+ private:
+  template <int kCount>
+  __device__ void play_layers() {
+    static_assert(kCount <= Narrow::kMaxLayers);
     std::uint32_t phase_x = 0;
     u_next = random_number(0);
 #pragma unroll 1
     for (int step = 0; step < a.steps; ++step) {
-      if (last) send_code(step);
-      fetch_in(0);
+      if (last) {
+        send_code(step);
+        fetch_in(0);
+      }
+      int code = 0;
       if (first) {
         expect_and_wait(kInCode, 16, phase_x);
-        embed_code();
+        code = *code_here;
       } else {
         expect_and_wait(kInX, sizeof(Narrow::X), phase_x);
       }
       phase_x ^= 1;
 #pragma unroll
-      for (int i = 0; i < Narrow::kMaxLayers; ++i) {
-        if (i >= count) break;
-        layer(i, step);
-        if (i == join_after) join();
-      }
-      if (last) {
-        if (a.drawing != 0 || step + 1 == a.steps) head();
-      } else if (threadIdx.x < Narrow::kXChunks) {
-        const auto* x = reinterpret_cast<const uint4*>(&s->x) + threadIdx.x;
-        store_async(of_rank(shared_address(x), rank + 1), *x, of_rank(bar(kInX), rank + 1));
-      }
+      for (int i = 0; i < kCount; ++i) layer(i, i + 1 == kCount, step, code);
+      if (last && (a.drawing != 0 || step + 1 == a.steps)) head();
       if (pool > 0 && ++phase == static_cast<std::uint32_t>(pool)) {
         phase = 0;
         ++groups;
       }
     }
     // What is still on its way here must arrive before this CTA's memory goes.
-    if (join_after >= 0 && phase == 0 && groups > 0) wait_up();
+    if (joins && phase == 0 && groups > 0) wait_up();
     __syncthreads();
 #pragma unroll
-    for (int i = 0; i < Narrow::kMaxLayers; ++i)
-      if (i < count) keep_state(i);
+    for (int i = 0; i < kCount; ++i) keep_state(i);
     if (last)
       for (int i = static_cast<int>(threadIdx.x); i < a.net.vp; i += kSharedThreads)
         args->state[a.net.logits_at + i] = s->logits[i];
   }
 
- private:
   __device__ float random_number(int step) const {
     return philox_uniform(args->rng_seed, args->rng_index + static_cast<std::uint64_t>(step));
   }
@@ -182,13 +205,20 @@ class NarrowLink {
     return reinterpret_cast<const uint4*>(layers + i * Narrow::kLayerBytes + where) +
            tile * pairs * 64 + lane_id();
   }
+  __device__ const __half* embedding(int code) const {
+    return reinterpret_cast<const __half*>(table) + code * Narrow::kWidth;
+  }
+  __device__ bool is_out_warp() const { return warp_id() < Narrow::kOutWarps; }
+  __device__ bool is_x_warp() const {
+    return warp_id() >= Narrow::kFirstX && warp_id() < Narrow::kFirstX + Narrow::kXWarps;
+  }
   __device__ std::uint32_t slot(int step) const {
     return (a.tiers[0].slot + static_cast<std::uint32_t>(step)) % Narrow::kWindow;
   }
 
   __device__ void bring_layer(int i) {
     const LayerDev& d = dev(i);
-    if (threadIdx.x == 0) s->tap_at[i] = d.tap_at;
+    tap_at[i] = d.tap_at + static_cast<std::uint32_t>(channel);
     unsigned char* to = layers + i * Narrow::kLayerBytes;
     const auto copy = [&](int where, const void* from, int bytes) {
       copy_far(to + where, from, bytes, kSharedThreads);
@@ -232,47 +262,9 @@ class NarrowLink {
       ring[(now + 1 + k) % Narrow::kWindow * Narrow::kInner] = window[i][k];
   }
 
-  // x of 64 from values that the first 64 threads hold, with what travels beside it.
-  __device__ void put_x(float v) {
-    if (threadIdx.x >= Narrow::kWidth) return;
-    s->x.x[threadIdx.x] = v;
-    store_act(&s->x.half[threadIdx.x], v);
-    float sum = __fmul_rn(v, v);
-    sum += __shfl_xor_sync(0xFFFFFFFFU, sum, 1);
-    sum += __shfl_xor_sync(0xFFFFFFFFU, sum, 2);
-    sum += __shfl_xor_sync(0xFFFFFFFFU, sum, 4);
-    if (threadIdx.x % 8 == 0) s->x.squares[threadIdx.x / 8] = sum;
-  }
-
-  // The warp that keeps the code's row writes it out.
-  __device__ void embed_code() {
-    const int code = *reinterpret_cast<const int*>(smem + codes_at);
-    if (warp_id() == code / 32) {
-      std::uint32_t pair = 0;
-#pragma unroll
-      for (int j = 0; j < 32; ++j) {
-        const uint4& four = keep[j / 16][j / 4 % 4];
-        const std::uint32_t w = j % 4 == 0   ? four.x
-                                : j % 4 == 1 ? four.y
-                                : j % 4 == 2 ? four.z
-                                             : four.w;
-        if (code % 32 == j) pair = w;
-      }
-      const __half2 v = *reinterpret_cast<const __half2*>(&pair);
-      const float2 f = __half22float2(v);
-      reinterpret_cast<float2*>(s->x.x)[lane_id()] = f;
-      reinterpret_cast<__half2*>(s->x.half)[lane_id()] = v;
-      float sum = __fadd_rn(__fmul_rn(f.x, f.x), __fmul_rn(f.y, f.y));
-      sum += __shfl_xor_sync(0xFFFFFFFFU, sum, 1);
-      sum += __shfl_xor_sync(0xFFFFFFFFU, sum, 2);
-      if (lane_id() % 4 == 0) s->x.squares[lane_id() / 4] = sum;
-    }
-    __syncthreads();
-  }
-
-  __device__ float rms_factor() const {
-    const float4 a0 = reinterpret_cast<const float4*>(s->x.squares)[0];
-    const float4 a1 = reinterpret_cast<const float4*>(s->x.squares)[1];
+  __device__ float rms_factor(const float* squares) const {
+    const float4 a0 = reinterpret_cast<const float4*>(squares)[0];
+    const float4 a1 = reinterpret_cast<const float4*>(squares)[1];
     const float sum = ((a0.x + a1.x) + (a0.y + a1.y)) + ((a0.z + a1.z) + (a0.w + a1.w));
     return inverse_root(fmaf(sum, 1.0F / Narrow::kWidth, eps));
   }
@@ -309,26 +301,39 @@ class NarrowLink {
       for (int n = 0; n < 4; ++n) in[j][n] = w[n * 32];
     }
   }
+  // Of the head a warp has the two tiles of its 32 codes.
+  __device__ void fetch_head() {
+    const auto* w = reinterpret_cast<const uint4*>(table) + warp_id() * 256 + lane_id();
+#pragma unroll
+    for (int n = 0; n < 8; ++n) in[n / 4][n % 4] = w[n * 32];
+  }
+  // The warp's tile of x_proj or out_proj.
+  __device__ void fetch_wide(int i, int where, int tile) {
+    const uint4* w = tiles(i, where, tile, 4);
+#pragma unroll
+    for (int n = 0; n < 8; ++n) wide[n] = w[n * 32];
+  }
 
-  // x is complete on entry and on return, and `in` holds the layer's part of in_proj.
-  __device__ void layer(int i, int step) {
-    float c[4];
+  // x is complete on entry and on return, and `in` holds the warp's part of in_proj. ends: with the
+  // link's last layer, which joins a group where one of this link's does and sends x on.
+  __device__ void layer(int i, bool ends, int step, int code) {
+    const bool embeds = i == 0 && first;  // x is the code's row of the table
+    const bool sends = ends && !last;
     float u;
     float gate;
-    const bool rows = warp_id() < Narrow::kRows / 16;
-    uint4 wide[8];
     {  // in_proj, conv, silu
       float both[Narrow::kUnits][4];
+      const __half* x = embeds ? embedding(code) : s->x.half;
 #pragma unroll
-      for (int j = 0; j < Narrow::kUnits; ++j) product64(in[j], s->x.half, both[j]);
+      for (int j = 0; j < Narrow::kUnits; ++j) product64(in[j], x, both[j]);
       const float4& bias = biases[i];
       const float4& conv = convs[i];
-      const float factor = rms_factor();
-      if (rows) {
-        const uint4* w = tiles(i, Narrow::kX, warp_id(), 4);
-#pragma unroll
-        for (int n = 0; n < 8; ++n) wide[n] = w[n * 32];
+      float factor = rms_factor(s->x.squares);
+      if (i == 0) {
+        const float of_code = s->factors[code];
+        factor = first ? of_code : factor;
       }
+      if (is_x_warp()) fetch_wide(i, Narrow::kX, warp_id() - Narrow::kFirstX);
       const float before = fmaf(second ? both[1][0] : both[0][0], factor, bias.x);
       const float z = fmaf(second ? both[1][2] : both[0][2], factor, bias.y);
       float(&past)[3] = window[i];
@@ -347,26 +352,49 @@ class NarrowLink {
       if (odd == 0) store_act(&s->u[channel], u);
     }
     __syncthreads();
-    if (rows) {  // x_proj
+    float2 base{};
+    if (is_x_warp()) {
+      float c[4];
       product128(wide, s->u, c);
       if (q == 0) {
-        s->dbc[warp_id() * 16 + r8] = c[0];
-        s->dbc[warp_id() * 16 + 8 + r8] = c[2];
+        s->dbc[(warp_id() - Narrow::kFirstX) * 16 + r8] = c[0];
+        s->dbc[(warp_id() - Narrow::kFirstX) * 16 + 8 + r8] = c[2];
       }
+    } else if (is_out_warp()) {
+      const int row = warp_id() * 16 + r8;
+      const float* bias =
+          reinterpret_cast<const float*>(layers + i * Narrow::kLayerBytes + Narrow::kOutBias);
+      if (embeds) {
+        const __half* x = embedding(code);
+        base =
+            make_float2(bias[row] + __half2float(x[row]), bias[row + 8] + __half2float(x[row + 8]));
+      } else {
+        base = make_float2(bias[row] + s->x.x[row], bias[row + 8] + s->x.x[row + 8]);
+      }
+      fetch_wide(i, Narrow::kOut, warp_id());
     }
     __syncthreads();
     {  // delta, scan, gate
-      const float dt = biases[i].w + dot4(dt_ws[i], *reinterpret_cast<const float4*>(s->dbc));
       const float4* B = reinterpret_cast<const float4*>(s->dbc + 16 + odd * 8);
       const float4* C = reinterpret_cast<const float4*>(s->dbc + 32 + odd * 8);
+      const float4 low = *reinterpret_cast<const float4*>(s->dbc);
+      const float4 Bs[2] = {B[0], B[1]};
+      const float4 Cs[2] = {C[0], C[1]};
+      __syncwarp();  // none of them behind the weights
+      if (sends || !ends)
+        fetch_in(ends ? 0 : i + 1);
+      else
+        fetch_head();
+      __syncwarp();
+      const float dt = biases[i].w + dot4(dt_ws[i], low);
       const float delta = softplus(dt);
       const float du = delta * u;
       float sums[2];
 #pragma unroll
       for (int j = 0; j < 2; ++j) {
         const float4& a4 = A[i][j];
-        const float4 b = B[j];
-        const float4 cc = C[j];
+        const float4& b = Bs[j];
+        const float4& cc = Cs[j];
         float4 v = h[i][j];
         v.x = fmaf(exp2_fast(delta * a4.x), v.x, du * b.x);
         v.y = fmaf(exp2_fast(delta * a4.y), v.y, du * b.y);
@@ -379,48 +407,61 @@ class NarrowLink {
       float all = sums[0] + sums[1];
       all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
       const float value = fmaf(Ds[i], u, all) * gate;
-      if (odd == 0) {
-        store_act(&s->y[channel], value);
-        if (tap != nullptr)
-          tap[s->tap_at[i] + static_cast<std::uint32_t>(step * Narrow::kInner + channel)] = delta;
-      }
+      if (odd == 0) store_act(&s->y[channel], value);
+      if (tap != nullptr && odd == 0)
+        tap[tap_at[i] + static_cast<std::uint32_t>(step * Narrow::kInner)] = delta;
     }
-    const bool out = warp_id() < Narrow::kWidth / 16;
-    float2 base{};
+    __syncthreads();
+    if (is_out_warp()) out_proj(base, ends && joins, sends);
+    // Behind what goes to the next link nobody here reads anything before it has come round.
+    if (!sends || joins) __syncthreads();
+    if (ends && joins) send_row();
+  }
+
+  // And the residual; where it joins a group, up, whose rows begin a phase before they are needed.
+  __device__ void out_proj(const float2& base, bool joining, bool sends) {
     const int row = warp_id() * 16 + r8;
-    if (out) {
-      const uint4* w = tiles(i, Narrow::kOut, warp_id(), 4);
-#pragma unroll
-      for (int j = 0; j < 8; ++j) wide[j] = w[j * 32];
-      const float* bias =
-          reinterpret_cast<const float*>(layers + i * Narrow::kLayerBytes + Narrow::kOutBias);
-      base = make_float2(bias[row] + s->x.x[row], bias[row + 8] + s->x.x[row + 8]);
+    float up_lo = 0.0F;
+    float up_hi = 0.0F;
+    if (joining) {
+      if (phase == 0 && groups > 0) wait_up();
+      const float* from = up_place(groups & 1) + static_cast<int>(phase) * Narrow::kWidth + row;
+      up_lo = from[0];
+      up_hi = from[8];
     }
-    if (i + 1 < Narrow::kMaxLayers && i + 1 < count) fetch_in(i + 1);
-    __syncthreads();
-    if (out) {  // out_proj, residual
-      product128(wide, s->y, c);
-      const float lo = c[0] + base.x;
-      const float hi = c[2] + base.y;
-      float a0 = __fmul_rn(lo, lo);
-      float a1 = __fmul_rn(hi, hi);
-#pragma unroll
-      for (int x = 4; x < 32; x *= 2) {  // over the eight rows
-        a0 += __shfl_xor_sync(0xFFFFFFFFU, a0, x);
-        a1 += __shfl_xor_sync(0xFFFFFFFFU, a1, x);
-      }
-      if (q == 0) {
-        s->x.x[row] = lo;
-        s->x.x[row + 8] = hi;
-        store_act(&s->x.half[row], lo);
-        store_act(&s->x.half[row + 8], hi);
-      }
-      if (lane_id() == 0) {
-        s->x.squares[warp_id() * 2] = a0;
-        s->x.squares[warp_id() * 2 + 1] = a1;
-      }
+    float c[4];
+    product128(wide, s->y, c);
+    float lo = c[0] + base.x;
+    float hi = c[2] + base.y;
+    if (joining) {
+      if (!second) s->row[row + (odd != 0 ? 8 : 0)] = odd != 0 ? hi : lo;
+      lo += up_lo;
+      hi += up_hi;
     }
-    __syncthreads();
+    // Of the next row, or the one before.
+    const float lo2 = __shfl_xor_sync(0xFFFFFFFFU, lo, 4);
+    const float hi2 = __shfl_xor_sync(0xFFFFFFFFU, hi, 4);
+    const float mine = odd != 0 ? hi : lo;
+    const std::uint32_t v = second ? pack_half2(mine, odd != 0 ? hi2 : lo2) : __float_as_uint(mine);
+    float a0 = __fadd_rn(__fmul_rn(lo, lo), __fmul_rn(lo2, lo2));
+    float a1 = __fadd_rn(__fmul_rn(hi, hi), __fmul_rn(hi2, hi2));
+    if (puts) {
+      if (sends)
+        store_async(x_there, v, x_bar_there);
+      else
+        store_shared(x_at, v);
+    }
+#pragma unroll
+    for (int x = 8; x < 32; x *= 2) {  // over the eight rows
+      a0 += __shfl_xor_sync(0xFFFFFFFFU, a0, x);
+      a1 += __shfl_xor_sync(0xFFFFFFFFU, a1, x);
+    }
+    if (lane_id() == 0) {
+      if (sends)
+        store_async(squares_there, a0, a1, x_bar_there);
+      else
+        *reinterpret_cast<float2*>(s->x.squares + warp_id() * 2) = make_float2(a0, a1);
+    }
   }
 
   __device__ void wait_up() const {
@@ -428,17 +469,13 @@ class NarrowLink {
                     static_cast<std::uint32_t>((groups - 1) >> 1) & 1U);
   }
 
-  // x joins the group (a row to the inner group and to the state) and is joined by up.
-  __device__ void join() {
+  // The row that joins the group: to the inner group, and to the state.
+  __device__ void send_row() const {
     constexpr int kChunks = Narrow::kWidth / 4;
     const int i = static_cast<int>(threadIdx.x);
     const int at_row = static_cast<int>(phase) * Narrow::kWidth;
-    const bool sends = i < inner_members * kChunks;
-    uint4 row{};
-    if (sends) row = reinterpret_cast<const uint4*>(s->x.x)[i % kChunks];
-    if (phase == 0 && groups > 0) wait_up();
-    __syncthreads();  // every row is read before x changes
-    if (sends) {
+    if (i < inner_members * kChunks) {
+      const uint4 row = reinterpret_cast<const uint4*>(s->row)[i % kChunks];
       const int buffer = groups & 1;
       const std::uint32_t to = inbox + static_cast<std::uint32_t>(buffer * pool * Narrow::kWidth +
                                                                   at_row + i % kChunks * 4) *
@@ -446,27 +483,25 @@ class NarrowLink {
       const int peer = links + i / kChunks;
       store_async(of_rank(to, peer), row, of_rank(bar(kInRows + buffer), peer));
     }
-    if (i < Narrow::kWidth) {
-      const float v = s->x.x[i];
-      state_row[at_row + i] = v;
-      put_x(v + up_place(groups & 1)[at_row + i]);
-    }
-    __syncthreads();
+    if (i < Narrow::kWidth) state_row[at_row + i] = s->row[i];
   }
 
   __device__ void head() {
-    const float factor = rms_factor();
+    const float factor = rms_factor(s->x.squares);
+    float c[2][4];
 #pragma unroll
-    for (int j = 0; j < 2; ++j) {
-      float c[4];
-      product64(keep[j], s->x.half, c);
-      const int row = (warp_id() * 2 + j) * 16 + r8;
-      if (q == 0) {
-        s->logits[row] = fmaf(c[0], factor, s->head_bias[row]);
-        s->logits[row + 8] = fmaf(c[2], factor, s->head_bias[row + 8]);
-      }
-    }
+    for (int j = 0; j < 2; ++j) product64(in[j], s->x.half, c[j]);
+    // Of a tile's rows r8 and r8 + 8 a row's lanes all have the sums.
+    const float lo = second ? c[1][0] : c[0][0];
+    const float hi = second ? c[1][2] : c[0][2];
+    put_logit(fmaf(odd != 0 ? hi : lo, factor, head_bias));
     __syncthreads();
+  }
+  __device__ void put_logit(float v) {
+    logit = v;
+    s->logits[my_code] = v;
+    const float top = warp_max(v);
+    if (lane_id() == 0) s->scratch[warp_id()] = __float_as_uint(top);
   }
 
   // The last link draws, and tells the first; what was drawn is also looked at, but later.
@@ -477,9 +512,8 @@ class NarrowLink {
     }
     const bool told =
         args->log_prob != nullptr || args->entropy != nullptr || args->logits != nullptr;
-    if (plain_draw(args->temperature, args->top_k, args->top_p, kMaxVocab)) {
-      if (draw_by_all(s->logits, args->temperature, u_next, s->scratch))
-        keep_code(static_cast<int>(threadIdx.x), step);
+    if (plain) {
+      if (draw_by_quads(logit, scale, u_next, s->scratch)) keep_code(my_code, step);
     } else if (warp_id() == 0) {
       const int code = draw(s->logits, kMaxVocab, kMaxVocab, args->temperature, args->top_k,
                             args->top_p, u_next);
@@ -508,22 +542,29 @@ class NarrowLink {
   unsigned char* layers;
   Narrow::Shared* s;
   StreamArgs* args;
-  int rank, count, pool, join_after, inner_members, groups = 0;
+  unsigned char* table;  // the first link's embedding, the last one's head
+  const int* code_here;
+  int rank, count, pool, inner_members, groups = 0;
   std::uint32_t phase;
   bool first, last;
-  int r8, q, odd, channel;
+  bool joins;  // x joins a group behind the last layer
+  bool plain;  // how codes are drawn (plain_draw)
+  bool puts;
+  int r8, q, odd, channel, my_code;
   bool second;
   float eps;
   float *tap, *up, *state_row;
-  std::uint32_t codes_at, code_there, inbox;
+  std::uint32_t code_there, inbox, x_at, x_there = 0, squares_there = 0, x_bar_there = 0;
   int links;
-  float u_next = 0.0F;                                        // the next random number
+  float u_next = 0.0F;  // the next random number
+  float scale, logit = 0.0F, head_bias = 0.0F;
   float4 A[Narrow::kMaxLayers][2], h[Narrow::kMaxLayers][2];  // 8 states of a channel
   float window[Narrow::kMaxLayers][3];
   float4 biases[Narrow::kMaxLayers], convs[Narrow::kMaxLayers], dt_ws[Narrow::kMaxLayers];
   float Ds[Narrow::kMaxLayers];
-  uint4 in[Narrow::kUnits][4];
-  uint4 keep[2][4];
+  std::uint32_t tap_at[Narrow::kMaxLayers];
+  uint4 in[Narrow::kUnits][4];  // in_proj's, or the head's
+  uint4 wide[8];                // x_proj's or out_proj's
 };
 
 }  // namespace mambo::cuda

@@ -116,14 +116,16 @@ struct StepPlan::Builder {
     }
   }
 
-  // A link of narrow.cuh.
-  void narrow_link(int layers, bool pools) {
+  // A link of narrow.cuh; `joins`: after the last of tier 0's down blocks.
+  void narrow_link(int layers, bool joins, bool is_first, bool is_last) {
     Layout& o = role.layout;
     o.bars = take(8 * kBars);
     o.args = take(sizeof(StreamArgs));
     o.codes = take(16);
     o.x = take(sizeof(Narrow::Shared));
-    if (pools) o.up[0] = take(2 * group_bytes(0));
+    if (joins) o.up[0] = take(2 * group_bytes(0));
+    if (is_first) role.embed = take(Narrow::kTableBytes);
+    if (is_last) role.head = take(Narrow::kTableBytes);
     o.u = take(static_cast<std::size_t>(layers) * Narrow::kLayerBytes);
   }
 
@@ -322,17 +324,26 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     };
     // A chain, where layers of tier 0 fit an SM whole: as few links as hold all of them.
     const bool narrow = suits_narrow(net, inner_begin, inner_end);
+    // Link r's first layer. A narrow link's last one is where x joins the group inside.
+    const auto first_of = [&](int r, int links) {
+      if (!narrow || !pools) return outer_layers * r / links;
+      const int down = outer.down_end;
+      const int before = std::clamp((links * down + outer_layers / 2) / outer_layers, 1, links - 1);
+      return r <= before ? down * r / before
+                         : down + (outer_layers - down) * (r - before) / (links - before);
+    };
     const auto chain_of = [&](int links, int ctas) {
       std::vector<Builder> chain;
+      if (narrow && links < 2) return chain;
       for (int r = 0; r < links; ++r) {
         Builder b(net, limit, 1);
-        b.role.begin = outer_layers * r / links;
-        b.role.end = outer_layers * (r + 1) / links;
+        b.role.begin = first_of(r, links);
+        b.role.end = first_of(r + 1, links);
         b.role.first_rank = r;
         if (narrow) {
           const int count = b.role.end - b.role.begin;
-          if (count > Narrow::kMaxLayers || links < 2) return std::vector<Builder>{};
-          b.narrow_link(count, pools);
+          if (count > Narrow::kMaxLayers || count < 1) return std::vector<Builder>{};
+          b.narrow_link(count, pools && b.role.end == outer.down_end, r == 0, r + 1 == links);
           if (b.used > limit) return std::vector<Builder>{};
           chain.push_back(std::move(b));
           continue;

@@ -97,8 +97,8 @@ struct Player {
     k.act_stride = o.act_stride;
     k.dbc_stride = o.dbc_stride;
     k.own_stride = o.own_stride;
-    k.K = a.net.K;
-    k.np = a.net.np;
+    k.K = Comm::kUsual ? 4 : a.net.K;
+    k.np = Comm::kUsual ? 16 : a.net.np;
     k.vocab = a.net.vocab;
     k.vp = a.net.vp;
     k.eps = a.net.eps;
@@ -384,7 +384,13 @@ struct Player {
       if (down == 0 && t.pool > 0) join(t, c.phase);
 #pragma unroll 1
       for (int i = 0; i < count; ++i) {
-        k.block(layers[i < down ? t.down_begin + i : t.up_begin + i - down], c.slot, c.row);
+        const int which = i < down ? t.down_begin + i : t.up_begin + i - down;
+        if constexpr (Comm::kTeam) {
+          const LayerRun<W> l = layers[which];  // a copy, as in flat_step
+          k.block(l, c.slot, c.row);
+        } else {
+          k.block(layers[which], c.slot, c.row);
+        }
         if (i + 1 == down && t.pool > 0) join(t, c.phase);
       }
 

@@ -141,8 +141,38 @@ __device__ inline bool plain_draw(float temperature, int top_k, float top_p, int
   return temperature > 0.0F && (top_k <= 0 || top_k >= vocab) && top_p >= 1.0F;
 }
 
+// For draws by eight warps, a code a thread. scratch: 16 words of shared memory, 8 for the warps'
+// largest logits and 8 for their weights.
+// A code's weight.
+__device__ inline std::uint32_t weight_of(float logit, float scale, const std::uint32_t* scratch) {
+  const float4 t0 = reinterpret_cast<const float4*>(scratch)[0];
+  const float4 t1 = reinterpret_cast<const float4*>(scratch)[1];
+  const float top = fmaxf(fmaxf(fmaxf(t0.x, t0.y), fmaxf(t0.z, t0.w)),
+                          fmaxf(fmaxf(t1.x, t1.y), fmaxf(t1.z, t1.w)));
+  return __float2uint_rn(exp2_fast((logit - top) * scale) * 8388608.0F);
+}
+// Whether the thread's code, of weight p, is the first at which the running sum passes the target;
+// up_to: the sum of the warp's codes up to it.
+__device__ inline bool is_drawn(std::uint32_t p, std::uint32_t up_to, float u,
+                                const std::uint32_t* scratch) {
+  const int warp = warp_id();
+  const uint4 a = reinterpret_cast<const uint4*>(scratch)[2];
+  const uint4 b = reinterpret_cast<const uint4*>(scratch)[3];
+  const std::uint32_t last = (warp & 1) != 0 ? scratch[7 + warp] : 0U;  // of the warp before it
+  const std::uint32_t two = a.x + a.y;
+  const std::uint32_t four = two + (a.z + a.w);
+  const std::uint32_t six = four + (b.x + b.y);
+  const std::uint32_t total = six + (b.z + b.w);
+  const std::uint32_t pairs = warp < 4 ? (warp < 2 ? 0U : two) : (warp < 6 ? four : six);
+  const auto u24 = static_cast<std::uint32_t>(u * 16777216.0F);
+  const auto target = static_cast<std::uint32_t>((static_cast<std::uint64_t>(u24) * total) >> 24U);
+  const std::uint32_t end = pairs + last + up_to;
+  if (total == 0) return threadIdx.x == 0;  // logits hold NaN
+  return end > target && end - p <= target;
+}
+
 // The same draw by eight warps, a code a thread, for vp = 256 and plain_draw: a third of the time.
-// scratch: 16 words of shared memory. True in the one thread whose code it is; all threads meet.
+// True in the one thread whose code it is; all threads meet.
 __device__ inline bool draw_by_all(const float* logits, float temperature, float u,
                                    std::uint32_t* scratch) {
   const int warp = warp_id();
@@ -150,12 +180,7 @@ __device__ inline bool draw_by_all(const float* logits, float temperature, float
   const float warp_top = warp_max(l);
   if (lane_id() == 0) scratch[warp] = __float_as_uint(warp_top);
   __syncthreads();
-  const float4 t0 = reinterpret_cast<const float4*>(scratch)[0];
-  const float4 t1 = reinterpret_cast<const float4*>(scratch)[1];
-  const float top = fmaxf(fmaxf(fmaxf(t0.x, t0.y), fmaxf(t0.z, t0.w)),
-                          fmaxf(fmaxf(t1.x, t1.y), fmaxf(t1.z, t1.w)));
-  const std::uint32_t p =
-      __float2uint_rn(exp2_fast((l - top) * (1.44269504F / temperature)) * 8388608.0F);
+  const std::uint32_t p = weight_of(l, 1.44269504F / temperature, scratch);
   std::uint32_t up_to = p;
 #pragma unroll
   for (int i = 1; i < 32; i *= 2) {
@@ -164,21 +189,28 @@ __device__ inline bool draw_by_all(const float* logits, float temperature, float
   }
   if (lane_id() == 31) scratch[8 + warp] = up_to;
   __syncthreads();
-  const uint4 w0 = reinterpret_cast<const uint4*>(scratch)[2];
-  const uint4 w1 = reinterpret_cast<const uint4*>(scratch)[3];
-  const std::uint32_t sums[8] = {w0.x, w0.y, w0.z, w0.w, w1.x, w1.y, w1.z, w1.w};
-  std::uint32_t before = 0;
-  std::uint32_t total = 0;
+  return is_drawn(p, up_to, u, scratch);
+}
+
+// The same where a warp's codes are its lanes' as a product leaves them: code warp * 32 + q * 8 +
+// r8 of lane 4 * r8 + q. scratch: the warps' largest logits are in its first 8 words already.
+__device__ inline bool draw_by_quads(float logit, float scale, float u, std::uint32_t* scratch) {
+  const int q = lane_id() & 3;
+  const std::uint32_t p = weight_of(logit, scale, scratch);
+  std::uint32_t up_to = p;  // of the code's eight
 #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    before += i < warp ? sums[i] : 0U;
-    total += sums[i];
+  for (int i = 4; i < 32; i *= 2) {
+    const std::uint32_t other = __shfl_up_sync(0xFFFFFFFFU, up_to, i);
+    if (lane_id() >= i) up_to += other;
   }
-  const auto u24 = static_cast<std::uint32_t>(u * 16777216.0F);
-  const auto target = static_cast<std::uint32_t>((static_cast<std::uint64_t>(u24) * total) >> 24U);
-  const std::uint32_t end = before + up_to;
-  if (total == 0) return threadIdx.x == 0;  // logits hold NaN
-  return end > target && end - p <= target;
+  std::uint32_t eights[3];
+#pragma unroll
+  for (int i = 0; i < 3; ++i) eights[i] = __shfl_sync(0xFFFFFFFFU, up_to, 28 + i);
+#pragma unroll
+  for (int i = 0; i < 3; ++i) up_to += q > i ? eights[i] : 0U;
+  if (lane_id() == 31) scratch[8 + warp_id()] = up_to;
+  __syncthreads();
+  return is_drawn(p, up_to, u, scratch);
 }
 
 // Of the model's own distribution (temperature 1): ln p(code) and the entropy, in nats. One warp.

@@ -59,8 +59,9 @@ __global__ void __launch_bounds__(kSharedThreads, 1)
     } else {
       play_link<W>(launch, smem, rank);
     }
-  } else if constexpr (kKind == ClusterKind::chain_team ||
-                       kKind == ClusterKind::narrow_chain_team) {
+  } else if constexpr (kKind == ClusterKind::narrow_chain_team) {
+    play_group<W, true, Usual<Team>>(launch, smem, rank);
+  } else if constexpr (kKind == ClusterKind::chain_team) {
     play_group<W, true, Team>(launch, smem, rank);
   } else {
     play_group<W, kKind != ClusterKind::group>(launch, smem, rank);

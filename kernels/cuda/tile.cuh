@@ -34,14 +34,19 @@ __device__ inline float quad_sum(float x) {
 
 // Two floats as halves; what half cannot hold saturates instead of becoming infinite.
 __device__ inline std::uint32_t pack_half2(float a, float b) {
-#if __CUDA_ARCH__ >= 800
+#if __CUDA_ARCH__ >= 800 && __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1201
+  std::uint32_t packed;
+  asm("cvt.rn.satfinite.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(b), "f"(a));
+  return packed;
+#elif __CUDA_ARCH__ >= 800
   const __half2 most = __half2half2(__ushort_as_half(0x7BFF));
   const __half2 h = __hmax2(__hmin2(__floats2half2_rn(a, b), most), __hneg2(most));
+  return *reinterpret_cast<const std::uint32_t*>(&h);
 #else
   const __half2 h =
       __floats2half2_rn(fminf(fmaxf(a, -65504.0F), 65504.0F), fminf(fmaxf(b, -65504.0F), 65504.0F));
-#endif
   return *reinterpret_cast<const std::uint32_t*>(&h);
+#endif
 }
 __device__ inline void store_act(__half* p, float x) {
   const std::uint32_t h = pack_half2(x, 0.0F);

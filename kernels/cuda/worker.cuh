@@ -351,7 +351,7 @@ struct Worker {
                delta, du, sum);
         *reinterpret_cast<float4*>(h) = v;
 #pragma unroll 1
-        for (int n = 16; !Comm::kFlat && n < np; n += 16) {
+        for (int n = 16; !Comm::kUsual && n < np; n += 16) {
           v = *reinterpret_cast<const float4*>(h + n);
           update(v, *reinterpret_cast<const float4*>(p + r * np + q * 4 + n),
                  *reinterpret_cast<const float4*>(B + n), *reinterpret_cast<const float4*>(C + n),

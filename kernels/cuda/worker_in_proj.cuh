@@ -87,7 +87,7 @@ __device__ void Worker<W, NS, Comm>::convolve(const LayerRun<W>& l, int unit, st
     if (holds(i)) {
       int stride;
       float* ring = conv_of(l, unit, s, stride) + r;
-      if (Comm::kFlat || K == 4) {
+      if (Comm::kUsual || K == 4) {
         sum = fmaf(conv.w[0], conv.past[i][0], sum);
         sum = fmaf(conv.w[1], conv.past[i][1], sum);
         sum = fmaf(conv.w[2], conv.past[i][2], sum);
@@ -135,7 +135,7 @@ __device__ void Worker<W, NS, Comm>::fetch_conv(const LayerRun<W>& l, int unit, 
   conv.bias_u = p[0];
   conv.bias_z = p[8];
   conv.bias = p[16 + 8 * K];
-  if (!Comm::kFlat && K != 4) return;
+  if (!Comm::kUsual && K != 4) return;
 #pragma unroll
   for (int k = 0; k < 4; ++k) conv.w[k] = p[16 + 8 * k];
 #pragma unroll
