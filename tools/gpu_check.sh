@@ -82,26 +82,34 @@ if $sanitize; then
   few='*StepFollowsTheReference*cuda*one_pool*:*PrefillEqualsSteps*cuda*one_pool*'
   few+=':*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
   few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*:*CudaBatch.ACopyIsDone*'
-  few+=':*CudaPlans*pools_of_eight_half*:*CudaPlans*wide_inner_half*:*CudaPlans*flat256_half*'
+  few+=':*CudaPlans*narrow_chain_half*:*CudaPlans*pools_of_eight_half*'
+  few+=':*CudaPlans*wide_inner_half*:*CudaPlans*flat256_half*'
   few+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'
   few+=':*PrefillSummaries*cuda_half_cluster_one_pool*'
   # racecheck slows these kernels a few thousand times (16 to 76 s for a test of 40 steps): all of the
   # above would take it hours. Steps in every plan, and one run in a cluster with the tap.
   fewest='*StepFollowsTheReference*cuda*one_pool*:*TapShowsDelta*cuda_half_cluster*'
   fewest+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'
-  for tool in memcheck racecheck initcheck synccheck; do
-    say "== compute-sanitizer $tool"
-    tests=$few
-    [ "$tool" != racecheck ] || tests=$fewest
-    # A cluster waits at more barriers (13 a CTA) than synccheck keeps track of by itself; with 4096 it
-    # has no memory left for launches of prefill, whose CTAs are many.
-    more=()
-    [ "$tool" != synccheck ] || more=(--num-cuda-barriers 512)
-    run_tests "sanitizer-$tool" compute-sanitizer --tool "$tool" "${more[@]}" --error-exitcode 86 \
+  # sanitize NAME TOOL TESTS [OPTION...]
+  sanitize() {
+    local name=sanitizer-$1 tool=$2 tests=$3
+    shift 3
+    say "== compute-sanitizer ${name#sanitizer-}"
+    run_tests "$name" compute-sanitizer --tool "$tool" "$@" --error-exitcode 86 \
       "$build/tests/test_kernels" "--gtest_filter=$tests"
     grep -E '^=========.*(ERROR SUMMARY|RACECHECK SUMMARY|Invalid|Race|Uninitialized|Barrier)' \
-      "$logs/sanitizer-$tool.log" | sort | uniq -c | sort -rn | head -n 10 || true
-  done
+      "$logs/$name.log" | sort | uniq -c | sort -rn | head -n 10 || true
+  }
+  sanitize memcheck memcheck "$few"
+  sanitize racecheck racecheck "$fewest"
+  sanitize initcheck initcheck "$few"
+  # A cluster waits at more barriers (13 a CTA) than synccheck keeps track of by itself, and those of
+  # all launches count; with as many as steps need it has no memory left for launches of prefill,
+  # whose CTAs are many. So each has a run of its own.
+  prefill='*PrefillEqualsSteps*:*CudaChunks*:*PrefillSummaries*'
+  sanitize synccheck synccheck "$few:-$prefill" --num-cuda-barriers 4096
+  sanitize synccheck-prefill synccheck \
+    '*CudaChunks*half_one_pool*:*PrefillSummaries*cuda_half_cluster_one_pool*' --num-cuda-barriers 512
 fi
 
 if $bench; then

@@ -78,6 +78,11 @@ std::vector<Shape> plan_shapes() {
   all.push_back({"flat_team_few", {}, {2}, 256, 1, 1, 16, 4, 0});
   // A narrow chain whose tier inside no team can share out; a flat grid with padding.
   all.push_back({"narrow_chain", {4}, {2, 2}, 64, 1, 2, 16, 4, 0});
+  // Narrow links of one layer and of two, two on each side of the tiers inside; of a flat model, of
+  // two layers and of three.
+  all.push_back({"narrow_ones", {2}, {1, 1}, 64, 2, 2, 16, 4, 0});
+  all.push_back({"narrow_fours", {4}, {4, 1}, 64, 2, 2, 16, 4, 0});
+  all.push_back({"narrow_flat", {}, {5}, 64, 1, 2, 16, 4, 0});
   all.push_back({"flat_padded", {}, {3}, 20, 1, 3, 16, 4, 3, true});
   for (const std::string& name : selective_shape_names()) all.push_back(named_shape(name));
   // Three of its eight layers: 100 MB of weights a plan would take seconds to pack, and a layer is
