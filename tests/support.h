@@ -28,6 +28,8 @@ inline const std::vector<Shape>& shapes() {
       {"no_conv", {2}, {1, 1}, 16, 2, 1, 33, 1, 2},
       // On a GPU the tier inside is played by a team of eight SMs.
       {"team", {2}, {1, 1}, 64, 2, 2, 16, 3, 2},
+      // … and tier 0 by narrow links.
+      {"narrow", {2}, {2, 1}, 64, 2, 2, 16, 4, 0},
   };
   return all;
 }

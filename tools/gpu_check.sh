@@ -90,6 +90,7 @@ if $sanitize; then
   # above would take it hours. Steps in every plan, and one run in a cluster with the tap.
   fewest='*StepFollowsTheReference*cuda*one_pool*:*TapShowsDelta*cuda_half_cluster*'
   fewest+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'
+  fewest+=':*StepFollowsTheReference*cuda_half_cluster_narrow*'
   # sanitize NAME TOOL TESTS [OPTION...]
   sanitize() {
     local name=sanitizer-$1 tool=$2 tests=$3

@@ -157,8 +157,8 @@ struct AloneOf {
   static constexpr int kAhead = 4;             // pairs of tiles that are fetched before a wait
   static constexpr bool kSplitsUnits = false;  // few tiles a CTA: in_proj by four warps a unit
   static constexpr bool kFlat = false;         // of one tier alone (Flat)
-  static constexpr bool kUsual = false;
-  static constexpr bool kTeam = false;  // products by their columns (Team)
+  static constexpr bool kUsual = false;        // K = 4 and N = 16 are known (Usual)
+  static constexpr bool kTeam = false;         // products by their columns (Team)
   int members = 1, me = 0;
   __device__ void put_unit(Kind, __half* to, int unit, float v) const {
     if (lane_id() % 4 == 0) store_act(to + unit * 8 + lane_id() / 4, v);

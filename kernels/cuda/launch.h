@@ -67,8 +67,7 @@ struct Launch {
   NetDev net;
   const Role* roles;
   int n_roles;
-  int links;   // of a chain; 0: no chain
-  int narrow;  // links are narrow.cuh's
+  int links;  // of a chain; 0: no chain
   int steps;
   int drawing;  // 0: absorbs forced codes
   const StreamArgs* streams;

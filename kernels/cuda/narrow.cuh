@@ -7,7 +7,8 @@
 // has to convert it again.
 //
 // One CTA of 8 warps; warp w owns units w and w + 8: the first two lanes of a row take the channel
-// of the one, the others that of the other. A layer is four phases, with a barrier after each:
+// of the one, the others that of the other. A layer is four phases, with a barrier after each (but
+// after the last where x leaves for the next link):
 //   in_proj  all warps, 8 mma each; then conv, silu, without leaving the warp
 //   x_proj   warps 4 to 6, 8 mma each
 //   scan     all warps: 16 channels x 2 lanes x 8 states
@@ -16,7 +17,7 @@
 // for anything else there: all warps' part of in_proj takes it 256 cycles, and what is asked for
 // behind that, even a shuffle, waits as long. So in_proj is read behind the scan's operands,
 // out_proj by its warps while others do x_proj, x_proj by its own behind their part of in_proj.
-// What leaves a link goes from its makers' registers to the next one's shared memory.
+// x goes on from its makers' registers to the next link's shared memory.
 #pragma once
 
 #include "kernels/cuda/chain.cuh"
@@ -63,7 +64,7 @@ struct Narrow {
 class NarrowLink {
  public:
   __device__ NarrowLink(const Launch& launch, unsigned char* shared, int r)
-      : a(launch), role(launch.roles[r]), smem(shared), rank(r) {
+      : a(launch), role(launch.roles[r]), smem(shared) {
     s = reinterpret_cast<Narrow::Shared*>(smem + role.layout.x);
     layers = smem + role.layout.u;
     const StreamArgs* from = launch.streams;
@@ -74,8 +75,8 @@ class NarrowLink {
     __syncthreads();
     count = role.end - role.begin;
     links = a.links;
-    first = rank == 0;
-    last = rank == a.links - 1;
+    first = r == 0;
+    last = r == a.links - 1;
     const TierDev& t = a.net.tiers[0];
     pool = t.pool;
     joins = pool > 0 && t.down_end == role.end;
@@ -92,9 +93,9 @@ class NarrowLink {
     const int row = warp_id() * 16 + r8 + (odd != 0 ? 8 : 0);
     x_at = shared_address(second ? static_cast<void*>(s->x.half + row) : s->x.x + row);
     if (!last) {
-      x_there = of_rank(x_at, rank + 1);
-      squares_there = of_rank(shared_address(s->x.squares + warp_id() * 2), rank + 1);
-      x_bar_there = of_rank(bar(kInX), rank + 1);
+      x_there = of_rank(x_at, r + 1);
+      squares_there = of_rank(shared_address(s->x.squares + warp_id() * 2), r + 1);
+      x_bar_there = of_rank(bar(kInX), r + 1);
     }
     puts = !second || r8 % 2 == 0;
     eps = a.net.eps;
@@ -139,7 +140,7 @@ class NarrowLink {
       }
       s->factors[threadIdx.x] = rms_factor(squares);
     }
-    fetch_in(0);
+    if (!last) fetch_in(0);  // the last link asks for it at every step
     __syncthreads();
   }
 
@@ -194,6 +195,7 @@ class NarrowLink {
   __device__ void expect_and_wait(int which, std::uint32_t bytes, std::uint32_t parity) const {
     if (threadIdx.x == 0) bar_expect(bar(which), bytes);
     bar_wait(bar(which), parity);
+    __syncwarp();  // what follows may be a product, which needs the whole warp
   }
   __device__ const LayerDev& dev(int i) const {
     const TierDev& t = a.net.tiers[0];
@@ -314,8 +316,9 @@ class NarrowLink {
     for (int n = 0; n < 8; ++n) wide[n] = w[n * 32];
   }
 
-  // x is complete on entry and on return, and `in` holds the warp's part of in_proj. ends: with the
-  // link's last layer, which joins a group where one of this link's does and sends x on.
+  // On entry x is complete (in the first link's layer 0: the code's row of the table) and `in`
+  // holds the warp's part of in_proj; so on return, or x is on its way to the next link. ends: it
+  // is the link's last layer.
   __device__ void layer(int i, bool ends, int step, int code) {
     const bool embeds = i == 0 && first;  // x is the code's row of the table
     const bool sends = ends && !last;
@@ -413,7 +416,9 @@ class NarrowLink {
     }
     __syncthreads();
     if (is_out_warp()) out_proj(base, ends && joins, sends);
-    // Behind what goes to the next link nobody here reads anything before it has come round.
+    // Where x has left, warps may run ahead to the next step's wait, no further: that ends when
+    // code or x of that step is here, which takes the last byte of this step's x down the chain,
+    // and behind their last bytes warps 0 to 3 read nothing.
     if (!sends || joins) __syncthreads();
     if (ends && joins) send_row();
   }
@@ -500,7 +505,7 @@ class NarrowLink {
   __device__ void put_logit(float v) {
     logit = v;
     s->logits[my_code] = v;
-    const float top = warp_max(v);
+    const float top = warp_max(v == v ? v : -3e38F);  // as draw has it of a NaN
     if (lane_id() == 0) s->scratch[warp_id()] = __float_as_uint(top);
   }
 
@@ -544,7 +549,7 @@ class NarrowLink {
   StreamArgs* args;
   unsigned char* table;  // the first link's embedding, the last one's head
   const int* code_here;
-  int rank, count, pool, inner_members, groups = 0;
+  int count, pool, inner_members, groups = 0;
   std::uint32_t phase;
   bool first, last;
   bool joins;  // x joins a group behind the last layer

@@ -322,9 +322,10 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     const auto layer_index = [&](int ordinal) {
       return ordinal < inner_begin ? ordinal : ordinal + inner_end - inner_begin;
     };
-    // A chain, where layers of tier 0 fit an SM whole: as few links as hold all of them.
+    // A chain, where layers of tier 0 fit an SM whole: as few links as hold all of them, of which
+    // narrow ones end where x joins the group inside.
     const bool narrow = suits_narrow(net, inner_begin, inner_end);
-    // Link r's first layer. A narrow link's last one is where x joins the group inside.
+    // Link r's first layer.
     const auto first_of = [&](int r, int links) {
       if (!narrow || !pools) return outer_layers * r / links;
       const int down = outer.down_end;

@@ -136,14 +136,13 @@ __device__ inline int draw(const float* logits, int vocab, int vp, float tempera
   return __shfl_sync(0xFFFFFFFFU, code, __ffs(static_cast<int>(past)) - 1);
 }
 
-// Whether draw_by_all may draw: nothing but a temperature restricts the codes.
+// Whether draw_by_all and draw_by_quads may draw: nothing but a temperature restricts the codes.
 __device__ inline bool plain_draw(float temperature, int top_k, float top_p, int vocab) {
   return temperature > 0.0F && (top_k <= 0 || top_k >= vocab) && top_p >= 1.0F;
 }
 
-// For draws by eight warps, a code a thread. scratch: 16 words of shared memory, 8 for the warps'
-// largest logits and 8 for their weights.
-// A code's weight.
+// Draws by eight warps, a code a thread, have 16 words of shared memory as scratch: 8 for the
+// warps' largest logits and 8 for their weights. A code's weight, from the former:
 __device__ inline std::uint32_t weight_of(float logit, float scale, const std::uint32_t* scratch) {
   const float4 t0 = reinterpret_cast<const float4*>(scratch)[0];
   const float4 t1 = reinterpret_cast<const float4*>(scratch)[1];
@@ -171,13 +170,13 @@ __device__ inline bool is_drawn(std::uint32_t p, std::uint32_t up_to, float u,
   return end > target && end - p <= target;
 }
 
-// The same draw by eight warps, a code a thread, for vp = 256 and plain_draw: a third of the time.
-// True in the one thread whose code it is; all threads meet.
+// What draw draws, by eight warps, a code a thread, for vp = 256 and plain_draw: a third of the
+// time. True in the one thread whose code it is; all threads meet.
 __device__ inline bool draw_by_all(const float* logits, float temperature, float u,
                                    std::uint32_t* scratch) {
   const int warp = warp_id();
   const float l = logits[threadIdx.x];
-  const float warp_top = warp_max(l);
+  const float warp_top = warp_max(l == l ? l : -3e38F);
   if (lane_id() == 0) scratch[warp] = __float_as_uint(warp_top);
   __syncthreads();
   const std::uint32_t p = weight_of(l, 1.44269504F / temperature, scratch);

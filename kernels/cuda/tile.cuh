@@ -32,7 +32,8 @@ __device__ inline float quad_sum(float x) {
   return x + __shfl_xor_sync(0xFFFFFFFFU, x, 2);
 }
 
-// Two floats as halves; what half cannot hold saturates instead of becoming infinite.
+// Two floats as halves; what half cannot hold saturates instead of becoming infinite. (A NaN stays
+// one where the conversion saturates by itself, and becomes the largest number where it does not.)
 __device__ inline std::uint32_t pack_half2(float a, float b) {
 #if __CUDA_ARCH__ >= 800 && __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1201
   std::uint32_t packed;

@@ -16,11 +16,14 @@ class CudaPlans : public ::testing::TestWithParam<std::tuple<Shape, WeightStorag
 struct Drawn {
   std::string plan;
   std::vector<std::uint8_t> codes;
-  std::vector<float> log_prob;
+  std::vector<float> log_prob;  // 0 where it was not asked for
+  std::vector<float> delta;     // least and largest of each layer, and every step of one
   std::vector<float> state;
 };
 
-Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::uint8_t> heard) {
+// view: its delta is tapped, too.
+Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::uint8_t> heard,
+           const NetworkView* view = nullptr) {
   Drawn d;
   d.plan = plan;
   d.codes.resize(1000);
@@ -34,8 +37,24 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
     q.rng_seed = 3;
     q.rng_index = at;
     q.codes = std::span(d.codes).subspan(at, n);
-    q.log_prob = std::span(d.log_prob).subspan(at, n);
+    if (at % 3 != 1) q.log_prob = std::span(d.log_prob).subspan(at, n);
+    DeltaTap tap;
+    std::vector<DeltaTap::Summary> layers;
+    std::vector<float> rows;
+    if (view != nullptr) {
+      layers.resize(view->layers.size());
+      tap.layers = layers;
+      tap.layer = static_cast<int>(at % layers.size());
+      const LayerView& tapped = view->layers[static_cast<std::size_t>(tap.layer)];
+      const TierView& tier = view->tiers[static_cast<std::size_t>(tapped.tier)];
+      rows.resize((n / static_cast<std::size_t>(tier.stride) + 1) *
+                  static_cast<std::size_t>(tier.d_inner));
+      tap.delta = rows;
+      q.tap = &tap;
+    }
     engine.generate(*state, q);
+    for (const DeltaTap::Summary& s : layers) d.delta.insert(d.delta.end(), {s.min, s.max});
+    d.delta.insert(d.delta.end(), rows.begin(), rows.end());
     at += n;
   }
   d.state = state_of(engine, *state);
@@ -55,12 +74,13 @@ TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
       std::printf("  %s\n", why_not.c_str());
       continue;
     }
-    all.push_back(draw(*engine, engine->description(), heard));
+    all.push_back(draw(*engine, engine->description(), heard, &network.view()));
   }
   ASSERT_GE(all.size(), 2U) << "one plan alone can be run here: " << all.front().plan;
   for (const Drawn& d : all) {
     EXPECT_EQ(d.codes, all.front().codes) << d.plan << " against " << all.front().plan;
     EXPECT_EQ(d.log_prob, all.front().log_prob) << d.plan << " against " << all.front().plan;
+    EXPECT_EQ(d.delta, all.front().delta) << d.plan << " against " << all.front().plan;
     EXPECT_EQ(d.state, all.front().state) << d.plan << " against " << all.front().plan;
   }
 }
@@ -78,11 +98,14 @@ std::vector<Shape> plan_shapes() {
   all.push_back({"flat_team_few", {}, {2}, 256, 1, 1, 16, 4, 0});
   // A narrow chain whose tier inside no team can share out; a flat grid with padding.
   all.push_back({"narrow_chain", {4}, {2, 2}, 64, 1, 2, 16, 4, 0});
-  // Narrow links of one layer and of two, two on each side of the tiers inside; of a flat model, of
-  // two layers and of three.
+  // Narrow links of one layer and of two, two on each side of the tiers inside; of flat models, of
+  // one layer, which sends x on without a barrier, of two and of three; and with groups so wide
+  // that the first link has no room for three layers.
   all.push_back({"narrow_ones", {2}, {1, 1}, 64, 2, 2, 16, 4, 0});
   all.push_back({"narrow_fours", {4}, {4, 1}, 64, 2, 2, 16, 4, 0});
+  all.push_back({"narrow_flat_two", {}, {2}, 64, 1, 2, 16, 4, 0});
   all.push_back({"narrow_flat", {}, {5}, 64, 1, 2, 16, 4, 0});
+  all.push_back({"narrow_wide_pool", {32}, {3, 1}, 64, 2, 2, 16, 4, 0});
   all.push_back({"flat_padded", {}, {3}, 20, 1, 3, 16, 4, 3, true});
   for (const std::string& name : selective_shape_names()) all.push_back(named_shape(name));
   // Three of its eight layers: 100 MB of weights a plan would take seconds to pack, and a layer is
