@@ -115,6 +115,21 @@ Existing look_at(const fs::path& audio, const Recipe& wanted) {
   }
 }
 
+// The .json beside a file is its recipe. Where one lies already and is not: of which other file
+// that is there (take.flac beside take.wav), or empty, if it is no recipe at all. Else nothing.
+std::optional<fs::path> whose_recipe(const fs::path& audio) {
+  std::error_code error;
+  const fs::path place = recipe_path(audio);
+  if (!fs::exists(place, error)) return std::nullopt;
+  try {
+    const fs::path other = audio.parent_path() / read_recipe(place).file;
+    if (other == audio || !fs::exists(other, error)) return std::nullopt;
+    return other;
+  } catch (const Error&) {
+    return fs::path();
+  }
+}
+
 std::vector<fs::path> skip_finished(std::vector<Take>& takes, bool force) {
   std::vector<fs::path> skipped;
   if (force) return skipped;
@@ -130,6 +145,13 @@ std::vector<fs::path> skip_finished(std::vector<Take>& takes, bool force) {
             fmt::format("{} is there and was not left so by mambo render: choose another -o, or "
                         "--force to replace it",
                         file.path.string()));
+      }
+      if (const auto other = whose_recipe(file.path); there == Existing::none && other) {
+        throw Error(fmt::format(
+            "{}, where the recipe of {} would be kept, is {}: choose another -o, "
+            "or --force to replace it",
+            recipe_path(file.path).string(), file.path.filename().string(),
+            other->empty() ? "there and is no recipe" : "that of " + other->filename().string()));
       }
       finished = finished && there == Existing::finished;
     }

@@ -1,12 +1,14 @@
 """Draws held-out bits over training: python -m train.curves LABEL=RUN[+RUN...] ... -o curves.png
 
 A curve a label, of one run's metrics.jsonl or of several parts, each of which began with what the one before had come
-to: their minutes add up. Needs matplotlib; --points prints the numbers as JSON instead and needs nothing.
+to: it goes on where the last look at the one before was, however long that went on afterwards. Needs matplotlib;
+--points prints the numbers as JSON instead and needs nothing.
 """
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -18,10 +20,14 @@ def points(run: str) -> list[tuple[float, int, float]]:
     """(minutes, update, bits) of a run's folder or of a metrics file, in order. Where a run was resumed from an older
     checkpoint, what came after that is told anew, and the later telling counts."""
     file = Path(run) / "metrics.jsonl" if Path(run).is_dir() else Path(run)
+    if not run:
+        raise UserError("expected a run's folder or a metrics.jsonl, found nothing behind = or beside +")
     try:
         lines = file.read_text().splitlines()
     except OSError as e:
-        raise UserError(f"{run}: expected a run's folder or a metrics.jsonl, found {e.strerror or e}") from e
+        raise UserError(f"{file}: expected a run's folder or a metrics.jsonl, found {e.strerror or e}") from e
+    except UnicodeDecodeError:
+        raise UserError(f"{file}: expected lines of JSON, found no text") from None
     found: dict[int, tuple[float, int, float]] = {}
     for number, line in enumerate(lines, 1):
         try:
@@ -31,9 +37,11 @@ def points(run: str) -> list[tuple[float, int, float]]:
                 break
             raise UserError(f"{file}:{number}: expected a line of JSON, found {line[:60]!r}") from None
         if isinstance(row, dict) and {"step", "seconds", "held_out_bits"} <= row.keys():
-            step = int(row["step"])
+            step, seconds, bits = row["step"], row["seconds"], row["held_out_bits"]
+            if not all(type(v) in (int, float) and math.isfinite(v) for v in (step, seconds, bits)):
+                raise UserError(f"{file}:{number}: expected finite numbers, found {line[:80]!r}")
             found = {s: p for s, p in found.items() if s < step}
-            found[step] = (row["seconds"] / 60, step, row["held_out_bits"])
+            found[step] = (seconds / 60, step, bits)
     if not found:
         raise UserError(f"{file}: expected bits on held-out audio, found none "
                         "(the first come at update train.eval_every)")
@@ -57,17 +65,19 @@ def draw(curves: dict[str, list[list[tuple[float, int, float]]]], file: Path, ti
     except ImportError as e:
         raise UserError("drawing needs matplotlib (python3-matplotlib), which is not installed; --points prints the "
                         "numbers") from e
+    matplotlib.rcParams["svg.hashsalt"] = "mambo"  # the same points, the same bytes
+    colours = [c for name in ("tab10", "Set2", "Dark2") for c in matplotlib.colormaps[name].colors]
     figure, axes = pyplot.subplots(figsize=(7.2, 3.6), dpi=110, layout="constrained")
-    ends = []
+    ends, handles = [], []
     for number, (label, parts) in enumerate(curves.items()):
-        colour = f"C{number}"
+        colour = colours[number % len(colours)]
         for i, part in enumerate(parts):
             x = [p[1] if updates else p[0] for p in part]
-            axes.plot(x, [p[2] for p in part], color=colour, linewidth=1.6, marker="o", markersize=2.6,
-                      label=label if i == 0 else None)
+            axes.plot(x, [p[2] for p in part], color=colour, linewidth=1.6, marker="o", markersize=2.6)
             ends.append((x[-1], part[-1][2], colour, i + 1 == len(parts)))
-    for x, bits, colour, last in ends:  # below what follows, or beside the end
-        axes.annotate(f"{bits:.3f}", (x, bits), textcoords="offset points", xytext=(5, -3) if last else (-4, -12),
+        handles.append(axes.get_lines()[-1])
+    for x, bits, colour, last in ends:  # above what follows, or beside the end
+        axes.annotate(f"{bits:.3f}", (x, bits), textcoords="offset points", xytext=(5, -3) if last else (-2, 6),
                       ha="left" if last else "center", fontsize=8, color=colour)
     axes.set_xlabel("updates" if updates else "minutes of training")
     axes.set_ylabel("bits a sample, held out")
@@ -76,12 +86,16 @@ def draw(curves: dict[str, list[list[tuple[float, int, float]]]], file: Path, ti
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     if title:
-        axes.set_title(title, fontsize=10, loc="left")
+        axes.set_title(title, fontsize=10, loc="left", parse_math=False)
     if len(curves) > 1:
-        axes.legend(frameon=False, fontsize=8)
+        legend = axes.legend(handles, ["x"] * len(handles), frameon=False, fontsize=8)
+        for text, label in zip(legend.get_texts(), curves):  # as they are: no mathematics, and a _ hides none
+            text.set_parse_math(False)
+            text.set_text(label)
     aside = file.with_name(f".{file.name}.part{file.suffix}")
     try:
-        figure.savefig(aside, metadata={"Software": None} if file.suffix == ".png" else None)
+        figure.savefig(aside, metadata={".png": {"Software": None}, ".svg": {"Date": None},
+                                        ".pdf": {"CreationDate": None}}[file.suffix.lower()])
         os.replace(aside, file)
     except (OSError, ValueError) as e:
         aside.unlink(missing_ok=True)
@@ -103,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.output is None and not args.points:
             raise UserError("expected -o FILE for a picture or --points for numbers, found neither")
-        if args.output is not None and args.output.suffix not in (".png", ".svg", ".pdf"):
+        if args.output is not None and args.output.suffix.lower() not in (".png", ".svg", ".pdf"):
             raise UserError(f"-o: expected a name that ends in .png, .svg or .pdf, found {args.output}")
         curves = {}
         for given in args.curves:

@@ -23,11 +23,15 @@ def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     aside = path.with_name(path.name + ".part")
-    with open(aside, "wb") as f:
-        f.write(struct.pack("<Q", len(text)) + text)
-        for t in tensors.values():
-            f.write(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    os.replace(aside, path)
+    try:
+        with open(aside, "wb") as f:
+            f.write(struct.pack("<Q", len(text)) + text)
+            for t in tensors.values():
+                f.write(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        os.replace(aside, path)
+    except OSError as e:
+        aside.unlink(missing_ok=True)
+        raise OSError(e.errno, e.strerror, str(path)) from e
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -43,9 +43,9 @@ void add_options(CLI::App& app, GuiOptions& o) {
   app.add_option("--after", o.command.after_s, "when to take it")
       ->check(between(0, 3600, "s"))
       ->capture_default_str();
-  app.add_option("--width", o.command.width, "of the window; 0: as last time")
+  app.add_option("--width", o.command.width, "of the window, at least 900; 0: as last time")
       ->check(between(0, 16384, "pixels"));
-  app.add_option("--height", o.command.height, "of the window; 0: as last time")
+  app.add_option("--height", o.command.height, "of the window, at least 600; 0: as last time")
       ->check(between(0, 16384, "pixels"));
 }
 

@@ -156,12 +156,16 @@ int make(const RenderOptions& o, std::vector<Take> takes, const std::vector<std:
         summary.files > 0 ? "what was drawn is kept in the files above" : "nothing was written");
     return exit_interrupted;
   }
-  if (again != nullptr && !again->interrupted && !o.quiet && !teller.hashes.empty()) {
-    fmt::print(stderr, "{}\n",
-               teller.hashes.front() == again->file_sha256
-                   ? "bit for bit the file that the recipe describes"
-                   : fmt::format("not bit for bit the recipe's file, which mambo {} made on {}",
-                                 again->version, again->engine));
+  if (again != nullptr && !o.quiet && !teller.hashes.empty()) {
+    if (again->interrupted)
+      fmt::print(stderr, "the recipe's file was cut short at {:.2f} s; this is the whole\n",
+                 static_cast<double>(again->file_samples) / again->file_rate);
+    else
+      fmt::print(stderr, "{}\n",
+                 teller.hashes.front() == again->file_sha256
+                     ? "bit for bit the file that the recipe describes"
+                     : fmt::format("not bit for bit the recipe's file, which mambo {} made on {}",
+                                   again->version, again->engine));
   }
   return 0;
 }
@@ -187,8 +191,17 @@ int run_new(RenderOptions& o) {
   return make(o, plan_takes(base, o.output), seed, *engine, nullptr);
 }
 
+// Of a recipe's model or clip: it may lie elsewhere by now.
+void must_be_there(const fs::path& path, const char* option) {
+  std::error_code error;
+  if (!fs::exists(path, error))
+    throw Error(fmt::format("{}: no such file or folder; {} names the recipe's where it is now",
+                            path.string(), option));
+}
+
 int run_recipe(RenderOptions& o) {
   const Recipe recipe = read_recipe(o.recipe);
+  if (o.model.model.empty()) must_be_there(recipe.model_path, "--model");
   o.model.model = o.model.model.empty() ? recipe.model_path : o.model.model;
   o.model.model_rate = recipe.sample_rate;
   o.model.encoding = encoding_name(recipe.encoding);
@@ -203,6 +216,7 @@ int run_recipe(RenderOptions& o) {
   if (!recipe.clip_sha256.empty()) {
     if (!o.seed_clip.empty()) base.clip_path = o.seed_clip;
     base.clip_path = fs::absolute(base.clip_path);
+    must_be_there(base.clip_path, "--seed-clip");
     must_match(base.clip_path.string(), recipe.clip_sha256,
                sha256_hex(map_file(base.clip_path).bytes));
     seed = load_codes(base.clip_path, *model, recipe.clip_from_s, recipe.clip_to_s);

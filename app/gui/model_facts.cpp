@@ -40,7 +40,7 @@ std::string range_words(const std::vector<LayerFacts>& layers, bool complex) {
 std::string states_words(const std::vector<LayerFacts>& layers) {
   const std::string complex = range_words(layers, true);
   const std::string real = range_words(layers, false);
-  return complex + (complex.empty() || real.empty() ? "" : ", ") + real;
+  return real + (complex.empty() || real.empty() ? "" : " and ") + complex;
 }
 
 }  // namespace

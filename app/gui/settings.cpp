@@ -68,8 +68,8 @@ void bring_into_range(Settings& s) {
   s.colour_map = std::clamp(s.colour_map, 0, colour_maps - 1);
   s.span_s = sane(s.span_s, 0.001, 60.0, d.span_s);
   s.zoom = sane(s.zoom, 0.5F, 3.0F, d.zoom);
-  s.width = std::clamp(s.width, 640, 16384);
-  s.height = std::clamp(s.height, 480, 16384);
+  s.width = std::clamp(s.width, Settings::least_width, 16384);
+  s.height = std::clamp(s.height, Settings::least_height, 16384);
   if (s.recent_models.size() > most_recent) s.recent_models.resize(most_recent);
   if (s.recent_clips.size() > most_recent) s.recent_clips.resize(most_recent);
 }

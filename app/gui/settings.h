@@ -30,7 +30,8 @@ struct Settings {
   bool log_frequency = true;
   double span_s = 10;              // of the time axis
   float zoom = 1;                  // of the interface, on top of the monitor's scale
-  int width = 1280, height = 800;  // of the window
+  int width = 1280, height = 800;  // of the window, at least these:
+  static constexpr int least_width = 900, least_height = 600;
 
   bool operator==(const Settings&) const = default;
 };

@@ -98,7 +98,8 @@ WindowPtr create_window(int width, int height) {
   glfwWindowHint(GLFW_OPENGL_FORWARD_COMPAT, GLFW_TRUE);
   WindowPtr window(glfwCreateWindow(width, height, "mambo", nullptr, nullptr));
   if (!window) no_window("OpenGL 3.2 is not available");
-  glfwSetWindowSizeLimits(window.get(), 640, 480, GLFW_DONT_CARE, GLFW_DONT_CARE);
+  glfwSetWindowSizeLimits(window.get(), gui::Settings::least_width, gui::Settings::least_height,
+                          GLFW_DONT_CARE, GLFW_DONT_CARE);
   glfwMakeContextCurrent(window.get());
   glfwSwapInterval(1);
   return window;
@@ -266,11 +267,13 @@ int run_gui(const GuiOptions& options) {
   std::string complaint;
   Settings settings = gui::load_settings(gui::settings_path(), complaint);
   const float scale = monitor_scale();
-  const auto sized = [scale](int wanted, int remembered) {
-    return wanted > 0 ? wanted : static_cast<int>(static_cast<float>(remembered) * scale);
+  const auto sized = [scale](int wanted, int remembered, int least) {
+    return std::max(least,
+                    wanted > 0 ? wanted : static_cast<int>(static_cast<float>(remembered) * scale));
   };
   const WindowPtr window =
-      create_window(sized(options.width, settings.width), sized(options.height, settings.height));
+      create_window(sized(options.width, settings.width, gui::Settings::least_width),
+                    sized(options.height, settings.height, gui::Settings::least_height));
   const Imgui imgui(window.get());
   Theme theme;
   gui::apply_theme(theme, interface_scale(window.get(), scale, settings.zoom));

@@ -70,8 +70,8 @@ TEST_F(Render, WritesTheContinuationAndItsRecipe) {
 
 TEST_F(Render, IsTheSameBitForBit) {
   for (const char* format : {"wav", "flac", "ogg"}) {
-    const std::string a = path(std::string("a.") + format);
-    const std::string b = path(std::string("b.") + format);
+    const std::string a = path(std::string("a-") + format + "." + format);
+    const std::string b = path(std::string("b-") + format + "." + format);
     ASSERT_EQ(render({"--seconds", "0.7", "--rate", "44100", "-o", a}).code, 0);
     ASSERT_EQ(render({"--seconds", "0.7", "--rate", "44100", "-o", b}).code, 0);
     EXPECT_TRUE(bytes_of(a) == bytes_of(b)) << format;
@@ -181,6 +181,32 @@ TEST_F(Render, ARecipeIsExactWhateverTheModelsOwnSampling) {
   }
 }
 
+TEST_F(Render, LeavesTheRecipesOfOtherFilesAlone) {
+  const std::string wav = path("take.wav");
+  const std::string flac = path("take.flac");
+  ASSERT_EQ(render({"--seconds", "0.1", "-o", wav}).code, 0);
+  const std::string recipe = bytes_of(path("take.json"));
+  const Outcome refused = render({"--seconds", "0.1", "-o", flac});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.err.find("is that of take.wav: choose another -o, or --force"),
+            std::string::npos)
+      << refused.err;
+  EXPECT_EQ(bytes_of(path("take.json")), recipe);
+  EXPECT_FALSE(std::filesystem::exists(flac));
+  ASSERT_EQ(render({"--seconds", "0.1", "-o", flac, "--force"}).code, 0);
+  EXPECT_NE(bytes_of(path("take.json")), recipe);
+  // A recipe whose file is gone is nobody's.
+  std::filesystem::remove(flac);
+  std::filesystem::remove(wav);
+  EXPECT_EQ(render({"--seconds", "0.1", "-o", wav}).code, 0);
+
+  std::ofstream(path("mine.json")) << "{\"notes\": 1}";
+  const Outcome mine = render({"--seconds", "0.1", "-o", path("mine.wav")});
+  EXPECT_EQ(mine.code, 1);
+  EXPECT_NE(mine.err.find("there and is no recipe"), std::string::npos) << mine.err;
+  EXPECT_EQ(bytes_of(path("mine.json")), "{\"notes\": 1}");
+}
+
 TEST_F(Render, SkipsWhatIsFinishedAndMakesTheRest) {
   const std::vector<std::string> words = {"--seconds", "0.2",         "--count", "4",
                                           "-o",        path("t.wav"), "--json"};
@@ -250,6 +276,34 @@ TEST_F(Render, ARecipeChecksModelAndClip) {
   EXPECT_EQ(model_differs.code, 1);
   EXPECT_NE(model_differs.err.find("expected SHA-256"), std::string::npos) << model_differs.err;
   EXPECT_FALSE(std::filesystem::exists(path("b.wav")));
+}
+
+TEST_F(Render, ARecipeSaysWhatIsLostAndWhatWasCutShort) {
+  ASSERT_EQ(render({"--seconds", "0.2", "-o", path("a.wav")}).code, 0);
+  const Recipe recipe = read_recipe(path("a.json"));
+  const auto again = [&](const Recipe& changed) {
+    write_recipe(path("a.wav"), changed);
+    return mambo({"render", "--recipe", path("a.json"), "-o", path("again.wav"), "--force"});
+  };
+  Recipe moved = recipe;
+  moved.model_path = path("gone.safetensors");
+  const Outcome no_model = again(moved);
+  EXPECT_EQ(no_model.code, 1);
+  EXPECT_NE(no_model.err.find("--model names the recipe's where it is now"), std::string::npos)
+      << no_model.err;
+  moved = recipe;
+  moved.clip_path = path("gone.wav");
+  const Outcome no_clip = again(moved);
+  EXPECT_EQ(no_clip.code, 1);
+  EXPECT_NE(no_clip.err.find("--seed-clip names the recipe's"), std::string::npos) << no_clip.err;
+  Recipe cut = recipe;
+  cut.interrupted = true;
+  cut.file_samples = recipe.file_samples / 2;
+  const Outcome whole = again(cut);
+  EXPECT_EQ(whole.code, 0);
+  EXPECT_NE(whole.err.find("cut short at 0.10 s; this is the whole"), std::string::npos)
+      << whole.err;
+  EXPECT_TRUE(bytes_of(path("again.wav")) == bytes_of(path("a.wav")));
 }
 
 TEST_F(Render, StemsAddUp) {

@@ -78,7 +78,7 @@ TEST_F(SettingsTest, AreBroughtIntoRange) {
   EXPECT_EQ(s.level_db, highest_level_db);
   EXPECT_EQ(s.sampling, (SamplingParams{0.0F, 256, 1.0F}));
   EXPECT_EQ(s.zoom, 3.0F);
-  EXPECT_EQ(s.width, 640);
+  EXPECT_EQ(s.width, Settings::least_width);
   EXPECT_EQ(s.colour_map, 2);
   EXPECT_EQ(s.layer_colour, DeltaColour::delta);
   EXPECT_EQ(s.latency_s, 0.01);

@@ -52,7 +52,18 @@ class Curves(unittest.TestCase):
         none = self.run_of("none", [])
         broken = self.at / "broken.jsonl"
         broken.write_text("{\nno\n{}\n")
-        for argv, words in (((run,), "-o FILE"), ((run, "-o", self.at / "a.jpg"), ".png, .svg or .pdf"),
+        binary = self.at / "binary.jsonl"
+        binary.write_bytes(b"\xff\xfe\x00")
+        (self.at / "empty").mkdir()
+        odd = {}
+        for value in ('"x"', "null", "NaN", "true"):
+            odd[value] = self.at / f"odd{len(odd)}.jsonl"
+            odd[value].write_text(f'{{"step": 1, "seconds": 2, "held_out_bits": {value}}}\n')
+        for argv, words in (((run,), "-o FILE"), ((binary, "--points"), "found no text"),
+                            (("a=", "--points"), "nothing"),
+                            ((self.at / "empty", "--points"), "empty/metrics.jsonl"),
+                            *(((f, "--points"), "finite numbers") for f in odd.values()),
+                            ((run, "-o", self.at / "a.jpg"), ".png, .svg or .pdf"),
                             ((self.at / "nowhere", "--points"), "a run's folder or a metrics.jsonl"),
                             ((none, "--points"), "expected bits on held-out audio"),
                             ((broken, "--points"), "broken.jsonl:1: expected a line of JSON"),
@@ -64,10 +75,15 @@ class Curves(unittest.TestCase):
     @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "matplotlib is not installed")
     def test_the_picture(self):
         run = self.run_of("run", [(100, 60, 3.0), (200, 120, 2.5)])
-        for name, begins in (("a.png", b"\x89PNG"), ("a.svg", b"<?xml")):
-            code, _, err = told(run, "-o", self.at / name, "--title", "bits", "--updates")
-            self.assertEqual((code, err), (0, ""))
-            self.assertTrue((self.at / name).read_bytes().startswith(begins))
+        for name, begins in (("a.PNG", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")):
+            made = []
+            for _ in range(2):
+                code, _, err = told(f"_one={run}", f"a $b_$ 5={run}", "-o", self.at / name, "--title", "$5 and $6",
+                                    "--updates")
+                self.assertEqual((code, err), (0, ""))
+                made.append((self.at / name).read_bytes())
+            self.assertTrue(made[0].startswith(begins))
+            self.assertEqual(made[0], made[1], name)
         (self.at / "folder.png").mkdir()
         for where in ("no/a.png", "folder.png"):
             code, _, err = told(run, "-o", self.at / where)

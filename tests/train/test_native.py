@@ -23,6 +23,13 @@ class Init(InFolder):
         code, said = quiet(export.main, [str(self.dir / run), "--last", "-o", str(to), "--storage", "f32"])
         self.assertEqual(code, 0, said)
 
+    def test_a_folder_in_its_place_is_said(self):
+        (self.dir / "taken").mkdir()
+        code, said = quiet(export.main, [str(self.dir / "first"), "--last", "-o", str(self.dir / "taken")])
+        self.assertEqual(code, 2)
+        self.assertIn(f"error: {self.dir / 'taken'}: ", said)
+        self.assertEqual(list(self.dir.glob("*.part")), [])
+
     def refused(self, said_of_it, *more):
         code, said = self.fit("--set", "train.steps=1", *more, run="refused")
         self.assertEqual(code, 2, said)
