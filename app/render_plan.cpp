@@ -146,7 +146,8 @@ std::vector<fs::path> skip_finished(std::vector<Take>& takes, bool force) {
                         "--force to replace it",
                         file.path.string()));
       }
-      if (const auto other = whose_recipe(file.path); there == Existing::none && other) {
+      const auto other = there == Existing::none ? whose_recipe(file.path) : std::nullopt;
+      if (other) {
         throw Error(fmt::format(
             "{}, where the recipe of {} would be kept, is {}: choose another -o, "
             "or --force to replace it",

@@ -91,15 +91,20 @@ float monitor_scale() {
   return in_quarters(dpi / 96);
 }
 
-WindowPtr create_window(int width, int height) {
+// In pixels, as large as settings say at 96 dpi.
+int scaled(int size, float scale) { return static_cast<int>(static_cast<float>(size) * scale); }
+
+WindowPtr create_window(int width, int height, float scale) {
+  const int least_width = scaled(gui::Settings::least_width, scale);
+  const int least_height = scaled(gui::Settings::least_height, scale);
   glfwWindowHint(GLFW_CONTEXT_VERSION_MAJOR, 3);
   glfwWindowHint(GLFW_CONTEXT_VERSION_MINOR, 2);
   glfwWindowHint(GLFW_OPENGL_PROFILE, GLFW_OPENGL_CORE_PROFILE);
   glfwWindowHint(GLFW_OPENGL_FORWARD_COMPAT, GLFW_TRUE);
-  WindowPtr window(glfwCreateWindow(width, height, "mambo", nullptr, nullptr));
+  WindowPtr window(glfwCreateWindow(std::max(width, least_width), std::max(height, least_height),
+                                    "mambo", nullptr, nullptr));
   if (!window) no_window("OpenGL 3.2 is not available");
-  glfwSetWindowSizeLimits(window.get(), gui::Settings::least_width, gui::Settings::least_height,
-                          GLFW_DONT_CARE, GLFW_DONT_CARE);
+  glfwSetWindowSizeLimits(window.get(), least_width, least_height, GLFW_DONT_CARE, GLFW_DONT_CARE);
   glfwMakeContextCurrent(window.get());
   glfwSwapInterval(1);
   return window;
@@ -267,13 +272,11 @@ int run_gui(const GuiOptions& options) {
   std::string complaint;
   Settings settings = gui::load_settings(gui::settings_path(), complaint);
   const float scale = monitor_scale();
-  const auto sized = [scale](int wanted, int remembered, int least) {
-    return std::max(least,
-                    wanted > 0 ? wanted : static_cast<int>(static_cast<float>(remembered) * scale));
+  const auto sized = [scale](int wanted, int remembered) {
+    return wanted > 0 ? wanted : scaled(remembered, scale);
   };
-  const WindowPtr window =
-      create_window(sized(options.width, settings.width, gui::Settings::least_width),
-                    sized(options.height, settings.height, gui::Settings::least_height));
+  const WindowPtr window = create_window(sized(options.width, settings.width),
+                                         sized(options.height, settings.height), scale);
   const Imgui imgui(window.get());
   Theme theme;
   gui::apply_theme(theme, interface_scale(window.get(), scale, settings.zoom));

@@ -72,13 +72,14 @@ TEST_F(SettingsTest, AreDefaultsWithAComplaintWhenTheFileIsBroken) {
 
 TEST_F(SettingsTest, AreBroughtIntoRange) {
   write(R"({"level_db": 900, "temperature": -3, "top_k": 5000, "top_p": 2, "zoom": 1e9,
-            "width": -5, "colour_map": 77, "layer_colour": 9, "latency_s": 0, "span_s": 1e300})");
+            "width": -5, "height": 7, "colour_map": 77, "layer_colour": 9, "latency_s": 0, "span_s": 1e300})");
   const Settings s = load_settings(file_, complaint_);
   EXPECT_EQ(complaint_, "");
   EXPECT_EQ(s.level_db, highest_level_db);
   EXPECT_EQ(s.sampling, (SamplingParams{0.0F, 256, 1.0F}));
   EXPECT_EQ(s.zoom, 3.0F);
   EXPECT_EQ(s.width, Settings::least_width);
+  EXPECT_EQ(s.height, Settings::least_height);
   EXPECT_EQ(s.colour_map, 2);
   EXPECT_EQ(s.layer_colour, DeltaColour::delta);
   EXPECT_EQ(s.latency_s, 0.01);
