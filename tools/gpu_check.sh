@@ -81,7 +81,8 @@ if $sanitize; then
   # piano, units that four warps share, flat models' own kernels, the tap, prefill's summaries.
   few='*StepFollowsTheReference*cuda*one_pool*:*PrefillEqualsSteps*cuda*one_pool*'
   few+=':*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
-  few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*:*CudaBatch.ACopyIsDone*'
+  few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*'
+  few+=':*CudaBatch.ACopyIsDone*pools_of_eight*:*CudaBatch.FromSilence*half_one_pool*'
   few+=':*CudaPlans*narrow_chain_half*:*CudaPlans*pools_of_eight_half*'
   few+=':*CudaPlans*wide_inner_half*:*CudaPlans*flat256_half*'
   few+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'

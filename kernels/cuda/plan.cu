@@ -266,7 +266,8 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     : shape_(shape),
       together_(together),
       storage_(net.storage()),
-      flat_(net.tiers().size() == 1 && net.view().K == 4 && net.view().np == 16) {
+      usual_(net.view().K == 4 && net.view().np == 16),
+      flat_(usual_ && net.tiers().size() == 1) {
   const int n_layers = static_cast<int>(net.layers().size());
   const auto& tiers = net.tiers();
   const bool pools = tiers.size() > 1;
@@ -468,7 +469,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     roles[r].resident = resident_.data() + r * static_cast<std::size_t>(n_layers);
   roles_ = DeviceBuffer<Role>(roles);
   n_roles_ = static_cast<int>(roles.size());
-  if (shape == Shape::alone) prepare_alone(storage_, together_);
+  if (shape == Shape::alone) prepare_alone(storage_, together_, usual_);
   if (shape == Shape::cluster) (void)prepare_cluster(storage_, kind_, ctas_, shared_bytes_);
   if (shape == Shape::grid) (void)prepare_grid(storage_, flat_, shared_bytes_);
 }
@@ -496,7 +497,7 @@ void StepPlan::fill(Launch& launch) const {
 void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) const {
   switch (shape_) {
     case Shape::alone:
-      return launch_alone(storage_, together_, launch, groups, shared_bytes_, stream);
+      return launch_alone(storage_, together_, usual_, launch, groups, shared_bytes_, stream);
     case Shape::cluster:
       return launch_cluster(storage_, kind_, launch, ctas_, shared_bytes_, stream);
     case Shape::grid:

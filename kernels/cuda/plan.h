@@ -55,7 +55,8 @@ class StepPlan {
   int together_;
   WeightStorage storage_;
   int ctas_ = 1, links_ = 0;
-  bool flat_ = false;  // has the shape that the flat kernels are made for: one tier, K = 4, N = 16
+  bool usual_ = false;  // K = 4 and N = 16
+  bool flat_ = false;   // and one tier: what the flat kernels are made for
   ClusterKind kind_ = ClusterKind::group;
   std::size_t shared_bytes_ = 0;
   double estimate_us_ = 0;

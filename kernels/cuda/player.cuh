@@ -385,7 +385,7 @@ struct Player {
 #pragma unroll 1
       for (int i = 0; i < count; ++i) {
         const int which = i < down ? t.down_begin + i : t.up_begin + i - down;
-        if constexpr (Comm::kTeam) {
+        if constexpr (Comm::kTeam || NS > 1) {
           const LayerRun<W> l = layers[which];  // a copy, as in flat_step
           k.block(l, c.slot, c.row);
         } else {

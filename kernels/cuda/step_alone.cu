@@ -10,36 +10,38 @@ namespace {
 
 constexpr int kThreads = 32 * kAloneWarps;
 
-template <class W, int NS>
+template <class W, int NS, class Comm>
 __global__ void __launch_bounds__(kThreads, 1) play_alone(const __grid_constant__ Launch launch) {
   extern __shared__ __align__(128) unsigned char smem[];
-  Player<W, NS, Alone> player(launch, launch.roles[0], smem, Alone{},
-                              launch.streams + static_cast<std::size_t>(blockIdx.x) * NS);
+  Player<W, NS, Comm> player(launch, launch.roles[0], smem, Comm{},
+                             launch.streams + static_cast<std::size_t>(blockIdx.x) * NS);
   player.set_up();
-  typename Player<W, NS, Alone>::Everything everything;
+  typename Player<W, NS, Comm>::Everything everything;
   player.play(everything);
   player.keep();
 }
 
 using Kernel = void (*)(const Launch);
 
-Kernel kernel_for(WeightStorage storage, int together) {
-  if (storage == WeightStorage::f32) return play_alone<float, 1>;
-  if (together == 8) return play_alone<__half, 8>;
-  if (together == 4) return play_alone<__half, 4>;
-  return play_alone<__half, 1>;
+Kernel kernel_for(WeightStorage storage, int together, bool usual) {
+  if (storage == WeightStorage::f32) return play_alone<float, 1, Alone>;
+  if (together == 8)
+    return usual ? play_alone<__half, 8, Usual<Alone>> : play_alone<__half, 8, Alone>;
+  if (together == 4)
+    return usual ? play_alone<__half, 4, Usual<Alone>> : play_alone<__half, 4, Alone>;
+  return play_alone<__half, 1, Alone>;
 }
 
 }  // namespace
 
-void prepare_alone(WeightStorage storage, int together) {
-  allow_shared_memory(reinterpret_cast<const void*>(kernel_for(storage, together)));
+void prepare_alone(WeightStorage storage, int together, bool usual) {
+  allow_shared_memory(reinterpret_cast<const void*>(kernel_for(storage, together, usual)));
 }
 
-void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,
+void launch_alone(WeightStorage storage, int together, bool usual, const Launch& launch, int ctas,
                   std::size_t shared_bytes, cudaStream_t stream) {
-  kernel_for(storage,
-             together)<<<static_cast<unsigned>(ctas), kThreads, shared_bytes, stream>>>(launch);
+  const Kernel kernel = kernel_for(storage, together, usual);
+  kernel<<<static_cast<unsigned>(ctas), kThreads, shared_bytes, stream>>>(launch);
   MAMBO_CUDA(cudaGetLastError());
 }
 

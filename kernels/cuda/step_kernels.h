@@ -29,9 +29,10 @@ inline void allow_shared_memory(const void* kernel) {
   MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
 }
 
-// One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32).
-void prepare_alone(WeightStorage storage, int together);
-void launch_alone(WeightStorage storage, int together, const Launch& launch, int ctas,
+// One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32). usual: the
+// model has K = 4 and N = 16, for which several streams have a kernel of their own.
+void prepare_alone(WeightStorage storage, int together, bool usual);
+void launch_alone(WeightStorage storage, int together, bool usual, const Launch& launch, int ctas,
                   std::size_t shared_bytes, cudaStream_t stream);
 
 // flat_team: a Team plays a flat model; chain_team, narrow_chain_team: a Team beside the chain.

@@ -237,7 +237,7 @@ struct Worker {
   }
   __device__ void finish_dbc(const LayerRun<W>& l, bool split) {
     if (split) comm.wait(kD, dbc, static_cast<std::uint32_t>(l.xp) * 4U);
-    if (NS == 1 || np != 16) fetch_scan(l, l.unit_begin + warp_id());
+    if constexpr (NS == 1 || !Comm::kUsual) fetch_scan(l, l.unit_begin + warp_id());
     __syncthreads();
   }
 
@@ -311,16 +311,18 @@ struct Worker {
   // By all lanes of a warp, for rows that stand one behind the other.
   __device__ void store_x(int wp, int s, int row, float v);
 
-  // Several streams side by side (worker_streams.cuh).
+  // Several streams side by side, of the usual shape (worker_streams.cuh).
   __device__ void in_proj_streams(const LayerRun<W>& l, std::uint32_t slot);
+  template <bool kHere>
   __device__ void scan_streams(const LayerRun<W>& l);
 
   __device__ void scan(const LayerRun<W>& l, std::uint32_t row) {
-    if constexpr (NS > 1) {
-      if (np == 16) {
-        scan_streams(l);
-        return;
-      }
+    if constexpr (NS > 1 && Comm::kUsual) {
+      if (l.h != nullptr)
+        scan_streams<true>(l);
+      else
+        scan_streams<false>(l);
+      return;
     }
     const int r = lane_id() >> 2;
     const int q = lane_id() & 3;
@@ -382,19 +384,9 @@ struct Worker {
     if constexpr (NS == 1 && Comm::kShared && sizeof(W) == 2) {
       const int ways = split_of(l.row_end - l.row_begin, l.dp / 32);
       if (ways > 1) {
-        float lo[1], hi[1];
-        float bias[2] = {};
+        Addends addends;
         const auto wait = [&](int tile) {
-          if constexpr (Comm::kSplitsUnits) {
-            // Not added before the wait: nobody should stand here until the bias has come.
-            const int row = min(tile * 16 + (lane_id() >> 2), l.wp - 9);
-            bias[0] = l.out_bias[row];
-            bias[1] = l.out_bias[row + 8];
-            lo[0] = x[row];
-            hi[0] = x[row + 8];
-          } else {
-            add_up(l, tile, lo, hi);
-          }
+          fetch_addends(l, tile, addends);
           comm.wait(kY, y, static_cast<std::uint32_t>(l.dp * sizeof(W)));
         };
         int tile;
@@ -405,8 +397,7 @@ struct Worker {
                       : split_product<2, true>(l.out_proj, l.row_begin, l.row_end, l.dp,
                                                typename ActVector<W>::type{y}, wait, tile, c);
         if (done) {
-          c[0] += bias[0] + lo[0];
-          c[2] += bias[1] + hi[0];
+          add_up(addends, c);
           put_x(l.wp, tile, c);
         }
         pending = Pending::x;
@@ -419,9 +410,8 @@ struct Worker {
     Fetched ahead;
     ahead.fetch(tile < l.row_end ? l.out_proj + static_cast<std::ptrdiff_t>(tile) * size : nullptr,
                 pairs);
-    // What is added in the end: asked for before the wait, too.
-    float lo[kLaneStreams], hi[kLaneStreams];
-    add_up(l, tile, lo, hi);
+    Addends addends;
+    fetch_addends(l, tile, addends);
     comm.wait(kY, y, static_cast<std::uint32_t>(l.dp * sizeof(W)));
 #pragma unroll 1
     for (; tile < l.row_end; tile += kWarps) {
@@ -430,13 +420,9 @@ struct Worker {
                          typename ActVector<W>::type{y + column() * act_stride}, pairs, c);
       if (tile + kWarps < l.row_end)
         ahead.fetch(l.out_proj + static_cast<std::ptrdiff_t>(tile + kWarps) * size, pairs);
-#pragma unroll
-      for (int i = 0; i < kLaneStreams; ++i) {
-        c[i] += lo[i];
-        c[2 + i] += hi[i];
-      }
+      add_up(addends, c);
       put_x(l.wp, tile, c);
-      if (tile + kWarps < l.row_end) add_up(l, tile + kWarps, lo, hi);
+      if (tile + kWarps < l.row_end) fetch_addends(l, tile + kWarps, addends);
     }
     pending = Pending::x;
   }
@@ -449,15 +435,28 @@ struct Worker {
       put_rows_of<kX>(x, x_stride, tile, c);
     }
   }
-  // Bias and residual of a tile's rows.
-  __device__ void add_up(const LayerRun<W>& l, int tile, float (&lo)[kLaneStreams],
-                         float (&hi)[kLaneStreams]) const {
+  // Bias and residual of a tile's rows: asked for before the wait, too, but not added to each other
+  // before it: nobody should stand there until the bias has come.
+  struct Addends {
+    float bias[2];
+    float lo[kLaneStreams], hi[kLaneStreams];
+  };
+  __device__ void fetch_addends(const LayerRun<W>& l, int tile, Addends& a) const {
     const int row = min(tile * 16 + (lane_id() >> 2), l.wp - 9);
+    a.bias[0] = l.out_bias[row];
+    a.bias[1] = l.out_bias[row + 8];
 #pragma unroll
     for (int i = 0; i < kLaneStreams; ++i) {
       const float* from = x + (holds(i) ? stream(i) : 0) * x_stride + row;
-      lo[i] = l.out_bias[row] + from[0];
-      hi[i] = l.out_bias[row + 8] + from[8];
+      a.lo[i] = from[0];
+      a.hi[i] = from[8];
+    }
+  }
+  __device__ static void add_up(const Addends& a, float (&c)[4]) {
+#pragma unroll
+    for (int i = 0; i < kLaneStreams; ++i) {
+      c[i] += a.bias[0] + a.lo[i];
+      c[2 + i] += a.bias[1] + a.hi[i];
     }
   }
 

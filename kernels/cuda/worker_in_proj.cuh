@@ -8,11 +8,9 @@ namespace mambo::cuda {
 
 template <class W, int NS, class Comm>
 __device__ void Worker<W, NS, Comm>::in_proj(const LayerRun<W>& l, std::uint32_t slot) {
-  if constexpr (NS > 1) {
-    if (K == 4) {
-      in_proj_streams(l, slot);
-      return;
-    }
+  if constexpr (NS > 1 && Comm::kUsual) {
+    in_proj_streams(l, slot);
+    return;
   }
   if constexpr (Comm::kTeam) {
     in_proj_team(l, slot);

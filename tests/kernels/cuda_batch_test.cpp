@@ -1,4 +1,4 @@
-// Many streams at once on a GPU: the shape that is shipped, copies beside it, what it takes.
+// Many streams at once on a GPU: of every shape, copies beside it, what it takes.
 #include <gtest/gtest.h>
 
 #include "tests/support.h"
@@ -14,12 +14,12 @@
 namespace mambo::testing {
 namespace {
 
-class CudaBatch : public ::testing::TestWithParam<WeightStorage> {
+class CudaBatch : public ::testing::TestWithParam<Case> {
  protected:
-  explicit CudaBatch(const Shape& shape = piano_shape()) : network_(shape) {}
+  CudaBatch() : network_(GetParam().shape) {}
   void SetUp() override {
     std::string why_not;
-    engine_ = engine_or_skip(network_.view(), {"cuda", GetParam(), ""}, &why_not);
+    engine_ = engine_or_skip(network_.view(), GetParam().variant, &why_not);
     if (engine_ == nullptr) GTEST_SKIP() << why_not;
   }
   struct Streams {
@@ -41,12 +41,11 @@ class CudaBatch : public ::testing::TestWithParam<WeightStorage> {
     }
     return s;
   }
-  void draws_what_each_draws_alone() const;
   RandomNetwork network_;
   std::unique_ptr<Engine> engine_;
 };
 
-void CudaBatch::draws_what_each_draws_alone() const {
+TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
   constexpr std::size_t kLength = 150;  // twice over the innermost tier's stride
   const auto warm = engine_->make_state();
   engine_->step(*warm, random_codes(77));
@@ -70,15 +69,6 @@ void CudaBatch::draws_what_each_draws_alone() const {
     }
   }
 }
-
-TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) { draws_what_each_draws_alone(); }
-
-// One stream alone is played by flat models' own kernels, a batch is not.
-class CudaFlatBatch : public CudaBatch {
- protected:
-  CudaFlatBatch() : CudaBatch({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0}) {}
-};
-TEST_P(CudaFlatBatch, DrawsWhatEachStreamDrawsAlone) { draws_what_each_draws_alone(); }
 
 // Both ends of a copy are in use until it is done, whichever stream comes next to either.
 TEST_P(CudaBatch, ACopyIsDoneBeforeItsSourceGoesOnOrGoes) {
@@ -129,14 +119,21 @@ TEST_P(CudaBatch, FromSilenceItTakesNoPlayerAStream) {
   EXPECT_LT(taken, kStreams * engine_->state_bytes() + (std::size_t{150} << 20U));
 }
 
-INSTANTIATE_TEST_SUITE_P(Storages, CudaBatch,
-                         ::testing::Values(WeightStorage::f32, WeightStorage::half),
-                         [](const auto& p) {
-                           return std::string("cuda_") +
-                                  (p.param == WeightStorage::half ? "half" : "f32");
-                         });
-INSTANTIATE_TEST_SUITE_P(Storages, CudaFlatBatch, ::testing::Values(WeightStorage::half),
-                         [](const auto&) { return std::string("cuda_half"); });
+// Several streams an SM have a kernel for K = 4 and N = 16, and one for all else. Their states
+// stand in shared memory as far as there is room: of small shapes all, of piano's some.
+std::vector<Case> batch_cases() {
+  std::vector<Case> all = {{{"cuda", WeightStorage::f32, ""}, piano_shape()},
+                           {{"cuda", WeightStorage::half, ""}, piano_shape()}};
+  std::vector<Shape> some = shapes();
+  some.push_back({"three_taps", {2}, {1, 1}, 64, 2, 2, 16, 3, 0});
+  some.push_back({"eight_states", {2}, {1, 1}, 64, 2, 2, 8, 4, 0});
+  // A single stream of it is played by flat models' own kernels, a batch is not.
+  some.push_back({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0});
+  for (const Shape& shape : some) all.push_back({{"cuda", WeightStorage::half, ""}, shape});
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Shapes, CudaBatch, ::testing::ValuesIn(batch_cases()),
+                         [](const auto& p) { return p.param.name(); });
 
 // ---- What needs no device ----
 
