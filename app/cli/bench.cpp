@@ -174,15 +174,15 @@ void add_bench(CLI::App& app, Run& run) {
                   "step: drawing samples, one voice; prefill: absorbing a clip; scan: the\n"
                   "selective scan alone; batch: many voices; all: on a GPU a table of all that\n"
                   "there are targets for")
-      ->check(CLI::IsMember({"step", "prefill", "scan", "batch", "all"}))
+      ->check(one_of({"step", "prefill", "scan", "batch", "all"}))
       ->capture_default_str();
   add_model_options(*sub, o->model);
   sub->add_option("--shape", o->shape, "instead of a model random weights of a known shape")
-      ->check(CLI::IsMember(shape_names()));
+      ->check(one_of(shape_names()));
   add_size_options(*sub, *o);
   add_compute_options(*sub, o->compute);
   sub->add_option("--plan", o->plan, "how a GPU shares out a step (default: its own choice)")
-      ->check(CLI::IsMember({"single", "cluster", "grid"}));
+      ->check(one_of({"single", "cluster", "grid"}));
   sub->add_flag("--json", o->json, "one line of JSON");
   sub->footer(
       "\nus are microseconds; the real time factor is seconds of sound made in a second.\n"

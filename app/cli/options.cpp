@@ -1,6 +1,6 @@
 #include "app/cli/options.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cctype>
@@ -42,15 +42,15 @@ void add_load_options(CLI::App& app, ModelOptions& o) {
   app.add_option("--model-rate", o.model_rate, "sampling rate of a model that does not say its own")
       ->check(between(100, 768000, "Hz"));
   app.add_option("--encoding", o.encoding, "encoding of a model that does not say its own")
-      ->check(CLI::IsMember({"mulaw8", "linear8"}));
+      ->check(one_of({"mulaw8", "linear8"}));
 }
 
 void add_compute_options(CLI::App& app, ComputeOptions& o) {
   app.add_option("--backend", o.backend, "what computes; auto: the best there is")
-      ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
+      ->check(one_of({"cpu", "cuda", "auto"}))
       ->capture_default_str();
   app.add_option("--weights", o.weights, "how weights are kept: half (16 bits) or f32")
-      ->check(CLI::IsMember({"half", "f32"}))
+      ->check(one_of({"half", "f32"}))
       ->capture_default_str();
   app.add_option("--threads", o.threads, "cores used; 0: all")
       ->check(between(0, 1024, "threads"))
@@ -136,6 +136,18 @@ CLI::Validator between(double lo, double hi, const std::string& unit) {
         return fmt::format("expected {}, found {}", range, text);
       },
       range, "range");
+}
+
+CLI::Validator one_of(const std::vector<std::string>& names) {
+  std::string words;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    words += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+  return CLI::Validator(
+      [=](std::string& text) {
+        const bool known = std::find(names.begin(), names.end(), text) != names.end();
+        return known ? std::string() : fmt::format("expected {}, found {}", words, text);
+      },
+      fmt::format("{{{}}}", fmt::join(names, ",")), "one of");
 }
 
 CLI::Validator a_name() {

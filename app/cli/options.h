@@ -49,6 +49,8 @@ std::string backend_name(const Engine& engine);
 
 // A number from lo to hi; anything else, NaN included, is bad usage. unit: "s", "Hz" or "".
 CLI::Validator between(double lo, double hi, const std::string& unit = "");
+// One of these words.
+CLI::Validator one_of(const std::vector<std::string>& names);
 // A file or folder may have any name but none: "" is what a shell makes of a variable not set, and
 // would mean the default.
 CLI::Validator a_name();

@@ -256,7 +256,7 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
       ->type_name("FILE|DIR")
       ->check(a_name());
   sub.add_option("--format", o.format, "of files in a folder (default: wav)")
-      ->check(CLI::IsMember({"wav", "flac", "ogg"}));
+      ->check(one_of({"wav", "flac", "ogg"}));
   sub.add_option("--rate", o.rate, "sampling rate of the file (default: the model's, bit for bit)")
       ->check(between(8000, 192000, "Hz"));
   sub.add_flag("--with-seed", o.output.with_seed, "the seed before the continuation, in one file");

@@ -107,6 +107,21 @@ TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
   EXPECT_EQ(folder.names(), std::vector<std::string>{"tone.wav"});
 }
 
+TEST(CommandLine, AWordThatIsNoneOfThoseThereAreIsToldWhichThereAre) {
+  const struct {
+    std::vector<std::string> words;
+    const char* says;
+  } cases[] = {
+      {{"bench", "dance"}, "what: expected step, prefill, scan, batch or all, found dance"},
+      {{"render", "--backend", "abacus"}, "--backend: expected cpu, cuda or auto, found abacus"},
+      {{"render", "--weights", "int4"}, "--weights: expected half or f32, found int4"},
+  };
+  for (const auto& c : cases) {
+    const Outcome o = mambo(c.words);
+    EXPECT_NE(o.err.find(c.says), std::string::npos) << o.err;
+  }
+}
+
 TEST(CommandLine, WhatCannotBeDoneIsFailureInOneLine) {
   const Folder folder;
   const std::string clip = tone_clip(folder);
