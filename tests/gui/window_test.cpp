@@ -43,6 +43,10 @@ struct Picture {
     }
     return n;
   }
+  std::uint32_t at(int x, int y) const {
+    return pixels[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+                  static_cast<std::size_t>(x)];
+  }
   std::size_t colours() const { return std::set(pixels.begin(), pixels.end()).size(); }
 };
 
@@ -93,6 +97,9 @@ TEST_F(WindowTest, PlaysAndSavesWhatItShows) {
   ASSERT_EQ(p.width, 1280);
   ASSERT_EQ(p.height, 800);
   EXPECT_GT(p.colours(), 200U);
+  // Behind the words of the first panel's title there is nothing, but for a line at the pointer,
+  // which rests in the middle of the display.
+  EXPECT_EQ(p.at(640, 108), p.at(620, 108)) << "the pointer is in the picture";
   EXPECT_GT(p.count(wave_of_seed, 0, 300), 100) << "the seed is not drawn";
   EXPECT_GT(p.count(wave, 0, 300), 100) << "no generated sound is drawn: did it play?";
 }
