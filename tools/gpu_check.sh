@@ -77,8 +77,9 @@ grep -E '^  .*(d logit|bits a sample|distance)' "$logs/golden.log" || true
 
 if $sanitize; then
   # Short tests of small networks: steps in both storages and every plan, drawing and absorbing (also
-  # over more than one chunk), streams in batches and copies beside them, the narrow links that play
-  # piano, units that four warps share, flat models' own kernels, the tap, prefill's summaries.
+  # over more than one chunk), streams in batches of four an SM (of eight two steps, when an engine is
+  # made) and copies beside them, the narrow links that play piano, units that four warps share, flat
+  # models' own kernels, the tap, prefill's summaries.
   few='*StepFollowsTheReference*cuda*one_pool*:*PrefillEqualsSteps*cuda*one_pool*'
   few+=':*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
   few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*'

@@ -339,7 +339,8 @@ template <class Base>
 struct Flat : Base {
   static constexpr bool kFlat = true, kUsual = true;
 };
-// Where tier 0 is played by narrow links: windows of 4 and 16 states are known.
+// K = 4 and N of at most 16, padded to 16, are known: a team beside narrow links, several streams
+// an SM.
 template <class Base>
 struct Usual : Base {
   static constexpr bool kUsual = true;

@@ -386,7 +386,7 @@ struct Player {
       for (int i = 0; i < count; ++i) {
         const int which = i < down ? t.down_begin + i : t.up_begin + i - down;
         if constexpr (Comm::kTeam || NS > 1) {
-          const LayerRun<W> l = layers[which];  // a copy, as in flat_step
+          const LayerRun<W> l = layers[which];  // a copy, for teams and batches: see flat_step
           k.block(l, c.slot, c.row);
         } else {
           k.block(layers[which], c.slot, c.row);

@@ -30,7 +30,7 @@ inline void allow_shared_memory(const void* kernel) {
 }
 
 // One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32). usual: the
-// model has K = 4 and N = 16, for which several streams have a kernel of their own.
+// model has K = 4 and N of at most 16, for which several streams have a kernel of their own.
 void prepare_alone(WeightStorage storage, int together, bool usual);
 void launch_alone(WeightStorage storage, int together, bool usual, const Launch& launch, int ctas,
                   std::size_t shared_bytes, cudaStream_t stream);

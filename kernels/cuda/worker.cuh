@@ -5,6 +5,7 @@
 //   in_proj + conv + silu   warp = unit (8 channels)        puts u  (or four warps a unit)
 //   x_proj                  warp = tile of 16 rows          dbc: delta, B, C
 //   delta, scan, gate       warp = unit; 4 lanes a channel  puts y
+//                           (a batch of the usual shape: two units, 2 lanes a channel)
 //   out_proj + residual     warp = tile of 16 rows          puts x
 //
 // What a phase reads besides the vector it waits for (its weights) is asked for before the wait.
@@ -313,7 +314,7 @@ struct Worker {
 
   // Several streams side by side, of the usual shape (worker_streams.cuh).
   __device__ void in_proj_streams(const LayerRun<W>& l, std::uint32_t slot);
-  template <bool kHere>
+  template <bool kInShared>
   __device__ void scan_streams(const LayerRun<W>& l);
 
   __device__ void scan(const LayerRun<W>& l, std::uint32_t row) {

@@ -1,5 +1,5 @@
-// Worker's first phase: in_proj, convolution, silu. Of a team: worker_team.cuh; of several streams:
-// worker_streams.cuh.
+// Worker's first phase: in_proj, convolution, silu. Of a team: worker_team.cuh; of several streams
+// of the usual shape: worker_streams.cuh.
 #pragma once
 
 #include "kernels/cuda/worker.cuh"

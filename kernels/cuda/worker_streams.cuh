@@ -1,18 +1,18 @@
-// What a worker does otherwise when it plays several streams side by side (worker.cuh, NS > 1): the
-// same sums in the same order, but staged. A lane first asks for everything it needs of all of its
-// streams, then works it out, then stores: between a store and the next load through another
-// pointer the compiler may move nothing, and each of these phases would wait for its memory once a
-// stream.
+// What a worker does otherwise when it plays several streams side by side, of the usual shape
+// (NS > 1, Comm::kUsual; other shapes go worker.cuh's own way): the same sums in the same order,
+// but staged. A lane first asks for everything it needs of all of its streams, then works it out,
+// then stores: between a store and the next load through another pointer the compiler may move
+// nothing, and each of these phases would wait for its memory once a stream.
 #pragma once
 
 #include "kernels/cuda/worker.cuh"
 
 namespace mambo::cuda {
 
-// States that stand in global memory: read and written once a sample, and of many streams more than
-// the L2 holds. As what is to go first they leave it to weights and windows, and part of them stays
-// in spite of all that passes; left to itself the L2 loses each just before it is wanted again
-// (a batch of piano-lab on an H100: 17.6 -> 20.4 M samples/s).
+// States that stand in global memory: read and written at every step of their tier, and of many
+// streams more than the L2 holds. As what is to go first they leave it to weights and windows, and
+// part of them stays in spite of all that passes; left to itself the L2 loses each just before it
+// is wanted again (a batch of piano-lab on an H100: 17.6 -> 20.4 M samples/s).
 struct PassingStates {
 #if __CUDA_ARCH__ >= 800
   std::uint64_t policy;
@@ -39,7 +39,8 @@ struct PassingStates {
 #endif
 };
 
-// A pointer into shared memory, as such: one that may point anywhere costs its own kind of load.
+// Tells the compiler that p points into shared memory: a load that may go anywhere stands in the
+// queues of both.
 template <class T>
 __device__ inline T* in_shared(T* p) {
   return static_cast<T*>(__cvta_shared_to_generic(__cvta_generic_to_shared(p)));
@@ -111,9 +112,9 @@ __device__ void Worker<W, NS, Comm>::in_proj_streams(const LayerRun<W>& l, std::
 }
 
 // Of 16 states: two units a warp, two lanes a channel, so that what belongs to a channel is worked
-// out twice instead of four times. kHere: the layer's states stand in shared memory.
+// out twice instead of four times. kInShared: the layer's states stand in shared memory.
 template <class W, int NS, class Comm>
-template <bool kHere>
+template <bool kInShared>
 __device__ void Worker<W, NS, Comm>::scan_streams(const LayerRun<W>& l) {
   const int odd = lane_id() & 1;
   const int of_pair = lane_id() >> 4;  // which of the two units
@@ -129,9 +130,9 @@ __device__ void Worker<W, NS, Comm>::scan_streams(const LayerRun<W>& l) {
     const int at = r * 16 + odd * 8;
     const int own = (unit - l.unit_begin) * 8 + r;
     float4 v[NS][2];
-    float4*
-        states_of[kHere ? 1 : NS];  // kept until they are stored: a stream's states are anywhere
-    if constexpr (kHere) {
+    // Found once, for load and store: of streams in global memory each is somewhere else.
+    float4* states_of[kInShared ? 1 : NS];
+    if constexpr (kInShared) {
       states_of[0] = in_shared(reinterpret_cast<float4*>(l.h + unit * NS * 128 + at));
 #pragma unroll
       for (int s = 0; s < NS; ++s) {
@@ -184,7 +185,7 @@ __device__ void Worker<W, NS, Comm>::scan_streams(const LayerRun<W>& l) {
     if (!real) continue;
 #pragma unroll
     for (int s = 0; s < NS; ++s) {
-      if constexpr (kHere) {
+      if constexpr (kInShared) {
         states_of[0][s * 32] = v[s][0];
         states_of[0][s * 32 + 1] = v[s][1];
       } else {

@@ -49,12 +49,14 @@ TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
   constexpr std::size_t kLength = 150;  // twice over the innermost tier's stride
   const auto warm = engine_->make_state();
   engine_->step(*warm, random_codes(77));
-  // One an SM, four, eight, and more than run at the same time.
+  // The even streams and the odd ones are at two positions, and so two batches. Both: one an SM;
+  // one and four; four and eight; more than run at the same time.
   const auto most = static_cast<std::size_t>(engine_->streams_at_once());
   for (const std::size_t n : {std::size_t{6}, most / 8 + 1, most / 2 + 1, most + 3}) {
     Streams s = streams(n, kLength, *warm);
     engine_->generate_many(s.all);
-    for (const std::size_t i : {std::size_t{0}, std::size_t{1}, n / 2, n - 2, n - 1}) {
+    for (std::size_t i = 0; i < n; ++i) {  // every place in the first CTA of either, and the ends
+      if (i >= 16 && i != n / 2 && i + 3 < n) continue;
       const auto alone = engine_->make_state();
       if (i % 2 == 1) engine_->copy(*warm, *alone);
       std::vector<std::uint8_t> want(kLength);
@@ -119,14 +121,16 @@ TEST_P(CudaBatch, FromSilenceItTakesNoPlayerAStream) {
   EXPECT_LT(taken, kStreams * engine_->state_bytes() + (std::size_t{150} << 20U));
 }
 
-// Several streams an SM have a kernel for K = 4 and N = 16, and one for all else. Their states
-// stand in shared memory as far as there is room: of small shapes all, of piano's some.
+// Several streams an SM have a kernel for K = 4 and up to 16 states, and one for all else. States
+// stand in shared memory as far as there is room: all of one_pool's, some of piano's, none of
+// flat256's with eight streams an SM.
 std::vector<Case> batch_cases() {
   std::vector<Case> all = {{{"cuda", WeightStorage::f32, ""}, piano_shape()},
                            {{"cuda", WeightStorage::half, ""}, piano_shape()}};
   std::vector<Shape> some = shapes();
-  some.push_back({"three_taps", {2}, {1, 1}, 64, 2, 2, 16, 3, 0});
-  some.push_back({"eight_states", {2}, {1, 1}, 64, 2, 2, 8, 4, 0});
+  some.push_back({"many_states", {2}, {1, 1}, 64, 2, 2, 20, 4, 0});
+  // 12 and 24 units, which do not go into sixteen; biases.
+  some.push_back({"uneven", {2}, {1, 1}, 48, 2, 2, 7, 4, 5, true});
   // A single stream of it is played by flat models' own kernels, a batch is not.
   some.push_back({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0});
   for (const Shape& shape : some) all.push_back({{"cuda", WeightStorage::half, ""}, shape});
