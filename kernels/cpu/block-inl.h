@@ -12,7 +12,6 @@
 
 #include "kernels/cpu/math-inl.h"
 #include "kernels/cpu/network.h"
-#include "kernels/cpu/s4d.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mambo {

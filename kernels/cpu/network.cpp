@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/s4d.h"
+#include "kernels/modes.h"
 
 namespace mambo::cpu {
 namespace {
@@ -92,11 +92,21 @@ void add_s6(Layer& l, const LayerView& view, WeightStorage storage) {
 }
 
 void add_s4d(Layer& l, const LayerView& view) {
-  l.modes = make_modes(view, l.d_inner, l.dp);
-  l.dt = padded_vector(view.w.log_dt, l.dp);
+  const LayerModes modes = layer_modes(view, l.d_inner);
+  l.modes = AlignedBuffer<float>(static_cast<std::size_t>(l.dp) * l.states * kMode);
+  l.dt = AlignedBuffer<float>(static_cast<std::size_t>(l.dp));
   for (int c = 0; c < l.d_inner; ++c) {
-    float& dt = l.dt[static_cast<std::size_t>(c)];
-    dt = static_cast<float>(std::exp(static_cast<double>(dt)));
+    l.dt[static_cast<std::size_t>(c)] = modes.dt[static_cast<std::size_t>(c)];
+    for (int m = 0; m < l.states; ++m) {
+      const std::size_t i = static_cast<std::size_t>(c) * l.states + m;
+      float* out = l.modes.data() +
+                   (static_cast<std::size_t>(c / kBlock) * l.states + m) * kMode * kBlock +
+                   c % kBlock;
+      out[0 * kBlock] = modes.decay[i].real();
+      out[1 * kBlock] = modes.decay[i].imag();
+      out[2 * kBlock] = modes.gain[i].real();
+      out[3 * kBlock] = modes.gain[i].imag();
+    }
   }
 }
 

@@ -15,6 +15,10 @@ struct Linear {
   AlignedBuffer<float> bias;  // [rows], zeros when the network has none
 };
 
+// Rows of 16 channels that a time-invariant state has: real and imaginary part of decay, then of
+// gain (modes.h).
+inline constexpr int kMode = 4;
+
 struct Layer {
   Mixer mixer = Mixer::s6;
   int tier = 0, width = 0, d_inner = 0;  // as the network states them
@@ -34,7 +38,7 @@ struct Layer {
   AlignedBuffer<float> dt_columns;  // [R][dp], the same weights for prefill
   AlignedBuffer<float> A;           // [dp/16][N][16], -exp(A_log) * log2(e)
   // s4d
-  AlignedBuffer<float> modes;  // [dp/16][M][kMode][16]: see s4d.h
+  AlignedBuffer<float> modes;  // [dp/16][M][kMode][16], zeros where channels are padding
   AlignedBuffer<float> dt;     // [dp], exp(log_dt): what the tap shows
 
   // Rows of 16 floats that the state h of a block of 16 channels has.

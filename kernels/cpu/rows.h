@@ -26,7 +26,7 @@ void delta_rows(const Layer& l, const float* dbc, int rows, float* delta);
 void scan_block(const Layer& l, int N, int block, int rows, const float* delta, const float* u,
                 const float* dbc, const float* z, std::size_t uz_stride, float* h, float* y);
 
-// The same of a time-invariant layer (s4d.h): h [M][real, imaginary][16].
+// The same of a time-invariant layer: h [M][real, imaginary][16].
 void scan_block_s4d(const Layer& l, int block, int rows, const float* u, const float* z,
                     std::size_t uz_stride, float* h, float* y);
 

@@ -1,8 +1,8 @@
-#include "kernels/cpu/s4d.h"
+#include "kernels/modes.h"
 
 #include <cmath>
 
-namespace mambo::cpu {
+namespace mambo {
 namespace {
 
 using Complex = std::complex<double>;
@@ -36,29 +36,25 @@ Mode discretise(double dt, Complex A, Complex C) {
   return {std::exp(dt * A), 2.0 * C * (A == 0.0 ? Complex(dt) : expm1(dt * A) / A)};
 }
 
-AlignedBuffer<float> make_modes(const LayerView& layer, int d_inner, int dp) {
+LayerModes layer_modes(const LayerView& layer, int d_inner) {
   const int M = layer.states();
   const std::vector<float> log_dt = to_float(layer.w.log_dt);
   const std::vector<float> A_log = to_float(layer.w.A_log);
   const std::vector<float> A_im = to_float(layer.w.A_im);
   const std::vector<float> C = to_float(layer.w.C);
-  AlignedBuffer<float> modes(static_cast<std::size_t>(dp) * M * kMode);
+  LayerModes modes;
   for (int c = 0; c < d_inner; ++c) {
     const double dt = std::exp(static_cast<double>(log_dt[static_cast<std::size_t>(c)]));
+    modes.dt.push_back(static_cast<float>(dt));
     for (int m = 0; m < M; ++m) {
       const std::size_t i = static_cast<std::size_t>(c) * M + m;
       const Mode mode = discretise(dt, {-std::exp(static_cast<double>(A_log[i])), A_im[i]},
                                    {C[2 * i], C[2 * i + 1]});
-      const std::complex<float> decay = round_decay(mode.decay);
-      float* out = modes.data() + (static_cast<std::size_t>(c / kBlock) * M + m) * kMode * kBlock +
-                   c % kBlock;
-      out[0 * kBlock] = decay.real();
-      out[1 * kBlock] = decay.imag();
-      out[2 * kBlock] = static_cast<float>(mode.gain.real());
-      out[3 * kBlock] = static_cast<float>(mode.gain.imag());
+      modes.decay.push_back(round_decay(mode.decay));
+      modes.gain.emplace_back(mode.gain);
     }
   }
   return modes;
 }
 
-}  // namespace mambo::cpu
+}  // namespace mambo
