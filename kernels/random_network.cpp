@@ -38,15 +38,6 @@ std::vector<std::string> shape_names() {
   return names;
 }
 
-std::vector<std::string> selective_shape_names() {
-  std::vector<std::string> names;
-  for (const NetworkShape& s : named_shapes()) {
-    if (std::find(s.mixers.begin(), s.mixers.end(), Mixer::s4d) == s.mixers.end())
-      names.push_back(s.name);
-  }
-  return names;
-}
-
 NetworkShape named_shape(const std::string& name) {
   std::string known;
   for (const NetworkShape& s : named_shapes()) {

@@ -27,7 +27,6 @@ struct NetworkShape {
 // docs/performance.md measures. Throws Error naming what there is.
 NetworkShape named_shape(const std::string& name);
 std::vector<std::string> shape_names();
-std::vector<std::string> selective_shape_names();  // s6 throughout: those that the CUDA engine runs
 
 // Weights of a size that keeps activations near 1. The same seed, the same weights.
 class RandomNetwork {

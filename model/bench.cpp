@@ -335,7 +335,7 @@ void bench_gpu_table(const BenchSubject& s, const EngineOptions& options, const 
                      const std::function<void(const BenchRow&)>& tell) {
   constexpr std::uint64_t samples = 100000;
   tell(bench_step(s, samples, 0, stop));
-  for (const std::string& name : selective_shape_names()) {
+  for (const std::string& name : shape_names()) {
     if (name == "piano") continue;  // the subject is of that shape, or else is what is asked about
     const RandomNetwork network(named_shape(name));
     const auto engine = make_engine(network.view(), "cuda", options);

@@ -76,23 +76,14 @@ run_tests golden "$build/tests/test_golden" "--gtest_filter=$filter"
 grep -E '^  .*(d logit|bits a sample|distance)' "$logs/golden.log" || true
 
 if $sanitize; then
-  # Short tests of small networks: steps in both storages and every plan, drawing and absorbing (also
-  # over more than one chunk), streams in batches of four an SM (of eight two steps, when an engine is
-  # made) and copies beside them, the narrow links that play piano, units that four warps share, flat
-  # models' own kernels, the tap, prefill's summaries.
-  few='*StepFollowsTheReference*cuda*one_pool*:*PrefillEqualsSteps*cuda*one_pool*'
-  few+=':*StreamsNeedNotBeAlike*cuda*:*TapShowsDelta*cuda*:*WhatIsCopiedAndReset*cuda*one_pool*'
-  few+=':*CudaChunks*half_one_pool*:*CudaChunks*half_pools_of_eight*'
-  few+=':*CudaBatch.ACopyIsDone*pools_of_eight*:*CudaBatch.FromSilence*half_one_pool*'
-  few+=':*CudaPlans*narrow_chain_half*:*CudaPlans*pools_of_eight_half*'
-  few+=':*CudaPlans*wide_inner_half*:*CudaPlans*flat256_half*'
-  few+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'
-  few+=':*PrefillSummaries*cuda_half_cluster_one_pool*'
-  # racecheck slows these kernels a few thousand times (16 to 76 s for a test of 40 steps): all of the
-  # above would take it hours. Steps in every plan, and one run in a cluster with the tap.
-  fewest='*StepFollowsTheReference*cuda*one_pool*:*TapShowsDelta*cuda_half_cluster*'
-  fewest+=':*StepFollowsTheReference*cuda_half_grid_flat*:*StepFollowsTheReference*cuda_half_cluster_team*'
-  fewest+=':*StepFollowsTheReference*cuda_half_cluster_narrow*'
+  # A little of everything, of small networks, in both storages and every plan (CudaFewSteps); streams
+  # in batches of four an SM (of eight two steps, when an engine is made) and copies beside them.
+  few='*CudaFewSteps*:*StreamsNeedNotBeAlike*cuda*:*CudaBatch.ACopyIsDone*pools_of_eight*'
+  few+=':*CudaBatch.FromSilence*half_one_pool*:*CudaBatch.FromSilence*half_s4d_flat'
+  # racecheck slows these kernels a few thousand times: one shape for each way to play.
+  fewest='*CudaFewSteps*cuda_f32_*_one_pool:*CudaFewSteps*cuda_half_*_one_pool'
+  fewest+=':*CudaFewSteps*cuda_half_cluster_team:*CudaFewSteps*cuda_half_cluster_narrow'
+  fewest+=':*CudaFewSteps*cuda_half_grid_flat:*CudaFewSteps*cuda_half_cluster_s4d_*'
   # sanitize NAME TOOL TESTS [OPTION...]
   sanitize() {
     local name=sanitizer-$1 tool=$2 tests=$3
@@ -109,10 +100,9 @@ if $sanitize; then
   # A cluster waits at more barriers (13 a CTA) than synccheck keeps track of by itself, and those of
   # all launches count; with as many as steps need it has no memory left for launches of prefill,
   # whose CTAs are many. So each has a run of its own.
-  prefill='*PrefillEqualsSteps*:*CudaChunks*:*PrefillSummaries*'
-  sanitize synccheck synccheck "$few:-$prefill" --num-cuda-barriers 4096
+  sanitize synccheck synccheck "$few:-*PrefillEqualsSteps*:*CudaChunks*" --num-cuda-barriers 4096
   sanitize synccheck-prefill synccheck \
-    '*CudaChunks*half_one_pool*:*PrefillSummaries*cuda_half_cluster_one_pool*' --num-cuda-barriers 512
+    '*CudaChunks*half_one_pool*:*CudaChunks*half_s4d_outermost' --num-cuda-barriers 512
 fi
 
 if $bench; then

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "kernels/cuda/mode_scan.h"
 #include "kernels/cuda/plan.h"
 #include "kernels/cuda/prefill.h"
 #include "kernels/cuda/scan.h"
@@ -27,7 +28,6 @@ class CudaEngine final : public Engine {
         net_(view, state_plan_, options.storage),
         plan_(choose_plan(net_, device_, options.plan)),
         prefill_(view, state_plan_, options.storage, options.prefill_chunk),
-        N_(view.d_state),
         staging_(state_plan_.size) {
     for (const TierView& t : view.tiers) strides_.push_back(t.stride);
     for (const LayerView& l : view.layers)
@@ -483,9 +483,19 @@ class CudaEngine final : public Engine {
         f(layout().layers[i].conv + k * static_cast<std::uint64_t>(l.d_inner),
           l.conv + (steps + 1 + k) % K * static_cast<std::uint64_t>(l.dp), l.d_inner);
       }
-      for (int c = 0; c < l.d_inner; ++c) {
-        f(layout().layers[i].h + static_cast<std::size_t>(c) * static_cast<std::size_t>(N_),
-          l.h + static_cast<std::size_t>(c) * static_cast<std::size_t>(state_plan_.np), N_);
+      const auto states = static_cast<std::size_t>(l.states);
+      const std::size_t part = static_cast<std::size_t>(l.d_inner) * states;  // s4d: all real parts
+      for (std::size_t c = 0; c < static_cast<std::size_t>(l.d_inner); ++c) {
+        const std::size_t outside = layout().layers[i].h + c * states;
+        const std::size_t here = l.h + c * static_cast<std::size_t>(l.hp);
+        if (l.mixer == Mixer::s6) {
+          f(outside, here, l.states);
+          continue;
+        }
+        for (std::size_t m = 0; m < states; ++m) {
+          f(outside + m, here + 2 * m, 1);
+          f(outside + part + m, here + 2 * m + 1, 1);
+        }
       }
     }
     for (std::size_t i = 0; i < state_plan_.pools.size(); ++i) {
@@ -506,7 +516,6 @@ class CudaEngine final : public Engine {
   std::unique_ptr<StepPlan> plan_;
   std::vector<std::unique_ptr<StepPlan>> alone_;  // one stream an SM, four, eight: what can be
   Prefill prefill_;
-  int N_;
   std::vector<int> strides_, d_inner_;
   std::size_t row_floats_ = 1;
 
@@ -519,15 +528,15 @@ class CudaEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOptions& options) {
+  static_assert(kMostModes == kMostStates);
   for (const LayerView& l : net.layers) {
-    if (l.mixer == Mixer::s6) continue;
-    throw DeviceError("layer " + l.name + " has the mixer " + mixer_name(l.mixer) +
-                      ", which the CUDA engine does not run: only the CPU does");
-  }
-  if (net.d_state > kMostStates)
-    throw DeviceError("d_state: expected at most " + std::to_string(kMostStates) +
+    if (l.states() <= kMostStates) continue;
+    const bool s6 = l.mixer == Mixer::s6;
+    throw DeviceError((s6 ? "d_state" : "layer " + l.name) + ": expected at most " +
+                      std::to_string(kMostStates) + (s6 ? "" : " complex") +
                       " states a channel, which the CUDA engine runs, found " +
-                      std::to_string(net.d_state) + ": the CPU runs more");
+                      std::to_string(l.states()) + ": the CPU runs more");
+  }
   const DeviceFacts device = best_device();
   MAMBO_CUDA(cudaSetDevice(device.index));
   need_code(device);

@@ -33,9 +33,9 @@ __device__ inline void init_bars(const unsigned char* smem) {
 using LinkAlone = AloneOf<kSharedWarps>;
 constexpr int kSharedThreads = 32 * kSharedWarps;
 
-template <class W>
+template <class W, class Comm>
 struct Link {
-  Player<W, 1, LinkAlone>& p;
+  Player<W, 1, Comm>& p;
   int rank;
   std::uint32_t phase_x = 0, phase_code = 0;
   std::uint32_t phase, slot;  // of tier 0
@@ -43,7 +43,7 @@ struct Link {
   bool first, last, joins;
   int inner_members;
 
-  __device__ Link(Player<W, 1, LinkAlone>& player, int r) : p(player), rank(r) {
+  __device__ Link(Player<W, 1, Comm>& player, int r) : p(player), rank(r) {
     first = rank == 0;
     last = rank == p.a.links - 1;
     const TierDev& t = p.a.net.tiers[0];
@@ -121,7 +121,7 @@ struct Link {
       const float* up = p.template at<float>(p.role.layout.up[0]) + (groups & 1) * t.pool * t.wp;
       k.x[i] = v + up[at_row + i];
     }
-    k.pending = Player<W, 1, LinkAlone>::Pending::barrier;
+    k.pending = Player<W, 1, Comm>::Pending::barrier;
   }
 
   // up of the group that begins: bytes of the whole of it.
@@ -162,6 +162,10 @@ struct Link {
                       reinterpret_cast<const uint4*>(k.x)[i],
                       of_rank(bar_at(p.smem, kInX), rank + 1));
         }
+        // The next code is embedded after all of x has been sent: it is drawn from this x. So this
+        // orders nothing that is not in order; but racecheck does not see what goes by way of other
+        // CTAs, and the first link waits for them anyway.
+        if (first) __syncthreads();
       }
       slot = slot + 1 == static_cast<std::uint32_t>(k.K) ? 0 : slot + 1;
       if (t.pool > 0 && ++phase == static_cast<std::uint32_t>(t.pool)) {

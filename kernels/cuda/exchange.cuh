@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/tile.cuh"
@@ -159,6 +160,7 @@ struct AloneOf {
   static constexpr bool kFlat = false;         // of one tier alone (Flat)
   static constexpr bool kUsual = false;        // K = 4 and N = 16 are known (Usual)
   static constexpr bool kTeam = false;         // products by their columns (Team)
+  static constexpr bool kMixed = false;        // some layers are time-invariant (Mixed)
   int members = 1, me = 0;
   __device__ void put_unit(Kind, __half* to, int unit, float v) const {
     if (lane_id() % 4 == 0) store_act(to + unit * 8 + lane_id() / 4, v);
@@ -181,6 +183,7 @@ struct Cluster {
   static constexpr bool kFlat = false;
   static constexpr bool kUsual = false;
   static constexpr bool kTeam = false;
+  static constexpr bool kMixed = false;
   // A cluster's SMs have several units each, too many for four warps a unit; two a unit gain
   // nothing (docs/performance.md). So the code for it is left out.
   static constexpr bool kSplitsUnits = false;
@@ -233,6 +236,7 @@ struct Grid {
   static constexpr bool kFlat = false;
   static constexpr bool kUsual = false;
   static constexpr bool kTeam = false;
+  static constexpr bool kMixed = false;
   static constexpr bool kSplitsUnits = true;
   static constexpr int kWarps = kSharedWarps;
   static constexpr int kAhead = 8;
@@ -318,6 +322,12 @@ struct Team : Cluster {
     for (int i = 0; i < 4; ++i)
       peers[i] = of_rank(bars, base + min(lane_id() % 4 + 4 * i, members - 1)) - bars;
   }
+  // By a whole warp: 8 bytes a member that carry nothing, to where `to` is of each.
+  __device__ void call(Kind kind, const float* to) const {
+    if (lane_id() < members)
+      store_async(of_rank(shared_address(to + 2 * me), base + lane_id()), 0.0F, 0.0F,
+                  of_rank(bar(kind), base + lane_id()));
+  }
   // Rows r and r + 8 of 16 to everyone, one behind the other. members: a multiple of four.
   __device__ void put_two(Kind kind, const float* to, float lo, float hi) const {
     const std::uint32_t there = shared_address(to) + static_cast<unsigned>(lane_id() >> 2) * 8U;
@@ -339,11 +349,20 @@ template <class Base>
 struct Flat : Base {
   static constexpr bool kFlat = true, kUsual = true;
 };
-// K = 4 and N of at most 16, padded to 16, are known: a team beside narrow links, several streams
-// an SM.
+// K = 4 and, of selective layers, N of at most 16, padded to 16, are known: a team beside narrow
+// links, several streams an SM.
 template <class Base>
 struct Usual : Base {
   static constexpr bool kUsual = true;
 };
+// Some layers, or all, are time-invariant (s4d). Kernels of their own, so that those of selective
+// models carry nothing of it.
+template <class Base>
+struct Mixed : Base {
+  static constexpr bool kMixed = true;
+  static_assert(!Base::kFlat);
+};
+template <class Comm, bool kMixed>
+using BlocksOf = std::conditional_t<kMixed, Mixed<Comm>, Comm>;
 
 }  // namespace mambo::cuda

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <functional>
 
+#include "kernels/modes.h"
+
 namespace mambo::cuda {
 namespace {
 
@@ -92,29 +94,58 @@ std::vector<float> vector_of(const TensorView& t, int size) {
   return v;
 }
 
-// The records of a layer's units (network.h).
-std::vector<float> unit_records(const BlockView& w, const LayerDev& l, int d_inner, int N, int np,
-                                int K, int rank) {
-  const Padded A(w.A_log), dt(w.dt_proj), in_bias(w.in_proj_bias), conv(w.conv);
-  const Padded conv_bias(w.conv_bias), dt_bias(w.dt_proj_bias), D(w.D);
-  std::vector<float> v;
+// What a channel's record begins with (network.h).
+using Values = std::vector<float>;
+using ChannelValues = std::function<float(int channel, int i)>;
+struct RecordHead {
+  ChannelValues first, second;  // A and dt_proj, or decay and gain; of real channels
+  Values delta;                 // dt bias, or what is constant
+};
+
+RecordHead selective_head(const BlockView& w, int N, int rank) {
+  // 1.442695: log2 e, so that the kernels' exponential is exp2.
+  return {[A = Padded(w.A_log), N](int c, int n) {
+            return n < N ? -std::exp(A(c, n)) * 1.44269504088896F : 0.0F;
+          },
+          [dt = Padded(w.dt_proj), rank](int c, int r) { return r < rank ? dt(c, r) : 0.0F; },
+          vector_of(w.dt_proj_bias, static_cast<int>(w.dt_proj_bias.size()))};
+}
+
+RecordHead invariant_head(const LayerView& view, int d_inner) {
+  const LayerModes modes = layer_modes(view, d_inner);
+  const int M = view.states();
+  const auto part = [M](const std::vector<std::complex<float>>& v, float sign) -> ChannelValues {
+    return [v, M, sign](int c, int i) {
+      if (i / 2 >= M) return 0.0F;
+      const std::complex<float>& x = v[at(c, M, i / 2)];
+      return i % 2 == 0 ? x.real() : sign * x.imag();
+    };
+  };
+  return {part(modes.decay, 1), part(modes.gain, -1), modes.dt};
+}
+
+// The records of a layer's units.
+Values unit_records(const LayerView& view, const LayerDev& l, int d_inner, int N, int K) {
+  const BlockView& w = view.w;
+  const RecordHead head =
+      view.mixer == Mixer::s4d ? invariant_head(view, d_inner) : selective_head(w, N, view.dt_rank);
+  const Padded in_bias(w.in_proj_bias), conv(w.conv), conv_bias(w.conv_bias), D(w.D);
+  Values v;
   for (int c0 = 0; c0 < l.dp; c0 += 8) {
     const auto each = [&](const std::function<float(int)>& f) {
       for (int c = c0; c < c0 + 8; ++c) v.push_back(c < d_inner ? f(c) : 0.0F);
     };
-    for (int c = c0; c < c0 + 8; ++c) {
-      for (int n = 0; n < np; ++n) {
-        // 1.442695: log2 e, so that the kernels' exponential is exp2.
-        v.push_back(c < d_inner && n < N ? -std::exp(A(c, n)) * 1.44269504088896F : 0.0F);
-      }
-    }
-    for (int c = c0; c < c0 + 8; ++c)
-      for (int r = 0; r < l.r4; ++r) v.push_back(c < d_inner && r < rank ? dt(c, r) : 0.0F);
+    const auto rows = [&](const ChannelValues& f, int n) {
+      for (int c = c0; c < c0 + 8; ++c)
+        for (int i = 0; i < n; ++i) v.push_back(c < d_inner ? f(c, i) : 0.0F);
+    };
+    rows(head.first, l.hp);
+    rows(head.second, l.r4);
     each([&](int c) { return in_bias[c]; });
     each([&](int c) { return in_bias[d_inner + c]; });
     for (int k = 0; k < K; ++k) each([&](int c) { return conv(c, k); });
     each([&](int c) { return conv_bias[c]; });
-    each([&](int c) { return dt_bias[c]; });
+    each([&](int c) { return head.delta[static_cast<std::size_t>(c)]; });
     each([&](int c) { return D[c]; });
   }
   return v;
@@ -149,10 +180,12 @@ DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, Weig
     l.width = tier.width;
     l.wp = padded(tier.width, 32);
     l.dp = plan.layers[i].dp;
-    l.r4 = padded(rank, 4);
+    const bool invariant = view.mixer == Mixer::s4d;
+    l.hp = plan.layers[i].hp;
+    l.r4 = invariant ? l.hp : padded(rank, 4);
     l.rp = padded(rank, 16);
-    l.xp = l.rp + 2 * np;
-    l.unit_floats = 8 * np + 8 * l.r4 + 16 + 8 * net.d_conv + 24;
+    l.xp = invariant ? 0 : l.rp + 2 * np;
+    l.unit_floats = 8 * l.hp + 8 * l.r4 + 16 + 8 * net.d_conv + 24;
     l.conv_at = static_cast<std::uint32_t>(plan.layers[i].conv);
     l.h_at = static_cast<std::uint32_t>(plan.layers[i].h);
     l.tap_at = static_cast<std::uint32_t>(tap_floats_);
@@ -170,7 +203,7 @@ DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, Weig
       return n < N ? x(rank + (row - l.rp) / np * N + n, col) : 0.0F;
     }));
     place(l.out_proj, packer.tiles(l.wp, l.dp, out));
-    place(l.unit, packer.floats(unit_records(view.w, l, d_inner, N, np, net.d_conv, rank)));
+    place(l.unit, packer.floats(unit_records(view, l, d_inner, N, net.d_conv)));
     place(l.out_bias, packer.floats(vector_of(view.w.out_proj_bias, l.wp)));
   }
 

@@ -36,15 +36,19 @@ constexpr std::size_t tile_row_elements(int cols) { return static_cast<std::size
 // record of everything else that belongs to a channel:
 //   A [8][np] * log2 e, dt_proj [8][r4], in_proj bias [16], conv [K][8], conv bias [8],
 //   dt bias [8], D [8]
+// Of a time-invariant layer (xp == 0, r4 == hp) decay [8][hp] and gain [8][hp] of h = decay h + u,
+// y = sum Re(gain h) stand in place of the first two, a state's real and imaginary part side by
+// side (gain's with its sign turned, so that all is added), and the constant delta for dt bias.
 struct LayerDev {
   const void* in_proj;          // [dp/8 tiles][wp/16]...
-  const void* x_proj;           // rows: delta (rp), B (np), C (np)
+  const void* x_proj;           // rows: delta (rp), B (np), C (np); none where xp == 0
   const void* out_proj;         // [wp/16 tiles][dp/16]...
   const float* unit;            // [dp/8][unit_floats]
   const float* out_bias;        // [wp]
   std::uint32_t conv_at, h_at;  // in the state, floats
   std::uint32_t tap_at;         // in the tap's buffer: [steps of a launch][dp], floats
   int tier, width, wp, dp, r4, rp, xp, unit_floats;
+  int hp;  // floats of h a channel (StatePlan)
 };
 
 struct TierDev {

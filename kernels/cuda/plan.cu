@@ -151,7 +151,7 @@ struct StepPlan::Builder {
       };
       each([&](const LayerDev& l, Resident& r) {
         const auto units = static_cast<std::size_t>(most_of_share(l.dp / 8, m));
-        want(r.h, sizeof(float) * units * ns * 8 * static_cast<std::size_t>(v.np), 2 * rate);
+        want(r.h, sizeof(float) * units * ns * 8 * static_cast<std::size_t>(l.hp), 2 * rate);
       });
       each([&](const LayerDev& l, Resident& r) {
         const auto units = static_cast<std::size_t>(most_of_share(l.dp / 8, m));
@@ -201,6 +201,12 @@ struct StepPlan::Builder {
 };
 
 namespace {
+
+Blocks blocks_of(const DeviceNetwork& net) {
+  Blocks b{net.view().K == 4 && net.view().np == 16, false};
+  for (const LayerDev& l : net.layers()) b.mixed |= l.xp == 0;
+  return b;
+}
 
 int fewest_units(const DeviceNetwork& net, int begin, int end) {
   int fewest = 1 << 20;
@@ -266,8 +272,8 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     : shape_(shape),
       together_(together),
       storage_(net.storage()),
-      usual_(net.view().K == 4 && net.view().np == 16),
-      flat_(usual_ && net.tiers().size() == 1) {
+      blocks_(blocks_of(net)),
+      flat_(blocks_.usual && !blocks_.mixed && net.tiers().size() == 1) {
   const int n_layers = static_cast<int>(net.layers().size());
   const auto& tiers = net.tiers();
   const bool pools = tiers.size() > 1;
@@ -384,7 +390,10 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       if (!built.empty()) break;
       try {
         if (pools) need_layers_in_every_tier(net, 0);
-        for (int links = 1; links <= outer_layers && links + (pools ? 1 : 0) <= ctas; ++links) {
+        // One link and nothing beside it would be a cluster of one CTA, that is, the plan `alone`.
+        const int fewest = pools ? 1 : 2;
+        for (int links = fewest; links <= outer_layers && links + (pools ? 1 : 0) <= ctas;
+             ++links) {
           built = chain_of(links, ctas);
           if (built.empty()) continue;
           links_ = links;
@@ -409,7 +418,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       }
       std::size_t shared = 0;
       for (const Builder& b : built) shared = std::max<std::size_t>(shared, b.used);
-      if (prepare_cluster(storage_, kind_, ctas_, shared) < 1) built.clear();
+      if (prepare_cluster(storage_, kind_, blocks_, ctas_, shared) < 1) built.clear();
     }
     if (built.empty()) throw PlanUnsuited("a cluster of SMs cannot play this model: " + why);
     if (links_ == 0) {
@@ -428,7 +437,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     ctas_ = std::min(device.sms, fewest_units(net, 0, n_layers));
     if (ctas_ < 2) throw PlanUnsuited("the model is too narrow for a grid of SMs");
     built.push_back(group_of(ctas_));
-    const int can = prepare_grid(storage_, flat_, built.front().used);
+    const int can = prepare_grid(storage_, flat_, blocks_, built.front().used);
     if (can < 2) throw PlanUnsuited("the device cannot run CTAs that wait for one another");
     if (can < ctas_) {
       ctas_ = can;
@@ -469,9 +478,10 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     roles[r].resident = resident_.data() + r * static_cast<std::size_t>(n_layers);
   roles_ = DeviceBuffer<Role>(roles);
   n_roles_ = static_cast<int>(roles.size());
-  if (shape == Shape::alone) prepare_alone(storage_, together_, usual_);
-  if (shape == Shape::cluster) (void)prepare_cluster(storage_, kind_, ctas_, shared_bytes_);
-  if (shape == Shape::grid) (void)prepare_grid(storage_, flat_, shared_bytes_);
+  if (shape == Shape::alone) prepare_alone(storage_, together_, blocks_);
+  if (shape == Shape::cluster)
+    (void)prepare_cluster(storage_, kind_, blocks_, ctas_, shared_bytes_);
+  if (shape == Shape::grid) (void)prepare_grid(storage_, flat_, blocks_, shared_bytes_);
 }
 
 std::string StepPlan::text() const {
@@ -497,11 +507,11 @@ void StepPlan::fill(Launch& launch) const {
 void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) const {
   switch (shape_) {
     case Shape::alone:
-      return launch_alone(storage_, together_, usual_, launch, groups, shared_bytes_, stream);
+      return launch_alone(storage_, together_, blocks_, launch, groups, shared_bytes_, stream);
     case Shape::cluster:
-      return launch_cluster(storage_, kind_, launch, ctas_, shared_bytes_, stream);
+      return launch_cluster(storage_, kind_, blocks_, launch, ctas_, shared_bytes_, stream);
     case Shape::grid:
-      return launch_grid(storage_, flat_, launch, ctas_, shared_bytes_, stream);
+      return launch_grid(storage_, flat_, blocks_, launch, ctas_, shared_bytes_, stream);
   }
 }
 

@@ -55,8 +55,8 @@ class StepPlan {
   int together_;
   WeightStorage storage_;
   int ctas_ = 1, links_ = 0;
-  bool usual_ = false;  // K = 4 and N of at most 16, padded to 16
-  bool flat_ = false;   // and one tier: what the flat kernels are made for
+  Blocks blocks_;
+  bool flat_ = false;  // one tier of usual selective blocks: what the flat kernels are made for
   ClusterKind kind_ = ClusterKind::group;
   std::size_t shared_bytes_ = 0;
   double estimate_us_ = 0;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "kernels/cuda/worker_in_proj.cuh"
+#include "kernels/cuda/worker_modes.cuh"
 #include "kernels/cuda/worker_team.cuh"
 
 namespace mambo::cuda {
@@ -159,6 +160,7 @@ struct Player {
     l.xp = d.xp;
     l.tier = d.tier;
     l.unit_floats = d.unit_floats;
+    if constexpr (Comm::kMixed) l.hp = d.hp;
     l.h_at = d.h_at;
     l.conv_at = d.conv_at;
     l.tap_at = d.tap_at;
@@ -183,7 +185,8 @@ struct Player {
     l.unit = bring<float>(at_home.unit, d.unit, l.unit_begin, l.unit_end, d.unit_floats);
     float* h = at<float>(at_home.h);
     float* conv = at<float>(at_home.conv);
-    l.h = h == nullptr ? nullptr : h - static_cast<std::ptrdiff_t>(l.unit_begin) * NS * 8 * k.np;
+    l.h = h == nullptr ? nullptr
+                       : h - static_cast<std::ptrdiff_t>(l.unit_begin) * NS * 8 * k.h_floats(l);
     l.conv =
         conv == nullptr ? nullptr : conv - static_cast<std::ptrdiff_t>(l.unit_begin) * NS * 8 * k.K;
     state_of_layer<true>(l);
@@ -198,7 +201,7 @@ struct Player {
   template <bool kIn>
   __device__ void state_of_layer(const LayerRun<W>& l) const {
     const int units = l.unit_end - l.unit_begin;
-    const int per = 8 * k.np;
+    const int per = 8 * k.h_floats(l);
     if (l.h != nullptr) {
       for (int i = static_cast<int>(threadIdx.x); i < units * NS * per; i += kThreads) {
         const int unit = l.unit_begin + i / (NS * per);

@@ -1,5 +1,6 @@
 #include "kernels/cuda/prefill.h"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -45,8 +46,10 @@ struct Prefill::Impl {
     const std::vector<std::uint8_t> codes(32768);
     PrefillWorkspace& space = *idle.front();
     Everything everything;
-    run(space, state.data(), 0, std::span(codes).first(16384), &everything);
-    run(space, state.data(), 0, codes, nullptr);
+    const std::size_t longest = chunk > 0 ? static_cast<std::size_t>(chunk) : codes.size();
+    const auto first = [&](std::size_t n) { return std::span(codes).first(std::min(n, longest)); };
+    run(space, state.data(), 0, first(16384), &everything);
+    run(space, state.data(), 0, first(codes.size()), nullptr);
     space.scratch = {};
     space.host = {};
   }

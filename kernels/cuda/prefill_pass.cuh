@@ -11,6 +11,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/mode_scan.h"
 #include "kernels/cuda/prefill_kernels.h"
 #include "kernels/cuda/prefill_weights.h"
 #include "kernels/cuda/scan.h"
@@ -178,6 +179,7 @@ class PrefillPass {
     const auto steps = [this](std::size_t s) { return size(chunk_ / w_.tiers[s].stride + 1); };
     std::size_t xn = 0;
     std::size_t inner = 0;
+    std::size_t delta = 0;
     std::size_t dbc = 0;
     std::size_t scratch = 0;
     std::size_t out = want_logits_ ? steps(0) * size(w_.vocab) : 0;
@@ -193,15 +195,18 @@ class PrefillPass {
     for (std::size_t i = 0; i < w_.layers.size(); ++i) {
       const PrefillLayer& l = w_.layers[i];
       const std::size_t n = steps(size(l.tier));
+      const bool s4d = l.mixer == Mixer::s4d;
       inner = std::max(inner, n * size(l.dp));
+      if (wants_delta(i)) delta = std::max(delta, n * size(l.dp));
       dbc = std::max(dbc, n * size(l.x_proj.rows));
-      scratch = std::max(scratch, scan_scratch(l.dp, w_.states, sms_));
-      if (wanted_[i]) out = std::max(out, n * size(l.d_inner + 2 * w_.N));
+      scratch = std::max(
+          scratch, s4d ? mode_scan_scratch(l.dp, l.M, sms_) : scan_scratch(l.dp, w_.states, sms_));
+      if (wanted_[i]) out = std::max(out, n * size(told_columns(l)));
     }
     xn_ = memory.template take<T>(xn);
     uz_ = memory.template take<T>(2 * inner);
     u_ = memory.template take<T>(inner);
-    delta_ = memory.template take<float>(inner);
+    delta_ = memory.template take<float>(delta);
     dbc_ = memory.template take<float>(dbc);
     scan_scratch_ = memory.template take<float>(scratch);
     if (want_logits_) logits_ = memory.template take<float>(steps(0) * size(w_.vp));
@@ -272,7 +277,6 @@ class PrefillPass {
     const StatePlan::Layer& p = plan_.layers[index];
     const TierWork& w = tiers_[size(l.tier)];
     const int n = w.steps;
-    const int xp = l.x_proj.rows;
     rmsnorm_rows(w.x, l.norm, l.width, l.wp, w_.eps, n, xn_, stream_);
     if (l.in_bias != nullptr) fill_rows(l.in_bias, 2 * l.dp, size(n), uz_, stream_);
     gemm(l.in_proj, xn_, l.wp, n, uz_, 2 * l.dp, l.in_bias != nullptr ? 1.0F : 0.0F);
@@ -280,14 +284,25 @@ class PrefillPass {
     const ConvArgs conv{l.conv, l.conv_bias, state_ + p.conv, w_.K, l.dp, w.first, n, 2 * l.dp};
     conv_silu_rows(conv, uz_, u_, stream_);
     keep_conv_inputs(conv, uz_, stream_);
+    if (l.mixer == Mixer::s4d)
+      mix_modes(index);
+    else
+      mix_selective(index);
+
+    if (l.out_bias != nullptr) add_row(l.out_bias, l.wp, size(n), w.x, stream_);
+    gemm(l.out_proj, uz_, 2 * l.dp, n, w.x, l.wp, 1.0F);
+  }
+
+  // From u and z to y, which stands in place of the convolution's inputs.
+  void mix_selective(std::size_t index) {
+    const PrefillLayer& l = w_.layers[index];
+    const int n = tiers_[size(l.tier)].steps;
+    const int xp = l.x_proj.rows;
     gemm(l.x_proj, u_, l.dp, n, dbc_, xp, 0.0F);
     const float* B = dbc_;
     const float* C = dbc_ + w_.states;
     delta_rows(dbc_ + 2 * w_.states, xp, n, l.dt, l.dt_bias, l.R, l.dp, delta_, stream_);
-    if (block_ > 0)
-      summarise_rows(delta_, l.dp, l.d_inner, w.first, n, blocks_of(index),
-                     summaries_ + index * blocks_, stream_);
-    if (wanted_[index]) tell_layer(index);
+    tell_delta(index);
 
     ScanArgs<T> scanned;
     scanned.u = u_;
@@ -295,10 +310,10 @@ class PrefillPass {
     scanned.B = B;
     scanned.C = C;
     scanned.z = uz_ + l.dp;
-    scanned.y = uz_;  // in place of the convolution's inputs
+    scanned.y = uz_;
     scanned.A = l.A;
     scanned.D = l.D;
-    scanned.h = state_ + p.h;
+    scanned.h = state_ + plan_.layers[index].h;
     scanned.ends = scan_scratch_;
     scanned.u_row = l.dp;
     scanned.bc_row = xp;
@@ -310,9 +325,33 @@ class PrefillPass {
     scanned.length = n;
     scanned.sms = sms_;
     scan(scanned, stream_);
+  }
 
-    if (l.out_bias != nullptr) add_row(l.out_bias, l.wp, size(n), w.x, stream_);
-    gemm(l.out_proj, uz_, 2 * l.dp, n, w.x, l.wp, 1.0F);
+  // The same, time-invariant: delta is a constant, and there only for those who look at it.
+  void mix_modes(std::size_t index) {
+    const PrefillLayer& l = w_.layers[index];
+    const StatePlan::Layer& p = plan_.layers[index];
+    const int n = tiers_[size(l.tier)].steps;
+    if (wants_delta(index)) fill_rows(l.delta, l.dp, size(n), delta_, stream_);
+    tell_delta(index);
+
+    ModeScanArgs<T> scanned;
+    scanned.u = u_;
+    scanned.z = uz_ + l.dp;
+    scanned.y = uz_;
+    scanned.modes = l.modes;
+    scanned.D = l.D;
+    scanned.h = state_ + p.h;
+    scanned.ends = scan_scratch_;
+    scanned.u_row = l.dp;
+    scanned.z_row = 2 * l.dp;
+    scanned.y_row = 2 * l.dp;
+    scanned.dp = l.dp;
+    scanned.hp = p.hp;
+    scanned.M = l.M;
+    scanned.length = n;
+    scanned.sms = sms_;
+    mode_scan(scanned, stream_);
   }
 
   // Logits of the last sample, straight into the state; the bias closes the padding.
@@ -330,21 +369,47 @@ class PrefillPass {
     return {block_, static_cast<std::uint64_t>(w_.tiers[size(w_.layers[layer].tier)].stride)};
   }
 
+  // Whether the layer's delta is asked for in rows: by an s6 layer's scan, or by the sink.
+  bool wants_delta(std::size_t layer) const {
+    return w_.layers[layer].mixer == Mixer::s6 || wanted_[layer] || block_ > 0;
+  }
+
+  // Floats of a step that the sink is told of: delta, and B and C where there are any.
+  int told_columns(const PrefillLayer& l) const {
+    return l.d_inner + (l.mixer == Mixer::s6 ? 2 * w_.N : 0);
+  }
+
+  // Once delta_ and dbc_ are the layer's.
+  void tell_delta(std::size_t index) {
+    const PrefillLayer& l = w_.layers[index];
+    const TierWork& w = tiers_[size(l.tier)];
+    if (block_ > 0)
+      summarise_rows(delta_, l.dp, l.d_inner, w.first, w.steps, blocks_of(index),
+                     summaries_ + index * blocks_, stream_);
+    if (wanted_[index]) tell_layer(index);
+  }
+
   void tell_layer(std::size_t index) {
     const PrefillLayer& l = w_.layers[index];
     const TierWork& w = tiers_[size(l.tier)];
-    const int xp = l.x_proj.rows;
     const std::uint64_t from = wanted_from_[index];
     const std::uint64_t skip = from > w.first ? from - w.first : 0;
     if (skip >= static_cast<std::uint64_t>(w.steps)) return;
     const int n = w.steps - static_cast<int>(skip);
+    const std::size_t told = size(n) * size(told_columns(l));
+    pack_rows(delta_ + skip * size(l.dp), l.dp, l.d_inner, n, out_, stream_);
+    if (l.mixer == Mixer::s4d) {
+      sink_->layer(static_cast<int>(index), w.first + skip, n, to_host(out_, told), nullptr,
+                   nullptr);
+      return;
+    }
+    const int xp = l.x_proj.rows;
     const float* dbc = dbc_ + skip * size(xp);
     float* B = out_ + size(n) * size(l.d_inner);
     float* C = B + size(n) * size(w_.N);
-    pack_rows(delta_ + skip * size(l.dp), l.dp, l.d_inner, n, out_, stream_);
     pack_rows(dbc, xp, w_.N, n, B, stream_);
     pack_rows(dbc + w_.states, xp, w_.N, n, C, stream_);
-    const float* host = to_host(out_, size(n) * size(l.d_inner + 2 * w_.N));
+    const float* host = to_host(out_, told);
     sink_->layer(static_cast<int>(index), w.first + skip, n, host, host + (B - out_),
                  host + (C - out_));
   }

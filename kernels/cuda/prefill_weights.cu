@@ -7,8 +7,10 @@
 #include <cstring>
 #include <functional>
 
+#include "kernels/cuda/mode_scan.h"
 #include "kernels/cuda/scan.h"
 #include "kernels/cuda/state_plan.h"
+#include "kernels/modes.h"
 
 namespace mambo::cuda {
 namespace {
@@ -96,11 +98,61 @@ class Gatherer {
   std::vector<std::function<void(const std::byte*)>> pointers_;
 };
 
+// The mixer of an s6 layer: what makes delta, B and C, and A.
+void gather_selective(Gatherer& g, const BlockView& w, int N, int states, PrefillLayer& l) {
+  const Segments inner{l.d_inner, l.dp};
+  const Floats x = to_float(w.x_proj);
+  g.matrix(l.x_proj, padded(2 * states + l.R, 8), l.dp, [&](int r, int c) {
+    const int part = std::min(r / states, 2);  // B, C, delta
+    const int i = r - part * states;
+    if (c >= l.d_inner || i >= (part == 2 ? l.R : N)) return 0.0F;
+    const int row = part == 2 ? i : l.R + part * N + i;
+    return x[size(row) * size(l.d_inner) + size(c)];
+  });
+  g.vector(l.dt_bias, w.dt_proj_bias, inner, l.dp);
+
+  const Floats dt = to_float(w.dt_proj);
+  const Floats A_log = to_float(w.A_log);
+  Floats dt_columns(size(l.R) * size(l.dp));
+  Floats A(size(states) * size(l.dp), kScanPaddedA);
+  const auto column = [&l](int row, int c) { return size(row) * size(l.dp) + size(c); };
+  for (int c = 0; c < l.d_inner; ++c) {
+    for (int k = 0; k < l.R; ++k) dt_columns[column(k, c)] = dt[size(c) * size(l.R) + size(k)];
+    for (int n = 0; n < N; ++n) {
+      const double a = -std::exp(static_cast<double>(A_log[size(c) * size(N) + size(n)]));
+      A[column(n, c)] = static_cast<float>(a * 1.4426950408889634);
+    }
+  }
+  g.floats(l.dt, dt_columns);
+  g.floats(l.A, A);
+}
+
+// The mixer of an s4d layer: its modes, and delta for those who look at it.
+void gather_modes(Gatherer& g, const LayerView& view, PrefillLayer& l) {
+  l.M = view.states();
+  const LayerModes all = layer_modes(view, l.d_inner);
+  Floats modes(mode_floats(l.dp, l.M));
+  for (int c = 0; c < l.d_inner; ++c) {
+    for (int m = 0; m < l.M; ++m) {
+      const std::size_t i = size(c) * size(l.M) + size(m);
+      float* at = modes.data() + mode_at(l.M, c, m);
+      at[0] = all.decay[i].real();
+      at[1] = all.decay[i].imag();
+      at[2] = all.gain[i].real();
+      at[3] = all.gain[i].imag();
+    }
+  }
+  Floats delta = all.dt;
+  delta.resize(size(l.dp));
+  g.floats(l.modes, modes);
+  g.floats(l.delta, delta);
+}
+
 void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, int states,
                   PrefillLayer& l) {
   const TierView& tier = net.tiers[size(view.tier)];
   const BlockView& w = view.w;
-  const int N = net.d_state;
+  l.mixer = view.mixer;
   l.tier = view.tier;
   l.width = tier.width;
   l.d_inner = tier.d_inner;
@@ -111,40 +163,23 @@ void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, in
   const Segments inner{l.d_inner, l.dp};
   g.matrix(l.in_proj, w.in_proj, inner, 2 * l.dp, width, l.wp);
   g.matrix(l.out_proj, w.out_proj, width, l.wp, inner, l.dp);
-  const Floats x = to_float(w.x_proj);
-  g.matrix(l.x_proj, padded(2 * states + l.R, 8), l.dp, [&](int r, int c) {
-    const int part = std::min(r / states, 2);  // B, C, delta
-    const int i = r - part * states;
-    if (c >= l.d_inner || i >= (part == 2 ? l.R : N)) return 0.0F;
-    const int row = part == 2 ? i : l.R + part * N + i;
-    return x[size(row) * size(l.d_inner) + size(c)];
-  });
   g.vector(l.norm, w.norm, width, l.wp);
   if (w.in_proj_bias) g.vector(l.in_bias, w.in_proj_bias, inner, 2 * l.dp);
   if (w.out_proj_bias) g.vector(l.out_bias, w.out_proj_bias, width, l.wp);
   g.vector(l.conv_bias, w.conv_bias, inner, l.dp);
-  g.vector(l.dt_bias, w.dt_proj_bias, inner, l.dp);
   g.vector(l.D, w.D, inner, l.dp);
 
   const Floats conv = to_float(w.conv);
-  const Floats dt = to_float(w.dt_proj);
-  const Floats A_log = to_float(w.A_log);
   Floats conv_columns(size(net.d_conv) * size(l.dp));
-  Floats dt_columns(size(l.R) * size(l.dp));
-  Floats A(size(states) * size(l.dp), kScanPaddedA);
-  const auto column = [&l](int row, int c) { return size(row) * size(l.dp) + size(c); };
   for (int c = 0; c < l.d_inner; ++c) {
     for (int k = 0; k < net.d_conv; ++k)
-      conv_columns[column(k, c)] = conv[size(c) * size(net.d_conv) + size(k)];
-    for (int k = 0; k < l.R; ++k) dt_columns[column(k, c)] = dt[size(c) * size(l.R) + size(k)];
-    for (int n = 0; n < N; ++n) {
-      const double a = -std::exp(static_cast<double>(A_log[size(c) * size(N) + size(n)]));
-      A[column(n, c)] = static_cast<float>(a * 1.4426950408889634);
-    }
+      conv_columns[size(k) * size(l.dp) + size(c)] = conv[size(c) * size(net.d_conv) + size(k)];
   }
   g.floats(l.conv, conv_columns);
-  g.floats(l.dt, dt_columns);
-  g.floats(l.A, A);
+  if (l.mixer == Mixer::s4d)
+    gather_modes(g, view, l);
+  else
+    gather_selective(g, w, net.d_state, states, l);
 }
 
 void gather_tier(Gatherer& g, const NetworkView& net, std::size_t s, PrefillTier& t) {

@@ -1,6 +1,7 @@
 // Where one stream's memory is on the device: float32, in floats from the start of its buffer.
-// Widths are padded to 32 and states to 16, so that every kernel may read whole tiles; what is
-// padding is zero and stays zero (the weights that would write it are zero).
+// Widths are padded to 32 and a channel's states to 16 floats, so that every kernel may read whole
+// tiles; what is padding is zero and stays zero (the weights that would write it are zero); of
+// s4d's h it may hold the last u, which its gain of zero leaves out.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +16,11 @@ constexpr int padded(int n, int to) { return (n + to - 1) / to * to; }
 struct StatePlan {
   struct Layer {
     std::size_t conv;  // [K][dp], a ring: the input of step i of the tier stands in row i % K
-    std::size_t h;     // [dp][np]
+    std::size_t h;     // s6: [dp][np]; s4d: [dp][hp / 2][real, imaginary]
     int d_inner, dp, tier;
+    Mixer mixer;
+    int states;  // N, or M complex ones
+    int hp;      // floats of h that a channel has: np, or 2 M padded to 16
   };
   struct Pool {         // of tier s
     std::size_t group;  // [pool][wp]: row r is the tier's output (before `up` is added) of step r
@@ -40,7 +44,10 @@ struct StatePlan {
       l.d_inner = net.tiers[static_cast<std::size_t>(view.tier)].d_inner;
       l.dp = padded(l.d_inner, 32);
       l.conv = take(static_cast<std::size_t>(K) * l.dp);
-      l.h = take(static_cast<std::size_t>(np) * l.dp);
+      l.mixer = view.mixer;
+      l.states = view.states();
+      l.hp = l.mixer == Mixer::s4d ? padded(2 * l.states, 16) : np;
+      l.h = take(static_cast<std::size_t>(l.hp) * l.dp);
       layers.push_back(l);
     }
     for (const TierView& tier : net.tiers) {

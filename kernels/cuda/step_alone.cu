@@ -21,26 +21,31 @@ __global__ void __launch_bounds__(kThreads, 1) play_alone(const __grid_constant_
   player.keep();
 }
 
-using Kernel = void (*)(const Launch);
+// Several streams an SM have a kernel for usual blocks, and one for all else.
+template <bool kMixed>
+StepKernel kernel_of(WeightStorage storage, int together, bool usual) {
+  using Plain = BlocksOf<Alone, kMixed>;
+  using Known = BlocksOf<Usual<Alone>, kMixed>;
+  if (storage == WeightStorage::f32) return play_alone<float, 1, Plain>;
+  if (together == 8) return usual ? play_alone<__half, 8, Known> : play_alone<__half, 8, Plain>;
+  if (together == 4) return usual ? play_alone<__half, 4, Known> : play_alone<__half, 4, Plain>;
+  return play_alone<__half, 1, Plain>;
+}
 
-Kernel kernel_for(WeightStorage storage, int together, bool usual) {
-  if (storage == WeightStorage::f32) return play_alone<float, 1, Alone>;
-  if (together == 8)
-    return usual ? play_alone<__half, 8, Usual<Alone>> : play_alone<__half, 8, Alone>;
-  if (together == 4)
-    return usual ? play_alone<__half, 4, Usual<Alone>> : play_alone<__half, 4, Alone>;
-  return play_alone<__half, 1, Alone>;
+StepKernel kernel_for(WeightStorage storage, int together, Blocks blocks) {
+  return blocks.mixed ? kernel_of<true>(storage, together, blocks.usual)
+                      : kernel_of<false>(storage, together, blocks.usual);
 }
 
 }  // namespace
 
-void prepare_alone(WeightStorage storage, int together, bool usual) {
-  allow_shared_memory(reinterpret_cast<const void*>(kernel_for(storage, together, usual)));
+void prepare_alone(WeightStorage storage, int together, Blocks blocks) {
+  allow_shared_memory(reinterpret_cast<const void*>(kernel_for(storage, together, blocks)));
 }
 
-void launch_alone(WeightStorage storage, int together, bool usual, const Launch& launch, int ctas,
-                  std::size_t shared_bytes, cudaStream_t stream) {
-  const Kernel kernel = kernel_for(storage, together, usual);
+void launch_alone(WeightStorage storage, int together, Blocks blocks, const Launch& launch,
+                  int ctas, std::size_t shared_bytes, cudaStream_t stream) {
+  const StepKernel kernel = kernel_for(storage, together, blocks);
   kernel<<<static_cast<unsigned>(ctas), kThreads, shared_bytes, stream>>>(launch);
   MAMBO_CUDA(cudaGetLastError());
 }

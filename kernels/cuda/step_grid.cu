@@ -28,16 +28,18 @@ __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__
   player.keep();
 }
 
-using Kernel = void (*)(const Launch);
-Kernel kernel_for(WeightStorage storage, bool flat) {
+StepKernel kernel_for(WeightStorage storage, bool flat, Blocks blocks) {
+  if (blocks.mixed)
+    return storage == WeightStorage::f32 ? play_grid<float, Mixed<Grid>>
+                                         : play_grid<__half, Mixed<Grid>>;
   if (storage == WeightStorage::f32) return play_grid<float, Grid>;
   return flat ? play_grid<__half, Flat<Grid>> : play_grid<__half, Grid>;
 }
 
 }  // namespace
 
-int prepare_grid(WeightStorage storage, bool flat, std::size_t shared_bytes) {
-  const Kernel kernel = kernel_for(storage, flat);
+int prepare_grid(WeightStorage storage, bool flat, Blocks blocks, std::size_t shared_bytes) {
+  const StepKernel kernel = kernel_for(storage, flat, blocks);
   int device = 0;
   int cooperative = 0;
   int sms = 0;
@@ -52,11 +54,12 @@ int prepare_grid(WeightStorage storage, bool flat, std::size_t shared_bytes) {
   return per_sm * sms;
 }
 
-void launch_grid(WeightStorage storage, bool flat, const Launch& launch, int ctas,
+void launch_grid(WeightStorage storage, bool flat, Blocks blocks, const Launch& launch, int ctas,
                  std::size_t shared_bytes, cudaStream_t stream) {
   Launch copy = launch;
   void* args[] = {&copy};
-  MAMBO_CUDA(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(kernel_for(storage, flat)),
+  const StepKernel kernel = kernel_for(storage, flat, blocks);
+  MAMBO_CUDA(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(kernel),
                                          dim3(static_cast<unsigned>(ctas)), dim3(kThreads), args,
                                          shared_bytes, stream));
 }

@@ -29,11 +29,18 @@ inline void allow_shared_memory(const void* kernel) {
   MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
 }
 
-// One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32). usual: the
-// model has K = 4 and N of at most 16, for which several streams have a kernel of their own.
-void prepare_alone(WeightStorage storage, int together, bool usual);
-void launch_alone(WeightStorage storage, int together, bool usual, const Launch& launch, int ctas,
-                  std::size_t shared_bytes, cudaStream_t stream);
+using StepKernel = void (*)(const Launch);
+
+// What of a model's layers kernels are compiled for.
+struct Blocks {
+  bool usual = false;  // K = 4, and N of at most 16
+  bool mixed = false;  // some, or all, are time-invariant
+};
+
+// One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32).
+void prepare_alone(WeightStorage storage, int together, Blocks blocks);
+void launch_alone(WeightStorage storage, int together, Blocks blocks, const Launch& launch,
+                  int ctas, std::size_t shared_bytes, cudaStream_t stream);
 
 // flat_team: a Team plays a flat model; chain_team, narrow_chain_team: a Team beside the chain.
 enum class ClusterKind : std::uint8_t {
@@ -46,13 +53,17 @@ enum class ClusterKind : std::uint8_t {
 };
 
 // One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.
-int prepare_cluster(WeightStorage storage, ClusterKind kind, int ctas, std::size_t shared_bytes);
-void launch_cluster(WeightStorage storage, ClusterKind kind, const Launch& launch, int ctas,
-                    std::size_t shared_bytes, cudaStream_t stream);
+int prepare_cluster(WeightStorage storage, ClusterKind kind, Blocks blocks, int ctas,
+                    std::size_t shared_bytes);
+void launch_cluster(WeightStorage storage, ClusterKind kind, Blocks blocks, const Launch& launch,
+                    int ctas, std::size_t shared_bytes, cudaStream_t stream);
+// Of a model with time-invariant layers (step_cluster_mixed.cu).
+StepKernel mixed_cluster_kernel(WeightStorage storage, ClusterKind kind);
 
 // `ctas` that run at the same time, anywhere. prepare returns how many can.
-int prepare_grid(WeightStorage storage, bool flat, std::size_t shared_bytes);
-void launch_grid(WeightStorage storage, bool flat, const Launch& launch, int ctas,
+// flat: the model has one tier, of usual selective blocks.
+int prepare_grid(WeightStorage storage, bool flat, Blocks blocks, std::size_t shared_bytes);
+void launch_grid(WeightStorage storage, bool flat, Blocks blocks, const Launch& launch, int ctas,
                  std::size_t shared_bytes, cudaStream_t stream);
 
 }  // namespace mambo::cuda

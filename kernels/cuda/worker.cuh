@@ -8,6 +8,8 @@
 //                           (a batch of the usual shape: two units, 2 lanes a channel)
 //   out_proj + residual     warp = tile of 16 rows          puts x
 //
+// A time-invariant layer (Mixed) has no second phase, and its scan no delta, B and C.
+//
 // What a phase reads besides the vector it waits for (its weights) is asked for before the wait.
 // A team shares x_proj and out_proj out by columns instead: worker_team.cuh.
 #pragma once
@@ -72,8 +74,12 @@ struct Worker {
     pending = Pending::nothing;
   }
 
+  // Whether a layer is time-invariant, and how many floats of h its channels have.
+  __device__ static bool invariant(const LayerRun<W>& l) { return Comm::kMixed && l.xp == 0; }
+  __device__ int h_floats(const LayerRun<W>& l) const { return Comm::kMixed ? l.hp : np; }
   __device__ float* h_of(const LayerRun<W>& l, int unit, int s) const {
-    return l.h != nullptr ? l.h + (unit * NS + s) * 8 * np : states[s] + l.h_at + unit * 8 * np;
+    return l.h != nullptr ? l.h + (unit * NS + s) * 8 * h_floats(l)
+                          : states[s] + l.h_at + unit * 8 * h_floats(l);
   }
   __device__ float* conv_of(const LayerRun<W>& l, int unit, int s, int& stride) const {
     stride = l.conv != nullptr ? 8 : l.dp;
@@ -92,11 +98,22 @@ struct Worker {
     }
   }
 
-  // One S6 block, from x to x. slot: step % K of its tier; row: of the tap's buffer.
+  // One block, from x to x. slot: step % K of its tier; row: of the tap's buffer.
   // next: of a flat model, the layer that follows: its weights may be asked for early.
   __device__ void block(const LayerRun<W>& l, std::uint32_t slot, std::uint32_t row,
                         const LayerRun<W>* next = nullptr) {
     in_proj(l, slot);
+    if constexpr (Comm::kMixed) {
+      if (invariant(l)) {
+        wait_u(l);
+        scan_modes(l, row);
+        if constexpr (Comm::kTeam)
+          out_proj_team(l, next);
+        else
+          out_proj(l);
+        return;
+      }
+    }
     if constexpr (Comm::kTeam)
       x_proj_team(l);
     else
@@ -262,7 +279,7 @@ struct Worker {
   }
 
   // What a lane needs of its channel and its first states; asked for before delta, B and C are
-  // there.
+  // there. Of a time-invariant layer A is decay, dt_w gain and dt_bias delta.
   struct ScanAhead {
     float4 A, dt_w, h;
     float dt_bias = 0, D = 0;
@@ -270,17 +287,20 @@ struct Worker {
   __device__ void fetch_scan(const LayerRun<W>& l, int unit) {
     if (unit >= l.unit_end) return;
     const int r = lane_id() >> 2;
+    const int hp = h_floats(l);
     const float* p = l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats;
-    const float* tail = p + 8 * np + 8 * l.r4 + 16 + 8 * K + r;  // conv bias, dt bias, D
-    ahead_of_scan.A = *reinterpret_cast<const float4*>(p + r * np + lane_id() % 4 * 4);
-    ahead_of_scan.dt_w = *reinterpret_cast<const float4*>(p + 8 * np + r * l.r4);
+    const float* tail = p + 8 * hp + 8 * l.r4 + 16 + 8 * K + r;  // conv bias, dt bias, D
+    ahead_of_scan.A = *reinterpret_cast<const float4*>(p + r * hp + lane_id() % 4 * 4);
+    const float* dt_w = p + 8 * hp + r * l.r4;
+    if (invariant(l)) dt_w += lane_id() % 4 * 4;
+    ahead_of_scan.dt_w = *reinterpret_cast<const float4*>(dt_w);
     ahead_of_scan.h = *reinterpret_cast<const float4*>(h_at(l, unit, 0));
     ahead_of_scan.dt_bias = tail[8];
     ahead_of_scan.D = tail[16];
   }
   // This lane's first states of a stream.
   __device__ float* h_at(const LayerRun<W>& l, int unit, int s) const {
-    return h_of(l, unit, s) + (lane_id() >> 2) * np + lane_id() % 4 * 4;
+    return h_of(l, unit, s) + (lane_id() >> 2) * h_floats(l) + lane_id() % 4 * 4;
   }
 
   __device__ static void update(float4& v, const float4& a, const float4& b, const float4& c,
@@ -291,6 +311,12 @@ struct Worker {
     v.w = fmaf(exp2_fast(delta * a.w), v.w, du * b.w);
     sum = fmaf(c.w, v.w, fmaf(c.z, v.z, fmaf(c.y, v.y, fmaf(c.x, v.x, sum))));
   }
+
+  // A time-invariant layer's (worker_modes.cuh).
+  __device__ void wait_u(const LayerRun<W>& l);
+  __device__ void scan_modes(const LayerRun<W>& l, std::uint32_t row);
+  template <bool kInShared>
+  __device__ void scan_modes_streams(const LayerRun<W>& l);
 
   // A team's (worker_team.cuh).
   template <int kMost>
@@ -305,6 +331,7 @@ struct Worker {
     else
       return here;
   }
+  __device__ void fetch_out_proj(const LayerRun<W>& l);
   __device__ void in_proj_team(const LayerRun<W>& l, std::uint32_t slot);
   __device__ void x_proj_team(const LayerRun<W>& l);
   __device__ void out_proj_team(const LayerRun<W>& l, const LayerRun<W>* next);

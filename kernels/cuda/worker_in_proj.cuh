@@ -123,7 +123,7 @@ __device__ void Worker<W, NS, Comm>::convolve(const LayerRun<W>& l, int unit, st
 // in_proj bias [16], conv [K][8], conv bias [8], dt bias [8], D [8], for this lane's channel.
 template <class W, int NS, class Comm>
 __device__ const float* Worker<W, NS, Comm>::channel_record(const LayerRun<W>& l, int unit) const {
-  return l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * np + 8 * l.r4 +
+  return l.unit + static_cast<std::ptrdiff_t>(unit) * l.unit_floats + 8 * h_floats(l) + 8 * l.r4 +
          (lane_id() >> 2);
 }
 template <class W, int NS, class Comm>

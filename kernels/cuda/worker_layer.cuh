@@ -44,6 +44,7 @@ struct LayerRun {
   float inv_width;
   int unit_begin, unit_end, row_begin, row_end, dbc_begin, dbc_end;
   int x_tile, out_tile;  // of a team's x_proj and out_proj: elements from tile to tile
+  int hp;                // floats of h a channel
 };
 
 template <class W>

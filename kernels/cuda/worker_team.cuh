@@ -113,13 +113,19 @@ __device__ void Worker<W, NS, Comm>::in_proj_team(const LayerRun<W>& l, std::uin
 }
 
 template <class W, int NS, class Comm>
+__device__ void Worker<W, NS, Comm>::fetch_out_proj(const LayerRun<W>& l) {
+  const auto tid = static_cast<int>(threadIdx.x);
+  fetch_parts<2>(l.out_proj, l.out_tile, l.wp / 16, early.out_ahead);
+  if (tid < l.wp) early.bias_ahead = l.out_bias[row_of_part(tid)];
+}
+
+template <class W, int NS, class Comm>
 __device__ void Worker<W, NS, Comm>::x_proj_team(const LayerRun<W>& l) {
   put_parts<kD, 1, TeamParts::kRowsD>(l, l.x_proj, l.x_tile, l.xp / 16, early.x_ahead, u, parts_d);
   fetch_scan(l, l.unit_begin + warp_id());
+  fetch_out_proj(l);
   const auto tid = static_cast<int>(threadIdx.x);
   const int pairs = l.dp / 32;
-  fetch_parts<2>(l.out_proj, l.out_tile, l.wp / 16, early.out_ahead);
-  if (tid < l.wp) early.bias_ahead = l.out_bias[row_of_part(tid)];
   comm.wait(kD, parts_d, static_cast<std::uint32_t>(pairs * l.xp) * 4U);
   if (tid < l.xp) dbc[row_of_part(tid)] = sum_of_parts<TeamParts::kRowsD>(parts_d + tid, pairs);
   __syncthreads();

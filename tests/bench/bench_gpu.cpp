@@ -1,8 +1,10 @@
 // The table of `mambo bench all --backend cuda` where the program cannot be built, because the
 // libraries for sound and text are missing:
-//   bench_gpu [MODEL] [--shape NAME] [--weights f32] [--plan P] [--step SAMPLES | --batch STREAMS]
-// Without a model: random weights of a known shape, if not told otherwise piano-lab's. --step and
-// --batch (0 streams: what keeps the GPU busy) measure that alone, for a profiler to look at.
+//   bench_gpu [MODEL] [--shape NAME] [--weights f32] [--plan P]
+//             [--step SAMPLES | --prefill SAMPLES | --batch STREAMS]
+// Without a model: random weights of a known shape, if not told otherwise piano-lab's. --step,
+// --prefill and --batch (0 streams: what keeps the GPU busy) measure that alone, for a profiler to
+// look at.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +23,7 @@ int run(int argc, char** argv) {
   std::string shape = "piano";
   int streams = -1;
   std::uint64_t samples = 0;
+  std::uint64_t absorbed = 0;
   for (int i = 1; i < argc; ++i) {
     const bool more = i + 1 < argc;
     if (std::strcmp(argv[i], "--weights") == 0 && more)
@@ -32,6 +35,8 @@ int run(int argc, char** argv) {
       streams = std::atoi(argv[++i]);
     else if (std::strcmp(argv[i], "--shape") == 0 && more)
       shape = argv[++i];
+    else if (std::strcmp(argv[i], "--prefill") == 0 && more)
+      absorbed = std::strtoull(argv[++i], nullptr, 10);
     else if (std::strcmp(argv[i], "--step") == 0 && more)
       samples = std::strtoull(argv[++i], nullptr, 10);
     else
@@ -55,6 +60,10 @@ int run(int argc, char** argv) {
   std::printf("%s, %s\n", subject.name.c_str(), engine->description().c_str());
   if (samples > 0) {
     std::printf("%s\n", bench_line(bench_step(subject, samples, 0, {})).c_str());
+    return 0;
+  }
+  if (absorbed > 0) {
+    std::printf("%s\n", bench_line(bench_prefill(subject, absorbed, {})).c_str());
     return 0;
   }
   if (streams >= 0) {

@@ -16,7 +16,6 @@ struct Oracle {
   std::string name;
   std::string model;
   std::string golden;
-  bool s4d = false;  // only the CPU runs it
 };
 void PrintTo(const Oracle& o, std::ostream* out) { *out << o.name; }
 
@@ -29,8 +28,8 @@ const std::vector<Oracle>& oracles() {
        data + "/rand-unet-p4.golden.safetensors"},
       {"rand_flat", data + "/rand-flat.safetensors", data + "/rand-flat.golden.safetensors"},
       {"hf_flat", data + "/hf-flat", data + "/hf-flat/golden.safetensors"},
-      {"s4d_unet", data + "/s4d-unet.safetensors", data + "/s4d-unet.golden.safetensors", true},
-      {"s4d_flat", data + "/s4d-flat.safetensors", data + "/s4d-flat.golden.safetensors", true},
+      {"s4d_unet", data + "/s4d-unet.safetensors", data + "/s4d-unet.golden.safetensors"},
+      {"s4d_flat", data + "/s4d-flat.safetensors", data + "/s4d-flat.golden.safetensors"},
   };
   return all;
 }
@@ -228,11 +227,8 @@ std::string param_name(const ::testing::TestParamInfo<std::tuple<Oracle, std::st
 }
 std::vector<std::tuple<Oracle, std::string>> each_on(const std::vector<std::string>& backends) {
   std::vector<std::tuple<Oracle, std::string>> all;
-  for (const Oracle& o : oracles()) {
-    for (const std::string& backend : backends) {
-      if (!o.s4d || backend == "cpu") all.emplace_back(o, backend);
-    }
-  }
+  for (const Oracle& o : oracles())
+    for (const std::string& backend : backends) all.emplace_back(o, backend);
   return all;
 }
 INSTANTIATE_TEST_SUITE_P(Oracles, GoldenTest, ::testing::ValuesIn(each_on(backends_under_test())),

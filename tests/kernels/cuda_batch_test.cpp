@@ -133,6 +133,12 @@ std::vector<Case> batch_cases() {
   some.push_back({"uneven", {2}, {1, 1}, 48, 2, 2, 7, 4, 5, true});
   // A single stream of it is played by flat models' own kernels, a batch is not.
   some.push_back({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0});
+  // Time-invariant layers: of up to eight complex states beside K = 4 they are usual ones, too;
+  // their states all in shared memory, and some of them.
+  some.insert(some.end(), s4d_shapes().begin(), s4d_shapes().end());
+  some.push_back(
+      {"s4d_uneven", {2}, {1, 1}, 48, 2, 2, 7, 4, 5, true, {Mixer::s4d, Mixer::s6}, {7}});
+  some.push_back({"s4d_wide", {}, {2}, 256, 1, 2, 16, 4, 0, false, {Mixer::s4d}, {8}});
   for (const Shape& shape : some) all.push_back({{"cuda", WeightStorage::half, ""}, shape});
   return all;
 }

@@ -94,7 +94,7 @@ TEST_P(CudaChunks, CancelledInTheMidstItStartsAnew) {
 
 std::vector<Case> chunk_cases() {
   std::vector<Case> all;
-  std::vector<Shape> some = shapes();
+  std::vector<Shape> some = all_shapes();
   some.push_back(piano_shape());
   for (const Shape& shape : some)
     for (const WeightStorage storage : {WeightStorage::f32, WeightStorage::half})

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "kernels/reference/reference.h"
 #include "tests/support.h"
 
 #if MAMBO_HAS_CUDA
@@ -107,7 +108,11 @@ std::vector<Shape> plan_shapes() {
   all.push_back({"narrow_flat", {}, {5}, 64, 1, 2, 16, 4, 0});
   all.push_back({"narrow_wide_pool", {32}, {3, 1}, 64, 2, 2, 16, 4, 0});
   all.push_back({"flat_padded", {}, {3}, 20, 1, 3, 16, 4, 3, true});
-  for (const std::string& name : selective_shape_names()) all.push_back(named_shape(name));
+  all.insert(all.end(), s4d_shapes().begin(), s4d_shapes().end());
+  // More channels than a CTA has lanes for, flat: a cluster and a grid whose CTAs have few units
+  // each, in a grid more CTAs than rows of out_proj.
+  all.push_back({"s4d_wide", {}, {3}, 256, 1, 2, 16, 4, 0, true, {Mixer::s4d}, {8, 24}});
+  for (const std::string& name : shape_names()) all.push_back(named_shape(name));
   // Three of its eight layers: 100 MB of weights a plan would take seconds to pack, and a layer is
   // shared out in the same way among however many.
   for (Shape& s : all)
@@ -120,12 +125,68 @@ INSTANTIATE_TEST_SUITE_P(Shapes, CudaPlans,
                                             ::testing::Values(WeightStorage::f32,
                                                               WeightStorage::half)),
                          [](const auto& p) {
-                           return "cuda_" + std::get<0>(p.param).name +
+                           std::string name = std::get<0>(p.param).name;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return "cuda_" + name +
                                   (std::get<1>(p.param) == WeightStorage::half ? "_half" : "_f32");
                          });
 
+// Of everything a little, with chunks so short that an engine is soon ready: what compute-sanitizer
+// runs, which slows kernels up to some thousand times (tools/gpu_check.sh).
+class CudaFewSteps : public ::testing::TestWithParam<Case> {};
+
+TEST_P(CudaFewSteps, AndDrawsAndPrefillFollowTheReference) {
+  const Case& c = GetParam();
+  const RandomNetwork network(c.shape);
+  EngineOptions options{c.variant.storage, 0, c.variant.plan};
+  options.prefill_chunk = 64;
+  std::string why_not;
+  const auto engine = engine_or_skip(network.view(), "cuda", options, &why_not);
+  if (engine == nullptr) GTEST_SKIP() << why_not;
+  Reference reference(network.view());
+  const auto state = engine->make_state();
+  const auto follow = [&](std::span<const std::uint8_t> codes) {
+    for (const std::uint8_t code : codes) reference.step(code);
+    EXPECT_LT(distance(state_of(*engine, *state), reference.read_state()),
+              c.variant.half() ? 0.2 : 1e-4)
+        << "after " << codes.size() << " more";
+  };
+  const auto stepped = random_codes(20, 1);
+  engine->step(*state, stepped);
+  follow(stepped);
+  std::vector<std::uint8_t> drawn(20);
+  std::vector<float> log_prob(drawn.size());
+  std::vector<DeltaTap::Summary> layers(network.view().layers.size());
+  DeltaTap tap;
+  tap.layers = layers;
+  GenerateRequest q;
+  q.codes = drawn;
+  q.log_prob = log_prob;
+  q.tap = &tap;
+  engine->generate(*state, q);
+  follow(drawn);
+  const auto absorbed = random_codes(150, 2);
+  engine->prefill(*state, absorbed);
+  follow(absorbed);
+}
+
+std::vector<Shape> few_steps_shapes() {
+  std::vector<Shape> all = all_shapes();
+  all.push_back(piano_shape());
+  all.push_back({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0});
+  return all;
+}
+std::vector<Case> few_steps_cases() {
+  std::vector<Case> all;
+  for (const Case& c : cases_under_test(few_steps_shapes()))
+    if (c.variant.on_gpu()) all.push_back(c);
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Shapes, CudaFewSteps, ::testing::ValuesIn(few_steps_cases()),
+                         [](const auto& p) { return p.param.name(); });
+
 TEST(Cuda, ChoosesAPlanForEveryNamedShape_cuda) {
-  for (const std::string& name : selective_shape_names()) {
+  for (const std::string& name : shape_names()) {
     const RandomNetwork network(named_shape(name));
     std::string why_not;
     const auto engine = engine_or_skip(network.view(), {"cuda", WeightStorage::half, ""}, &why_not);
@@ -180,7 +241,7 @@ TEST(Cuda, APlanThatDoesNotExistIsRefused_cuda) {
 
 #if MAMBO_HAS_CPU
 TEST(Cuda, AStateTravelsToTheCpuAndBack_cuda) {
-  for (const Shape& shape : shapes()) {
+  for (const Shape& shape : all_shapes()) {
     const RandomNetwork network(shape);
     std::string why_not;
     const auto gpu = engine_or_skip(network.view(), {"cuda", WeightStorage::f32, ""}, &why_not);

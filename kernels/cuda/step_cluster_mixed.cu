@@ -1,0 +1,20 @@
+// One cluster plays one stream of a model with time-invariant layers.
+#include "kernels/cuda/play_cluster.cuh"
+
+namespace mambo::cuda {
+
+StepKernel mixed_cluster_kernel(WeightStorage storage, ClusterKind kind) {
+  if (storage == WeightStorage::f32) {
+    return kind == ClusterKind::chain ? play_cluster<float, ClusterKind::chain, true>
+                                      : play_cluster<float, ClusterKind::group, true>;
+  }
+  if (kind == ClusterKind::narrow_chain)
+    return play_cluster<__half, ClusterKind::narrow_chain, true>;
+  if (kind == ClusterKind::narrow_chain_team)
+    return play_cluster<__half, ClusterKind::narrow_chain_team, true>;
+  if (kind == ClusterKind::chain_team) return play_cluster<__half, ClusterKind::chain_team, true>;
+  return kind == ClusterKind::chain ? play_cluster<__half, ClusterKind::chain, true>
+                                    : play_cluster<__half, ClusterKind::group, true>;
+}
+
+}  // namespace mambo::cuda
