@@ -1,10 +1,10 @@
 // A link of a chain (chain.cuh) for the shape that tier 0 of an audio model usually has, with
-// everything known when it is compiled: width 64, d_inner 128, 16 states, a window of 4, dt_rank up
-// to 4, half storage. The sums are those of worker.cuh, bit for bit; what differs is where things
-// are kept: the layers' matrices in shared memory, each lane's share of A, h, the convolution's
-// window and all that belongs to a channel in registers for the whole launch (a warp owns the same
-// 8 channels in every layer), and x also as halves and with its sums of squares, so that no warp
-// has to convert it again.
+// everything known when it is compiled: width 64, d_inner 128, a window of 4, half storage, and 16
+// states with dt_rank up to 4, or up to eight complex ones of a time-invariant tier. The sums are
+// those of worker.cuh, bit for bit; what differs is where things are kept: the layers' matrices in
+// shared memory, each lane's share of A, h, the convolution's window and all that belongs to a
+// channel in registers for the whole launch (a warp owns the same 8 channels in every layer), and x
+// also as halves and with its sums of squares, so that no warp has to convert it again.
 //
 // One CTA of 8 warps; warp w owns units w and w + 8: the first two lanes of a row take the channel
 // of the one, the others that of the other. A layer is four phases, with a barrier after each (but
@@ -13,6 +13,8 @@
 //   x_proj   warps 4 to 6, 8 mma each
 //   scan     all warps: 16 channels x 2 lanes x 8 states
 //   out_proj warps 0 to 3, 8 mma each, and the residual
+// In a time-invariant tier nobody but its own two lanes wants a channel's u: in_proj and scan are
+// one phase, and a layer has two (rows of x_proj below: not there).
 // Weights come out of shared memory into registers a phase or more ahead, and while nobody waits
 // for anything else there: all warps' part of in_proj takes it 256 cycles, and what is asked for
 // behind that, even a shuffle, waits as long. So in_proj is read behind the scan's operands,
@@ -61,6 +63,8 @@ struct Narrow {
   };
 };
 
+// kModes: tier 0 is time-invariant.
+template <bool kModes>
 class NarrowLink {
  public:
   __device__ NarrowLink(const Launch& launch, unsigned char* shared, int r)
@@ -226,15 +230,21 @@ class NarrowLink {
       copy_far(to + where, from, bytes, kSharedThreads);
     };
     copy(Narrow::kIn, d.in_proj, 2 * Narrow::kInner * Narrow::kWidth * 2);
-    copy(Narrow::kX, d.x_proj, Narrow::kRows * Narrow::kInner * 2);
+    if (!kModes) copy(Narrow::kX, d.x_proj, Narrow::kRows * Narrow::kInner * 2);
     copy(Narrow::kOut, d.out_proj, Narrow::kWidth * Narrow::kInner * 2);
     copy(Narrow::kOutBias, d.out_bias, Narrow::kWidth * 4);
     const int N = Narrow::kStates;
     const float* record = d.unit + channel / 8 * d.unit_floats + 8 * N;  // network.h
-    const float* rest = record + 8 * Narrow::kRank + r8;
-    dt_ws[i] = *reinterpret_cast<const float4*>(record + r8 * Narrow::kRank);
+    const float* rest = record + 8 * (kModes ? N : Narrow::kRank) + r8;
+    if constexpr (kModes) {
+#pragma unroll
+      for (int j = 0; j < 2; ++j)
+        gains[i][j] = *reinterpret_cast<const float4*>(record + r8 * N + odd * 8 + j * 4);
+    } else {
+      dt_ws[i] = *reinterpret_cast<const float4*>(record + r8 * Narrow::kRank);
+    }
     convs[i] = make_float4(rest[16], rest[24], rest[32], rest[40]);
-    // Biases of u, of z, of conv, of dt.
+    // Biases of u, of z, of conv, of dt (or delta, where it is constant).
     biases[i] = make_float4(rest[0], rest[8], rest[48], rest[56]);
     Ds[i] = rest[64];
     const float* p = d.unit + channel / 8 * d.unit_floats + r8 * N + odd * 8;
@@ -322,6 +332,7 @@ class NarrowLink {
   __device__ void layer(int i, bool ends, int step, int code) {
     const bool embeds = i == 0 && first;  // x is the code's row of the table
     const bool sends = ends && !last;
+    float2 base{};
     float u;
     float gate;
     {  // in_proj, conv, silu
@@ -336,7 +347,15 @@ class NarrowLink {
         const float of_code = s->factors[code];
         factor = first ? of_code : factor;
       }
-      if (is_x_warp()) fetch_wide(i, Narrow::kX, warp_id() - Narrow::kFirstX);
+      if constexpr (kModes) {
+        if (is_out_warp()) {
+          base = addends(i, embeds, code);
+          __syncwarp();
+          fetch_wide(i, Narrow::kOut, warp_id());
+        }
+      } else {
+        if (is_x_warp()) fetch_wide(i, Narrow::kX, warp_id() - Narrow::kFirstX);
+      }
       const float before = fmaf(second ? both[1][0] : both[0][0], factor, bias.x);
       const float z = fmaf(second ? both[1][2] : both[0][2], factor, bias.y);
       float(&past)[3] = window[i];
@@ -347,13 +366,74 @@ class NarrowLink {
       past[0] = past[1];
       past[1] = past[2];
       past[2] = before;
-      // Even lanes take u, odd ones the gate.
-      const float mine = silu(odd != 0 ? z : sum);
-      const float other = __shfl_xor_sync(0xFFFFFFFFU, mine, 1);
-      u = odd != 0 ? other : mine;
-      gate = odd != 0 ? mine : other;
-      if (odd == 0) store_act(&s->u[channel], u);
+      if constexpr (kModes) {
+        u = silu(sum);  // by both lanes, lest one wait for the other behind the weights
+        gate = silu(z);
+      } else {
+        // Even lanes take u, odd ones the gate.
+        const float mine = silu(odd != 0 ? z : sum);
+        const float other = __shfl_xor_sync(0xFFFFFFFFU, mine, 1);
+        u = odd != 0 ? other : mine;
+        gate = odd != 0 ? mine : other;
+        if (odd == 0) store_act(&s->u[channel], u);
+      }
     }
+    if constexpr (kModes)
+      scan_modes(i, step, u, gate);
+    else
+      base = x_proj_and_scan(i, ends, step, code, u, gate);
+    __syncthreads();
+    // in_proj's weights: of most warps while others multiply, of these at last, not to be in the
+    // way of what they read and shuffle (beside out_proj's weights: 6.4 us a sample, not 5.9).
+    if (kModes && !is_out_warp()) fetch_next(i, ends, sends);
+    if (is_out_warp()) {
+      out_proj(base, ends && joins, sends);
+      if (kModes) fetch_next(i, ends, sends);
+    }
+    // Where x has left, warps may run ahead to the next step's wait, no further: that ends when
+    // code or x of that step is here, which takes the last byte of this step's x down the chain,
+    // and behind their last bytes warps 0 to 3 read nothing but weights.
+    if (!sends || joins) __syncthreads();
+    if (ends && joins) send_row();
+  }
+
+  // in_proj's weights of the layer to come, or the head's.
+  __device__ void fetch_next(int i, bool ends, bool sends) {
+    if (sends || !ends)
+      fetch_in(ends ? 0 : i + 1);
+    else
+      fetch_head();
+  }
+
+  // Bias and residual of this lane's rows of x.
+  __device__ float2 addends(int i, bool embeds, int code) const {
+    const int row = warp_id() * 16 + r8;
+    const float* bias =
+        reinterpret_cast<const float*>(layers + i * Narrow::kLayerBytes + Narrow::kOutBias);
+    if (embeds) {
+      const __half* x = embedding(code);
+      return make_float2(bias[row] + __half2float(x[row]),
+                         bias[row + 8] + __half2float(x[row + 8]));
+    }
+    return make_float2(bias[row] + s->x.x[row], bias[row + 8] + s->x.x[row + 8]);
+  }
+
+  __device__ void scan_modes(int i, int step, float u, float gate) {
+    float sums[2] = {};
+#pragma unroll
+    for (int j = 0; j < 2; ++j) update_modes(h[i][j], A[i][j], gains[i][j], u, sums[j]);
+    float all = sums[0] + sums[1];
+    all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
+    const float value = fmaf(Ds[i], u, all) * gate;
+    if (odd == 0) store_act(&s->y[channel], value);
+    if (tap != nullptr && odd == 0)
+      tap[tap_at[i] + static_cast<std::uint32_t>(step * Narrow::kInner)] = biases[i].w;
+  }
+
+  // Returns what out_proj adds.
+  __device__ float2 x_proj_and_scan(int i, bool ends, int step, int code, float u, float gate) {
+    const bool embeds = i == 0 && first;
+    const bool sends = ends && !last;
     __syncthreads();
     float2 base{};
     if (is_x_warp()) {
@@ -364,16 +444,7 @@ class NarrowLink {
         s->dbc[(warp_id() - Narrow::kFirstX) * 16 + 8 + r8] = c[2];
       }
     } else if (is_out_warp()) {
-      const int row = warp_id() * 16 + r8;
-      const float* bias =
-          reinterpret_cast<const float*>(layers + i * Narrow::kLayerBytes + Narrow::kOutBias);
-      if (embeds) {
-        const __half* x = embedding(code);
-        base =
-            make_float2(bias[row] + __half2float(x[row]), bias[row + 8] + __half2float(x[row + 8]));
-      } else {
-        base = make_float2(bias[row] + s->x.x[row], bias[row + 8] + s->x.x[row + 8]);
-      }
+      base = addends(i, embeds, code);
       fetch_wide(i, Narrow::kOut, warp_id());
     }
     __syncthreads();
@@ -384,10 +455,7 @@ class NarrowLink {
       const float4 Bs[2] = {B[0], B[1]};
       const float4 Cs[2] = {C[0], C[1]};
       __syncwarp();  // none of them behind the weights
-      if (sends || !ends)
-        fetch_in(ends ? 0 : i + 1);
-      else
-        fetch_head();
+      fetch_next(i, ends, sends);
       __syncwarp();
       const float dt = biases[i].w + dot4(dt_ws[i], low);
       const float delta = softplus(dt);
@@ -414,13 +482,7 @@ class NarrowLink {
       if (tap != nullptr && odd == 0)
         tap[tap_at[i] + static_cast<std::uint32_t>(step * Narrow::kInner)] = delta;
     }
-    __syncthreads();
-    if (is_out_warp()) out_proj(base, ends && joins, sends);
-    // Where x has left, warps may run ahead to the next step's wait, no further: that ends when
-    // code or x of that step is here, which takes the last byte of this step's x down the chain,
-    // and behind their last bytes warps 0 to 3 read nothing.
-    if (!sends || joins) __syncthreads();
-    if (ends && joins) send_row();
+    return base;
   }
 
   // And the residual; where it joins a group, up, whose rows begin a phase before they are needed.
@@ -563,7 +625,9 @@ class NarrowLink {
   int links;
   float u_next = 0.0F;  // the next random number
   float scale, logit = 0.0F, head_bias = 0.0F;
-  float4 A[Narrow::kMaxLayers][2], h[Narrow::kMaxLayers][2];  // 8 states of a channel
+  // 8 states of a channel, or four complex ones: A is their decay.
+  float4 A[Narrow::kMaxLayers][2], h[Narrow::kMaxLayers][2];
+  float4 gains[kModes ? Narrow::kMaxLayers : 1][2];
   float window[Narrow::kMaxLayers][3];
   float4 biases[Narrow::kMaxLayers], convs[Narrow::kMaxLayers], dt_ws[Narrow::kMaxLayers];
   float Ds[Narrow::kMaxLayers];

@@ -233,8 +233,8 @@ bool suits_narrow(const DeviceNetwork& net, int inner_begin, int inner_end) {
   for (int i = 0; i < v.n_layers; ++i) {
     const LayerDev& l = net.layers()[static_cast<std::size_t>(i)];
     if (i >= inner_begin && i < inner_end) continue;
-    if (l.width != Narrow::kWidth || l.dp != Narrow::kInner || l.r4 != Narrow::kRank ||
-        l.xp != Narrow::kRows)
+    if (l.width != Narrow::kWidth || l.dp != Narrow::kInner || l.hp != Narrow::kStates ||
+        (l.xp > 0 && (l.r4 != Narrow::kRank || l.xp != Narrow::kRows)))
       return false;
   }
   return true;
@@ -397,10 +397,14 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
           built = chain_of(links, ctas);
           if (built.empty()) continue;
           links_ = links;
-          kind_ = narrow ? ClusterKind::narrow_chain : ClusterKind::chain;
+          const bool modes = net.layers().front().xp == 0;
+          kind_ = narrow ? (modes ? ClusterKind::modes_chain : ClusterKind::narrow_chain)
+                         : ClusterKind::chain;
           ctas_ = links + (pools ? built.back().role.members : 0);
           if (pools && built.back().role.team != 0)
-            kind_ = narrow ? ClusterKind::narrow_chain_team : ClusterKind::chain_team;
+            kind_ = narrow
+                        ? (modes ? ClusterKind::modes_chain_team : ClusterKind::narrow_chain_team)
+                        : ClusterKind::chain_team;
           break;
         }
         if (built.empty()) {
@@ -488,7 +492,8 @@ std::string StepPlan::text() const {
   if (shape_ == Shape::alone) return "one SM a stream";
   if (shape_ == Shape::grid) return "a grid of " + std::to_string(ctas_) + " SMs";
   const bool team = kind_ == ClusterKind::flat_team || kind_ == ClusterKind::chain_team ||
-                    kind_ == ClusterKind::narrow_chain_team;
+                    kind_ == ClusterKind::narrow_chain_team ||
+                    kind_ == ClusterKind::modes_chain_team;
   if (links_ == 0) return (team ? "a team of " : "a cluster of ") + std::to_string(ctas_) + " SMs";
   const std::string links = links_ == 1 ? "1 SM" : "a chain of " + std::to_string(links_) + " SMs";
   if (ctas_ == links_) return links;

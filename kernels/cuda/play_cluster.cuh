@@ -17,6 +17,14 @@ __device__ void play_link(const Launch& launch, unsigned char* smem, int rank) {
   link.play();
 }
 
+template <bool kModes>
+__device__ void play_narrow_link(const Launch& launch, unsigned char* smem, int rank) {
+  NarrowLink<kModes> link(launch, smem, rank);
+  link.set_up();
+  cluster_sync();
+  link.play();
+}
+
 // kInner: the tiers inside, beside a chain; else everything.
 template <class W, bool kInner, class Comm>
 __device__ void play_group(const Launch& launch, unsigned char* smem, int rank) {
@@ -55,14 +63,15 @@ __global__ void __launch_bounds__(kSharedThreads, 1)
     play_group<W, false, Flat<Team>>(launch, smem, rank);
   } else if (kKind != ClusterKind::group && rank < launch.links) {
     if constexpr (kKind == ClusterKind::narrow_chain || kKind == ClusterKind::narrow_chain_team) {
-      NarrowLink link(launch, smem, rank);
-      link.set_up();
-      cluster_sync();
-      link.play();
+      play_narrow_link<false>(launch, smem, rank);
+    } else if constexpr (kKind == ClusterKind::modes_chain ||
+                         kKind == ClusterKind::modes_chain_team) {
+      play_narrow_link<true>(launch, smem, rank);
     } else {
       play_link<W, BlocksOf<LinkAlone, kMixed>>(launch, smem, rank);
     }
-  } else if constexpr (kKind == ClusterKind::narrow_chain_team) {
+  } else if constexpr (kKind == ClusterKind::narrow_chain_team ||
+                       kKind == ClusterKind::modes_chain_team) {
     play_group<W, true, BlocksOf<Usual<Team>, kMixed>>(launch, smem, rank);
   } else if constexpr (kKind == ClusterKind::chain_team) {
     play_group<W, true, BlocksOf<Team, kMixed>>(launch, smem, rank);

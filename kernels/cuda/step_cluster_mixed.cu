@@ -8,13 +8,22 @@ StepKernel mixed_cluster_kernel(WeightStorage storage, ClusterKind kind) {
     return kind == ClusterKind::chain ? play_cluster<float, ClusterKind::chain, true>
                                       : play_cluster<float, ClusterKind::group, true>;
   }
-  if (kind == ClusterKind::narrow_chain)
-    return play_cluster<__half, ClusterKind::narrow_chain, true>;
-  if (kind == ClusterKind::narrow_chain_team)
-    return play_cluster<__half, ClusterKind::narrow_chain_team, true>;
-  if (kind == ClusterKind::chain_team) return play_cluster<__half, ClusterKind::chain_team, true>;
-  return kind == ClusterKind::chain ? play_cluster<__half, ClusterKind::chain, true>
-                                    : play_cluster<__half, ClusterKind::group, true>;
+  switch (kind) {
+    case ClusterKind::chain:
+      return play_cluster<__half, ClusterKind::chain, true>;
+    case ClusterKind::chain_team:
+      return play_cluster<__half, ClusterKind::chain_team, true>;
+    case ClusterKind::narrow_chain:
+      return play_cluster<__half, ClusterKind::narrow_chain, true>;
+    case ClusterKind::narrow_chain_team:
+      return play_cluster<__half, ClusterKind::narrow_chain_team, true>;
+    case ClusterKind::modes_chain:
+      return play_cluster<__half, ClusterKind::modes_chain, true>;
+    case ClusterKind::modes_chain_team:
+      return play_cluster<__half, ClusterKind::modes_chain_team, true>;
+    default:
+      return play_cluster<__half, ClusterKind::group, true>;
+  }
 }
 
 }  // namespace mambo::cuda

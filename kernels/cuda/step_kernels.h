@@ -42,14 +42,17 @@ void prepare_alone(WeightStorage storage, int together, Blocks blocks);
 void launch_alone(WeightStorage storage, int together, Blocks blocks, const Launch& launch,
                   int ctas, std::size_t shared_bytes, cudaStream_t stream);
 
-// flat_team: a Team plays a flat model; chain_team, narrow_chain_team: a Team beside the chain.
+// flat_team: a Team plays a flat model; …_team: a Team beside the chain. narrow_…, modes_…: of
+// narrow links, selective ones or time-invariant ones.
 enum class ClusterKind : std::uint8_t {
   group,
   flat_team,
   chain,
   narrow_chain,
   chain_team,
-  narrow_chain_team
+  narrow_chain_team,
+  modes_chain,
+  modes_chain_team
 };
 
 // One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.

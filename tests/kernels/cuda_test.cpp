@@ -109,9 +109,14 @@ std::vector<Shape> plan_shapes() {
   all.push_back({"narrow_wide_pool", {32}, {3, 1}, 64, 2, 2, 16, 4, 0});
   all.push_back({"flat_padded", {}, {3}, 20, 1, 3, 16, 4, 3, true});
   all.insert(all.end(), s4d_shapes().begin(), s4d_shapes().end());
+  // Time-invariant narrow links of one layer, beside a team that is so, too; of two and of three.
+  constexpr Mixer s4d = Mixer::s4d;
+  all.push_back({"s4d_ones", {2}, {1, 1}, 64, 2, 2, 16, 4, 0, false, {s4d, s4d}, {8, 16}});
+  all.push_back({"s4d_fours", {4}, {4, 1}, 64, 2, 2, 16, 4, 0, true, {s4d, Mixer::s6}, {3}});
+  all.push_back({"s4d_links", {}, {5}, 64, 1, 2, 16, 4, 0, false, {s4d}, {8}});
   // More channels than a CTA has lanes for, flat: a cluster and a grid whose CTAs have few units
   // each, in a grid more CTAs than rows of out_proj.
-  all.push_back({"s4d_wide", {}, {3}, 256, 1, 2, 16, 4, 0, true, {Mixer::s4d}, {8, 24}});
+  all.push_back({"s4d_wide", {}, {3}, 256, 1, 2, 16, 4, 0, true, {s4d}, {8, 24}});
   for (const std::string& name : shape_names()) all.push_back(named_shape(name));
   // Three of its eight layers: 100 MB of weights a plan would take seconds to pack, and a layer is
   // shared out in the same way among however many.
