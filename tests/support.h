@@ -49,12 +49,14 @@ inline const std::vector<Shape>& s4d_shapes() {
       {"s4d_flat", {}, {3}, 20, 1, 3, 16, 4, 2, true, {s4d}, {8}},
       {"s4d_outermost", {4, 4}, {1, 2, 1}, 16, 2, 2, 16, 4, 1, false, {s4d, s6, s6}, {5}},
       {"s4d_innermost", {3, 5}, {1, 1, 2}, 24, 2, 1, 7, 3, 1, true, {s6, s6, s4d}, {3, 16}},
-      {"s4d_all", {2, 3}, {1, 0, 2}, 32, 1, 2, 16, 1, 1, false, {s4d, s4d, s4d}, {1, 13, 64}},
-      // On a GPU: a team beside time-invariant links of any shape, beside narrow ones, and a
-      // time-invariant team beside narrow links that are selective.
+      {"s4d_all", {2, 3}, {1, 1, 2}, 32, 1, 2, 16, 1, 1, false, {s4d, s4d, s4d}, {1, 13, 64}},
+      // On a GPU: a team beside time-invariant links of any shape, beside narrow ones; and beside
+      // narrow links that are selective a time-invariant team, and one that is so in its inner
+      // tier alone, which is how drums is played.
       {"s4d_team", {2}, {2, 1}, 64, 2, 2, 16, 3, 2, false, {s4d, s6}, {8}},
       {"s4d_narrow", {2}, {2, 1}, 64, 2, 2, 16, 4, 0, false, {s4d, s6}, {5}},
       {"s4d_in_team", {2}, {2, 2}, 64, 2, 2, 16, 4, 0, false, {s6, s4d}, {8, 20}},
+      {"s4d_under_team", {2, 2}, {1, 1, 2}, 64, 2, 2, 16, 4, 0, false, {s6, s6, s4d}, {16}},
   };
   return all;
 }

@@ -80,10 +80,12 @@ if $sanitize; then
   # in batches of four an SM (of eight two steps, when an engine is made) and copies beside them.
   few='*CudaFewSteps*:*StreamsNeedNotBeAlike*cuda*:*CudaBatch.ACopyIsDone*pools_of_eight*'
   few+=':*CudaBatch.FromSilence*half_one_pool*:*CudaBatch.FromSilence*half_s4d_flat'
-  # racecheck slows these kernels a few thousand times: one shape for each way to play.
+  few+=':*CudaPlans*wide_inner_half'
+  # racecheck slows these kernels a few thousand times: a shape for each way to play.
   fewest='*CudaFewSteps*cuda_f32_*_one_pool:*CudaFewSteps*cuda_half_*_one_pool'
-  fewest+=':*CudaFewSteps*cuda_half_cluster_team:*CudaFewSteps*cuda_half_cluster_narrow'
-  fewest+=':*CudaFewSteps*cuda_half_grid_flat:*CudaFewSteps*cuda_half_cluster_s4d_*'
+  fewest+=':*CudaFewSteps*cuda_half_cluster_team:*CudaFewSteps*cuda_half_cluster_narrow*'
+  fewest+=':*CudaFewSteps*cuda_half_*_flat256:*CudaFewSteps*cuda_half_cluster_s4d_*'
+  fewest+=':*CudaFewSteps*cuda_half_single_s4d_outermost:*CudaFewSteps*cuda_half_grid_s4d_outermost'
   # sanitize NAME TOOL TESTS [OPTION...]
   sanitize() {
     local name=sanitizer-$1 tool=$2 tests=$3
@@ -98,9 +100,9 @@ if $sanitize; then
   sanitize racecheck racecheck "$fewest"
   sanitize initcheck initcheck "$few"
   # A cluster waits at more barriers (13 a CTA) than synccheck keeps track of by itself, and those of
-  # all launches count; with as many as steps need it has no memory left for launches of prefill,
-  # whose CTAs are many. So each has a run of its own.
-  sanitize synccheck synccheck "$few:-*PrefillEqualsSteps*:*CudaChunks*" --num-cuda-barriers 4096
+  # all launches count. With as many as steps need it has no memory left for prefill's launches of
+  # many CTAs: few steps absorb chunks so short that theirs are few, longer ones have their own run.
+  sanitize synccheck synccheck "$few" --num-cuda-barriers 4096
   sanitize synccheck-prefill synccheck \
     '*CudaChunks*half_one_pool*:*CudaChunks*half_s4d_outermost' --num-cuda-barriers 512
 fi

@@ -322,7 +322,7 @@ struct Team : Cluster {
     for (int i = 0; i < 4; ++i)
       peers[i] = of_rank(bars, base + min(lane_id() % 4 + 4 * i, members - 1)) - bars;
   }
-  // By a whole warp: 8 bytes a member that carry nothing, to where `to` is of each.
+  // By a whole warp: 8 bytes that carry nothing, to each member's `to`, at this one's place.
   __device__ void call(Kind kind, const float* to) const {
     if (lane_id() < members)
       store_async(of_rank(shared_address(to + 2 * me), base + lane_id()), 0.0F, 0.0F,

@@ -4,7 +4,8 @@
 //
 // One warp is 32 lanes by one segment, eight modes of one channel a lane; no warp has to do with
 // another. Every row is asked for kAhead steps before it is needed, into registers: a warp's
-// loads are 32 channels wide, and there are few enough of them not to need shared memory.
+// loads are 32 channels wide (of more than eight modes fewer), and there are few enough of them not
+// to need shared memory.
 //
 // By a count of instructions (not measured) a channel-step of eight modes takes 36 for the ends and
 // 64 for the scan, 0.17 and 0.30 ms for 128 channels by 2^20 steps on an H100, where memory takes

@@ -14,7 +14,7 @@
 //   scan     all warps: 16 channels x 2 lanes x 8 states
 //   out_proj warps 0 to 3, 8 mma each, and the residual
 // In a time-invariant tier nobody but its own two lanes wants a channel's u: in_proj and scan are
-// one phase, and a layer has two (rows of x_proj below: not there).
+// one phase, and a layer has two; what is said of u and x_proj below is then unused.
 // Weights come out of shared memory into registers a phase or more ahead, and while nobody waits
 // for anything else there: all warps' part of in_proj takes it 256 cycles, and what is asked for
 // behind that, even a shuffle, waits as long. So in_proj is read behind the scan's operands,
@@ -366,28 +366,23 @@ class NarrowLink {
       past[0] = past[1];
       past[1] = past[2];
       past[2] = before;
-      if constexpr (kModes) {
-        u = silu(sum);  // by both lanes, lest one wait for the other behind the weights
-        gate = silu(z);
-      } else {
-        // Even lanes take u, odd ones the gate.
-        const float mine = silu(odd != 0 ? z : sum);
-        const float other = __shfl_xor_sync(0xFFFFFFFFU, mine, 1);
-        u = odd != 0 ? other : mine;
-        gate = odd != 0 ? mine : other;
-        if (odd == 0) store_act(&s->u[channel], u);
-      }
+      // By both lanes of a channel: a shuffle would take longer, behind the weights.
+      u = silu(sum);
+      gate = silu(z);
+      if (!kModes && odd == 0) store_act(&s->u[channel], u);
     }
+    __half* const y = y_of(step);
     if constexpr (kModes)
-      scan_modes(i, step, u, gate);
+      scan_modes(i, step, u, gate, y);
     else
       base = x_proj_and_scan(i, ends, step, code, u, gate);
     __syncthreads();
     // in_proj's weights: of most warps while others multiply, of these at last, not to be in the
-    // way of what they read and shuffle (beside out_proj's weights: 6.4 us a sample, not 5.9).
+    // way of what they read and shuffle. (Asked for together with out_proj's weights they made a
+    // sample 6.4 us instead of 5.9.)
     if (kModes && !is_out_warp()) fetch_next(i, ends, sends);
     if (is_out_warp()) {
-      out_proj(base, ends && joins, sends);
+      out_proj(base, y, ends && joins, sends);
       if (kModes) fetch_next(i, ends, sends);
     }
     // Where x has left, warps may run ahead to the next step's wait, no further: that ends when
@@ -396,6 +391,11 @@ class NarrowLink {
     if (!sends || joins) __syncthreads();
     if (ends && joins) send_row();
   }
+
+  // Where a step's y is put. With two phases a layer only the chain's order stands between what is
+  // read of one step's last y and the next step's first, which racecheck does not see: so steps
+  // take turns, in the place of u, which nobody wants there.
+  __device__ __half* y_of(int step) const { return kModes && step % 2 != 0 ? s->u : s->y; }
 
   // in_proj's weights of the layer to come, or the head's.
   __device__ void fetch_next(int i, bool ends, bool sends) {
@@ -418,14 +418,14 @@ class NarrowLink {
     return make_float2(bias[row] + s->x.x[row], bias[row + 8] + s->x.x[row + 8]);
   }
 
-  __device__ void scan_modes(int i, int step, float u, float gate) {
+  __device__ void scan_modes(int i, int step, float u, float gate, __half* y) {
     float sums[2] = {};
 #pragma unroll
     for (int j = 0; j < 2; ++j) update_modes(h[i][j], A[i][j], gains[i][j], u, sums[j]);
     float all = sums[0] + sums[1];
     all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
     const float value = fmaf(Ds[i], u, all) * gate;
-    if (odd == 0) store_act(&s->y[channel], value);
+    if (odd == 0) store_act(&y[channel], value);
     if (tap != nullptr && odd == 0)
       tap[tap_at[i] + static_cast<std::uint32_t>(step * Narrow::kInner)] = biases[i].w;
   }
@@ -486,7 +486,7 @@ class NarrowLink {
   }
 
   // And the residual; where it joins a group, up, whose rows begin a phase before they are needed.
-  __device__ void out_proj(const float2& base, bool joining, bool sends) {
+  __device__ void out_proj(const float2& base, const __half* y, bool joining, bool sends) {
     const int row = warp_id() * 16 + r8;
     float up_lo = 0.0F;
     float up_hi = 0.0F;
@@ -497,7 +497,7 @@ class NarrowLink {
       up_hi = from[8];
     }
     float c[4];
-    product128(wide, s->y, c);
+    product128(wide, y, c);
     float lo = c[0] + base.x;
     float hi = c[2] + base.y;
     if (joining) {

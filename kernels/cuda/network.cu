@@ -63,7 +63,7 @@ class Packer {
   std::size_t append(const void* data, std::size_t n) {
     const std::size_t begin = (bytes_.size() + 127) / 128 * 128;
     bytes_.resize(begin + n);
-    std::memcpy(bytes_.data() + begin, data, n);
+    if (n > 0) std::memcpy(bytes_.data() + begin, data, n);
     return begin;
   }
   bool half_;

@@ -204,7 +204,9 @@ namespace {
 
 Blocks blocks_of(const DeviceNetwork& net) {
   Blocks b{net.view().K == 4 && net.view().np == 16, false};
-  for (const LayerDev& l : net.layers()) b.mixed |= l.xp == 0;
+  bool selective = false;  // if none is, nobody has N states
+  for (const LayerDev& l : net.layers()) (l.xp == 0 ? b.mixed : selective) = true;
+  b.usual |= net.view().K == 4 && !selective;
   return b;
 }
 
@@ -227,8 +229,8 @@ void need_layers_in_every_tier(const DeviceNetwork& net, std::size_t first) {
 // Whether tier 0 has the shape that narrow.cuh is made for.
 bool suits_narrow(const DeviceNetwork& net, int inner_begin, int inner_end) {
   const NetDev& v = net.view();
-  if (net.storage() != WeightStorage::half || v.np != Narrow::kStates || v.K != Narrow::kWindow ||
-      v.vp != kMaxVocab || v.vocab != kMaxVocab)
+  if (net.storage() != WeightStorage::half || !blocks_of(net).usual || v.vp != kMaxVocab ||
+      v.vocab != kMaxVocab)
     return false;
   for (int i = 0; i < v.n_layers; ++i) {
     const LayerDev& l = net.layers()[static_cast<std::size_t>(i)];
@@ -303,7 +305,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     double us = 2.0 + 2 * exchange;
     for (const LayerDev& l : net.layers())
       us += b.rate_of(l.tier) *
-            ((b.role.team != 0 ? 2 : (b.role.split_dbc != 0 ? 4 : 3)) * exchange + 1.8);
+            ((b.role.team != 0 ? 2 : (b.role.split_dbc != 0 && l.xp > 0 ? 4 : 3)) * exchange + 1.8);
     return us + static_cast<double>(b.streamed) / 80e3;
   };
 
@@ -390,7 +392,8 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
       if (!built.empty()) break;
       try {
         if (pools) need_layers_in_every_tier(net, 0);
-        // One link and nothing beside it would be a cluster of one CTA, that is, the plan `alone`.
+        // One link and nothing beside it would be a cluster of one CTA: that is the plan `alone`,
+        // and compute-sanitizer takes its st.async for an error.
         const int fewest = pools ? 1 : 2;
         for (int links = fewest; links <= outer_layers && links + (pools ? 1 : 0) <= ctas;
              ++links) {

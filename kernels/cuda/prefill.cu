@@ -46,6 +46,7 @@ struct Prefill::Impl {
     const std::vector<std::uint8_t> codes(32768);
     PrefillWorkspace& space = *idle.front();
     Everything everything;
+    // A chunk that is forced (by tests) is not exceeded.
     const std::size_t longest = chunk > 0 ? static_cast<std::size_t>(chunk) : codes.size();
     const auto first = [&](std::size_t n) { return std::span(codes).first(std::min(n, longest)); };
     run(space, state.data(), 0, first(16384), &everything);

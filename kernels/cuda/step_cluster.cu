@@ -4,9 +4,7 @@
 namespace mambo::cuda {
 namespace {
 
-using Kernel = StepKernel;
-
-Kernel kernel_for(WeightStorage storage, ClusterKind kind, Blocks blocks) {
+StepKernel kernel_for(WeightStorage storage, ClusterKind kind, Blocks blocks) {
   if (blocks.mixed) return mixed_cluster_kernel(storage, kind);
   if (storage == WeightStorage::f32) {
     return kind == ClusterKind::chain ? play_cluster<float, ClusterKind::chain, false>
@@ -42,7 +40,7 @@ cudaLaunchConfig_t config(int ctas, std::size_t shared_bytes, cudaStream_t strea
 
 int prepare_cluster(WeightStorage storage, ClusterKind kind, Blocks blocks, int ctas,
                     std::size_t shared_bytes) {
-  const Kernel kernel = kernel_for(storage, kind, blocks);
+  const StepKernel kernel = kernel_for(storage, kind, blocks);
   allow_shared_memory(reinterpret_cast<const void*>(kernel));
   if (ctas > 8) {  // more than every device with clusters must offer
     MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));

@@ -133,8 +133,8 @@ std::vector<Case> batch_cases() {
   some.push_back({"uneven", {2}, {1, 1}, 48, 2, 2, 7, 4, 5, true});
   // A single stream of it is played by flat models' own kernels, a batch is not.
   some.push_back({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0});
-  // Time-invariant layers: of up to eight complex states beside K = 4 they are usual ones, too;
-  // their states all in shared memory, and some of them.
+  // Time-invariant layers, whose states stand in shared memory all, or some of them; beside K = 4
+  // and up to 16 states of the selective ones they have a kernel of their own, too.
   some.insert(some.end(), s4d_shapes().begin(), s4d_shapes().end());
   some.push_back(
       {"s4d_uneven", {2}, {1, 1}, 48, 2, 2, 7, 4, 5, true, {Mixer::s4d, Mixer::s6}, {7}});

@@ -93,13 +93,18 @@ TEST(S4dModes, NeverGrow) {
 
 // Memories of a second of sound (16,000 steps) that turn by two radians a step, for six seconds:
 // the state stays within float32's phase error of the double one, by steps and by prefill.
-TEST(S4dState, OfLongMemoryStaysTrue) {
+class S4dState : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(S4dState, OfLongMemoryStaysTrue) {
   const Slow slow(one_layer, -5.0F, std::log(1.0F / (16000 * std::exp(-5.0F))), 300.0F);
   const auto codes = random_codes(100'000);
   Reference reference(slow.view());
   for (const std::uint8_t c : codes) reference.step(c);
   const std::vector<float> want = reference.read_state();
-  const auto engine = make_engine(slow.view(), "cpu", {WeightStorage::f32, 2, ""});
+  std::string why_not;
+  const auto engine =
+      engine_or_skip(slow.view(), GetParam(), {WeightStorage::f32, 2, ""}, &why_not);
+  if (engine == nullptr) GTEST_SKIP() << why_not;
   const StateLayout::Layer& layer = engine->layout().layers[0];
   const auto stepped = engine->make_state();
   const auto filled = engine->make_state();
@@ -118,6 +123,9 @@ TEST(S4dState, OfLongMemoryStaysTrue) {
     EXPECT_LT(error, 1e-3 * norm);
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Backends, S4dState, ::testing::ValuesIn(backends_under_test()),
+                         [](const auto& p) { return p.param; });
 
 }  // namespace
 }  // namespace mambo::testing
