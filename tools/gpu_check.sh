@@ -15,7 +15,7 @@ usage() {
   say "JSON=DIR names a folder with nlohmann/json.hpp where the package is not installed."
   say "The last line is: N passed, N failed, N skipped. Logs: build/gpu_check/"
 }
-sanitize=false bench=false filter='*cuda*:Choice.*:Backend.*:RandomNetwork.*'
+sanitize=false bench=false filter='*cuda*:Choice.*:Backend.*:RandomNetwork.*:S4dModes.*'
 while [ $# -gt 0 ]; do
   case "$1" in
     --sanitize) sanitize=true ;;
