@@ -76,7 +76,8 @@ TEST(S4dModes, NeverGrow) {
       ASSERT_EQ(modes.decay.size(), 24U);
       for (int c = 0; c < 8; ++c) {
         for (int m = 0; m < 3; ++m) {
-          const std::complex<float> decay = modes.decay[static_cast<std::size_t>(3 * c + m)];
+          const std::complex<float> decay =
+              modes.decay.at(static_cast<std::size_t>(c) * 3 + static_cast<std::size_t>(m));
           const double re = decay.real();
           const double im = decay.imag();
           if (A_log < -35)  // no decay that double could tell from none
