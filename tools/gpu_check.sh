@@ -84,7 +84,8 @@ if $sanitize; then
   # racecheck slows these kernels a few thousand times: a shape for each way to play.
   fewest='*CudaFewSteps*cuda_f32_*_one_pool:*CudaFewSteps*cuda_half_*_one_pool'
   fewest+=':*CudaFewSteps*cuda_half_cluster_team:*CudaFewSteps*cuda_half_cluster_narrow*'
-  fewest+=':*CudaFewSteps*cuda_half_*_flat256:*CudaFewSteps*cuda_half_cluster_s4d_*'
+  fewest+=':*CudaFewSteps*cuda_half_*_flat256:*CudaFewSteps*cuda_half_grid_flat'
+  fewest+=':*CudaFewSteps*cuda_half_cluster_s4d_*'
   fewest+=':*CudaFewSteps*cuda_half_single_s4d_outermost:*CudaFewSteps*cuda_half_grid_s4d_outermost'
   # sanitize NAME TOOL TESTS [OPTION...]
   sanitize() {
@@ -100,8 +101,8 @@ if $sanitize; then
   sanitize racecheck racecheck "$fewest"
   sanitize initcheck initcheck "$few"
   # A cluster waits at more barriers (13 a CTA) than synccheck keeps track of by itself, and those of
-  # all launches count. With as many as steps need it has no memory left for prefill's launches of
-  # many CTAs: few steps absorb chunks so short that theirs are few, longer ones have their own run.
+  # all launches count. With as many as steps need it had no memory left for prefill over long chunks,
+  # which has a run of its own.
   sanitize synccheck synccheck "$few" --num-cuda-barriers 4096
   sanitize synccheck-prefill synccheck \
     '*CudaChunks*half_one_pool*:*CudaChunks*half_s4d_outermost' --num-cuda-barriers 512

@@ -5,6 +5,9 @@
 #include <deque>
 
 #include "kernels/modes.h"
+#if MAMBO_HAS_CPU
+#include "kernels/cpu/network.h"
+#endif
 #include "kernels/reference/reference.h"
 #include "tests/support.h"
 
@@ -91,6 +94,23 @@ TEST(S4dModes, NeverGrow) {
     }
   }
 }
+
+#if MAMBO_HAS_CPU
+// Eight channels in the CPU's blocks of sixteen.
+TEST(S4dModes, OfPaddingAreZeroOnTheCpu) {
+  const RandomNetwork network(one_layer);
+  const cpu::Network packed(network.view(), WeightStorage::f32);
+  const cpu::Layer& l = packed.layers.at(0);
+  ASSERT_EQ(l.d_inner, 8);
+  ASSERT_EQ(l.modes.size(), 3U * cpu::kMode * 16);
+  for (std::size_t i = 0; i < l.modes.size(); ++i) {
+    if (i % 16 < 8)
+      EXPECT_NE(l.modes[i], 0.0F) << i;
+    else
+      EXPECT_EQ(l.modes[i], 0.0F) << i;
+  }
+}
+#endif
 
 // Memories of a second of sound (16,000 steps) that turn by two radians a step, for six seconds:
 // the state stays within float32's phase error of the double one, by steps and by prefill.
