@@ -1,6 +1,6 @@
 // Streaming conversion of a mono signal's rate, by speexdsp's windowed sinc: short delay, some tens
 // of multiply-adds a sample, no allocation after construction. At equal rates it copies bit for
-// bit. (Files are converted by soxr, offline; see app/rate_converter.h.)
+// bit. (Files are converted by soxr, offline; see app/files/rate_converter.h.)
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,10 @@
 #include "kernels/backends.h"
 
 #if MAMBO_HAS_CPU
-#include "kernels/cpu/backend_cpu.h"
+#include "kernels/cpu/engine.h"
 #endif
 #if MAMBO_HAS_CUDA
-#include "kernels/cuda/backend_cuda.h"
+#include "kernels/cuda/engine.h"
 #endif
 
 namespace mambo {

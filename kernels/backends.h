@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "kernels/backend.h"
+#include "kernels/engine.h"
 
 namespace mambo {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/params.h"
+#include "kernels/network.h"
 #include "kernels/sampling.h"
 
 namespace mambo {

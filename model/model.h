@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "kernels/params.h"
+#include "kernels/network.h"
 #include "model/config.h"
 #include "model/tensor_file.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/params.h"
+#include "kernels/network.h"
 #include "model/config.h"
 #include "model/tensor_file.h"
 

@@ -1,7 +1,7 @@
 // What a network costs, counted from its shapes.
 #pragma once
 
-#include "kernels/params.h"
+#include "kernels/network.h"
 #include "model/model.h"
 
 namespace mambo {

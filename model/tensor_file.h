@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/params.h"
+#include "kernels/network.h"
 
 namespace mambo {
 

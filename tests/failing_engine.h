@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/backend.h"
+#include "kernels/engine.h"
 
 namespace mambo::testing {
 

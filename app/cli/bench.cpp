@@ -1,5 +1,5 @@
-// mambo bench: how fast the parts are on this machine; model/bench.h measures.
-#include "model/bench.h"
+// mambo bench: how fast the parts are on this machine; bench/bench.h measures.
+#include "bench/bench.h"
 
 #include <fmt/core.h>
 

@@ -5,8 +5,8 @@
 #include <functional>
 #include <string>
 
-#include "app/sampling_choice.h"
-#include "kernels/backend.h"
+#include "app/control/sampling_choice.h"
+#include "kernels/engine.h"
 #include "model/model.h"
 
 namespace mambo {

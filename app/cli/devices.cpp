@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "app/audio_device.h"
+#include "app/audio/audio_device.h"
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
 

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "app/cli/commands.h"
-#include "app/cli/horizon.h"
 #include "app/cli/options.h"
+#include "model/horizon.h"
 
 namespace mambo {
 namespace {

@@ -7,9 +7,9 @@
 #include <charconv>
 #include <cmath>
 
-#include "app/audio_file.h"
-#include "app/codes.h"
-#include "app/paths.h"
+#include "app/files/audio_file.h"
+#include "app/files/codes.h"
+#include "app/files/paths.h"
 
 namespace mambo {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "app/sampling_choice.h"
-#include "kernels/backend.h"
+#include "app/control/sampling_choice.h"
+#include "kernels/engine.h"
 #include "model/model.h"
 
 namespace mambo {

@@ -10,8 +10,8 @@
 
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
-#include "app/paths.h"
-#include "app/session.h"
+#include "app/files/paths.h"
+#include "app/live/session.h"
 
 namespace mambo {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "app/cli/options.h"
-#include "kernels/backend.h"
+#include "kernels/engine.h"
 #include "model/model.h"
 
 namespace mambo {

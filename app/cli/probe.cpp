@@ -15,11 +15,11 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/heat_map.h"
-#include "app/cli/horizon.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/options.h"
 #include "app/cli/progress.h"
 #include "app/usage_error.h"
+#include "model/horizon.h"
 
 namespace mambo {
 namespace {

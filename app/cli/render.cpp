@@ -1,5 +1,5 @@
 // mambo render: sound files, one or many, each with what it takes to make it again.
-#include "app/render.h"
+#include "app/offline/render.h"
 
 #include <fmt/core.h>
 

@@ -4,8 +4,8 @@
 #include <ctime>
 #include <system_error>
 
+#include "app/files/paths.h"
 #include "app/gui/words.h"
-#include "app/paths.h"
 
 namespace mambo::gui {
 namespace {

@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <vector>
 
+#include "app/control/sampling_choice.h"
 #include "app/gui/settings.h"
-#include "app/sampling_choice.h"
-#include "app/session.h"
+#include "app/live/session.h"
 
 namespace mambo::gui {
 

@@ -4,12 +4,12 @@
 #include <string>
 
 #include "app/gui/commands.h"
-#include "app/gui/history.h"
+#include "app/gui/history/history.h"
+#include "app/gui/history/timeline.h"
 #include "app/gui/model_facts.h"
 #include "app/gui/settings.h"
 #include "app/gui/theme.h"
-#include "app/gui/timeline.h"
-#include "app/session.h"
+#include "app/live/session.h"
 
 namespace mambo::gui {
 

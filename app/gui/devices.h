@@ -4,7 +4,7 @@
 #include <future>
 #include <vector>
 
-#include "app/audio_device.h"
+#include "app/audio/audio_device.h"
 
 namespace mambo::gui {
 

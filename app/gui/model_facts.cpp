@@ -5,8 +5,8 @@
 #include <numeric>
 #include <utility>
 
-#include "app/cli/horizon.h"
-#include "app/codes.h"
+#include "app/files/codes.h"
+#include "model/horizon.h"
 
 namespace mambo::gui {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/gui/history.h"
+#include "app/gui/history/history.h"
 #include "model/model.h"
 
 namespace mambo::gui {

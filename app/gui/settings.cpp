@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "app/gui/colormap.h"
-#include "app/paths.h"
+#include "app/files/paths.h"
+#include "app/gui/plot/colormap.h"
 #include "kernels/error.h"
 
 namespace mambo::gui {

@@ -4,13 +4,13 @@
 #include <cmath>
 #include <system_error>
 
+#include "app/files/paths.h"
 #include "app/gui/keys.h"
-#include "app/gui/panel_meter.h"
-#include "app/gui/panel_transport.h"
-#include "app/gui/plot.h"
-#include "app/gui/ruler.h"
+#include "app/gui/panels/meter.h"
+#include "app/gui/panels/transport.h"
+#include "app/gui/plot/plot.h"
+#include "app/gui/plot/ruler.h"
 #include "app/gui/terminal.h"
-#include "app/paths.h"
 
 namespace mambo::gui {
 namespace {

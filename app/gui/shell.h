@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "app/gui/context.h"
-#include "app/gui/panel_delta_channels.h"
-#include "app/gui/panel_delta_layers.h"
-#include "app/gui/panel_files.h"
-#include "app/gui/panel_sampling.h"
-#include "app/gui/panel_spectrogram.h"
-#include "app/gui/panel_waveform.h"
+#include "app/gui/panels/delta_channels.h"
+#include "app/gui/panels/delta_layers.h"
+#include "app/gui/panels/files.h"
+#include "app/gui/panels/sampling.h"
+#include "app/gui/panels/spectrogram.h"
+#include "app/gui/panels/waveform.h"
 #include "app/gui/status_line.h"
 #include "app/gui/window.h"
 

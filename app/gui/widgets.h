@@ -6,7 +6,7 @@
 
 #include <initializer_list>
 
-#include "app/gui/colormap.h"
+#include "app/gui/plot/colormap.h"
 #include "app/gui/theme.h"
 
 namespace mambo::gui {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/modes.h"
+#include "kernels/mixers/s4d.h"
 
 namespace mambo::cpu {
 namespace {

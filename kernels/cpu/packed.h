@@ -13,7 +13,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "kernels/engine.h"
 
 namespace mambo::cpu {
 

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/backend.h"
 #include "kernels/cpu/network.h"
+#include "kernels/engine.h"
 
 namespace mambo::cpu {
 

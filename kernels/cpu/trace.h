@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/backend.h"
 #include "kernels/cpu/network.h"
-#include "kernels/summaries.h"
+#include "kernels/engine.h"
+#include "kernels/summary_blocks.h"
 
 namespace mambo::cpu {
 

@@ -1,6 +1,6 @@
 #include "kernels/cuda/tap.h"
 
-#include "kernels/cuda/step_kernels.h"
+#include "kernels/cuda/step/step_kernels.h"
 
 namespace mambo::cuda {
 namespace {

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/params.h"
+#include "kernels/network.h"
 
 namespace mambo {
 

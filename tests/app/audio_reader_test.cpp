@@ -5,7 +5,7 @@
 #include <fstream>
 #include <limits>
 
-#include "app/audio_file.h"
+#include "app/files/audio_file.h"
 #include "kernels/error.h"
 #include "support.h"
 

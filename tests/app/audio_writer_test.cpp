@@ -3,7 +3,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "app/audio_file.h"
+#include "app/files/audio_file.h"
 #include "kernels/error.h"
 #include "support.h"
 

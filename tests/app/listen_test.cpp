@@ -6,9 +6,9 @@
 #include <cstring>
 #include <fstream>
 
-#include "app/audio_file.h"
-#include "app/codes.h"
-#include "kernels/backend.h"
+#include "app/files/audio_file.h"
+#include "app/files/codes.h"
+#include "kernels/engine.h"
 #include "model/model.h"
 #include "model/tensor_file.h"
 #include "support.h"

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "app/audio_file.h"
-#include "app/paths.h"
+#include "app/files/audio_file.h"
+#include "app/files/paths.h"
 #include "support.h"
 
 namespace mambo {

@@ -1,4 +1,4 @@
-#include "app/recipe.h"
+#include "app/offline/recipe.h"
 
 #include <gtest/gtest.h>
 

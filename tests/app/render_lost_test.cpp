@@ -1,7 +1,7 @@
 // Rendering on a GPU that is lost on the way.
 #include <gtest/gtest.h>
 
-#include "app/render.h"
+#include "app/offline/render.h"
 #include "model/model.h"
 #include "support.h"
 #include "tests/failing_engine.h"

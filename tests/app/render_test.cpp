@@ -7,12 +7,12 @@
 #include <fstream>
 #include <thread>
 
-#include "app/audio_file.h"
-#include "app/codes.h"
-#include "app/recipe.h"
-#include "model/generator.h"
+#include "app/files/audio_file.h"
+#include "app/files/codes.h"
+#include "app/offline/recipe.h"
 #include "model/model.h"
 #include "model/sha256.h"
+#include "model/voice.h"
 #include "support.h"
 
 namespace mambo {
@@ -103,7 +103,7 @@ TEST_F(Render, IsWhatTheEngineDraws) {
   ASSERT_EQ(o.code, 0) << o.err;
   const auto model = Model::load(small_model());
   const auto engine = make_engine(model->network(), "cpu", {});
-  Generator generator(*engine);
+  Voice generator(*engine);
   generator.prefill(encode(load_clip(clip, 16000).samples, Encoding::mulaw8));
   generator.set_rng(9);
   generator.set_sampling({0.8F, 0, 1.0F});

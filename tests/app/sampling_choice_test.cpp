@@ -1,4 +1,4 @@
-#include "app/sampling_choice.h"
+#include "app/control/sampling_choice.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 
 #include "kernels/reference/reference.h"
 #include "model/model.h"
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 namespace mambo::testing {
 namespace {

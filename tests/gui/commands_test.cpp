@@ -5,7 +5,7 @@
 #include <chrono>
 #include <thread>
 
-#include "app/paths.h"
+#include "app/files/paths.h"
 
 namespace mambo::gui {
 namespace {

@@ -1,4 +1,4 @@
-#include "app/gui/delta_history.h"
+#include "app/gui/history/delta_history.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "app/gui/history.h"
+#include "app/gui/history/history.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "app/gui/pyramid.h"
+#include "app/gui/history/pyramid.h"
 
 #include <gtest/gtest.h>
 

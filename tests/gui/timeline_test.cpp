@@ -1,4 +1,4 @@
-#include "app/gui/timeline.h"
+#include "app/gui/history/timeline.h"
 
 #include <gtest/gtest.h>
 

@@ -3,10 +3,10 @@
 
 #include <chrono>
 
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 #if MAMBO_HAS_CUDA
-#include "kernels/cuda/backend_cuda.h"
+#include "kernels/cuda/engine.h"
 #endif
 
 namespace mambo::testing {

@@ -1,15 +1,15 @@
 // Many streams at once on a GPU: of every shape, copies beside it, what it takes.
 #include <gtest/gtest.h>
 
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 #if MAMBO_HAS_CUDA
 
 #include <cuda_runtime.h>
 
-#include "kernels/cuda/architectures.h"
-#include "kernels/cuda/check.h"
-#include "kernels/cuda/pace.h"
+#include "kernels/cuda/launch_length.h"
+#include "kernels/cuda/runtime/architectures.h"
+#include "kernels/cuda/runtime/check.h"
 
 namespace mambo::testing {
 namespace {

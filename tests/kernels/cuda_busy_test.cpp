@@ -1,7 +1,7 @@
 // A device that has other work to do: what an engine asked for earlier must not arrive later.
 #include <gtest/gtest.h>
 
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 #if MAMBO_HAS_CUDA
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 #if MAMBO_HAS_CUDA
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "kernels/reference/reference.h"
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 #if MAMBO_HAS_CUDA
 

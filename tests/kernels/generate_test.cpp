@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "kernels/reference/reference.h"
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 namespace mambo::testing {
 namespace {

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "kernels/reference/reference.h"
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 namespace mambo::testing {
 namespace {

@@ -4,12 +4,12 @@
 #include <complex>
 #include <deque>
 
-#include "kernels/modes.h"
+#include "kernels/mixers/s4d.h"
 #if MAMBO_HAS_CPU
 #include "kernels/cpu/network.h"
 #endif
 #include "kernels/reference/reference.h"
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 namespace mambo::testing {
 namespace {

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "kernels/reference/reference.h"
-#include "tests/support.h"
+#include "tests/kernels/support.h"
 
 namespace mambo::testing {
 namespace {

@@ -6,8 +6,8 @@
 #include <set>
 #include <thread>
 
-#include "app/audio_device.h"
-#include "app/audio_device_list.h"
+#include "app/audio/audio_device.h"
+#include "app/audio/audio_device_list.h"
 #include "sanitized.h"
 #include "sound_server.h"
 

@@ -4,9 +4,9 @@
 
 #include <random>
 
-#include "app/audio_file.h"
-#include "app/codes.h"
-#include "model/generator.h"
+#include "app/files/audio_file.h"
+#include "app/files/codes.h"
+#include "model/voice.h"
 #include "sanitized.h"
 #include "tests/model/temp_folder.h"
 #include "tests/model/tiny_model.h"
@@ -96,7 +96,7 @@ struct Offline::Impl {
   explicit Impl(const std::string& backend) : engine(make_engine(model->network(), backend)) {}
   std::shared_ptr<const Model> model = Model::load(model_path());
   std::unique_ptr<Engine> engine;
-  Generator generator{*engine};
+  Voice generator{*engine};
   Snapshot before = generator.snapshot();
   std::vector<std::uint8_t> seed{silence_code};
 };

@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "app/session.h"
+#include "app/live/session.h"
 
 namespace mambo::testing {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <thread>
 
-#include "app/session.h"
-#include "app/voice.h"
+#include "app/live/program.h"
+#include "app/live/session.h"
 #include "listen.h"
 #include "sound_server.h"
 #include "tests/failing_engine.h"
@@ -147,17 +147,18 @@ TEST(ReviveVoice, KeepsItsPlaceWhenOnlyTheEndIsKnown) {
   const auto nod = [](float) { return true; };
   std::vector<std::uint8_t> seed(3001);
   for (std::size_t i = 0; i < seed.size(); ++i) seed[i] = static_cast<std::uint8_t>(i % 200);
-  const auto lost = make_voice(model, engine, seed, -1, 128, nod);
+  const auto lost = make_program(model, engine, seed, -1, 128, nod);
   std::vector<std::uint8_t> drawn(30000);
-  lost->generator->generate(drawn);
+  lost->voice->generate(drawn);
   for (const std::size_t known : {drawn.size(), drawn.size() - 1, std::size_t{20000}}) {
-    const auto voice = revive_voice(*lost, engine, std::span(drawn).last(known), drawn.size(), nod);
-    EXPECT_EQ(voice->generator->position(), seed.size() + drawn.size());
+    const auto voice =
+        revive_program(*lost, engine, std::span(drawn).last(known), drawn.size(), nod);
+    EXPECT_EQ(voice->voice->position(), seed.size() + drawn.size());
     EXPECT_EQ(voice->seed_end.position(), seed.size());
     EXPECT_EQ(voice->queue, lost->queue);
     std::vector<float> want(engine->layout().size), got(want.size());
-    engine->read_state(lost->generator->state(), want);
-    engine->read_state(voice->generator->state(), got);
+    engine->read_state(lost->voice->state(), want);
+    engine->read_state(voice->voice->state(), got);
     double worst = 0;
     for (std::size_t i = 0; i < want.size(); ++i)
       worst = std::max(worst, std::fabs(static_cast<double>(got[i] - want[i])) /

@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "app/player.h"
+#include "app/live/generator_thread.h"
 #include "call_counter.h"
 #include "dsp/output_stage.h"
-#include "model/generator.h"
+#include "model/voice.h"
 #include "tests/failing_engine.h"
 
 namespace mambo {
@@ -141,13 +141,13 @@ class Rules : public ::testing::Test {
 TEST_F(Rules, AGeneratorPreparesItsState) {
   const testing::FailingEngine pretended(model->network(), {}, 1000);
   EXPECT_EQ(pretended.prepared, 0);
-  Generator generator(pretended);
+  Voice generator(pretended);
   EXPECT_EQ(pretended.prepared, 1);
 }
 
 TEST_F(Rules, GeneratingAllocatesNothing) {
   MAMBO_NEEDS_CALL_COUNTER();
-  Generator generator(*engine);
+  Voice generator(*engine);
   generator.prefill(seed());
   const Snapshot start = generator.snapshot();
   Snapshot kept = generator.snapshot();
@@ -168,7 +168,7 @@ TEST_F(Rules, GeneratingAllocatesNothing) {
 
 TEST_F(Rules, ObservingAllocatesNothing) {
   MAMBO_NEEDS_CALL_COUNTER();
-  Generator generator(*engine);
+  Voice generator(*engine);
   generator.prefill(seed());
   const NetworkView& net = model->network();
   std::vector<std::uint8_t> codes(128);
@@ -190,11 +190,11 @@ TEST_F(Rules, ObservingAllocatesNothing) {
 // The generator thread as the session runs it, with everything the owner may do meanwhile.
 TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
   MAMBO_NEEDS_CALL_COUNTER();
-  Player player(128, 1);
+  GeneratorThread player(128, 1);
   OutputStage stage(player.ring());
   stage.prepare(16000, 16000, 1);
   stage.set_playing(true);
-  player.exchange(make_voice(model, engine, seed(), 0, 128, [](float) { return true; }));
+  player.exchange(make_program(model, engine, seed(), 0, 128, [](float) { return true; }));
   player.set_stage(&stage);
   player.set_target(1024);
   player.unpark();

@@ -1,5 +1,5 @@
 // The session as its owner sees it, on a machine without sound: the silent clock plays.
-#include "app/session.h"
+#include "app/live/session.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <fstream>
 #include <thread>
 
-#include "app/audio_file.h"
-#include "app/codes.h"
+#include "app/files/audio_file.h"
+#include "app/files/codes.h"
 #include "listen.h"
 #include "sound_server.h"
 

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <thread>
 
-#include "app/audio_device.h"
-#include "app/rate_converter.h"
+#include "app/audio/audio_device.h"
+#include "app/files/rate_converter.h"
 #include "dsp/output_stage.h"
 #include "listen.h"
 #include "sanitized.h"

@@ -1,0 +1,154 @@
+#include "app/audio/audio_device_list.h"
+
+#include <fmt/core.h>
+#include <portaudio.h>
+#ifdef __linux__
+#include <dlfcn.h>
+#endif
+
+#include <set>
+
+namespace mambo {
+
+using namespace std::chrono_literals;
+
+namespace portaudio {
+namespace {
+
+int users = 0;  // Libraries alive; under lock()
+
+// PortAudio's ALSA part ends the whole program (an assertion) where ALSA knows of no device at all,
+// not even of those that its configuration defines, as in a container that has the library without
+// its data: so ALSA is asked first. Its library is there already, PortAudio's own; where it is not,
+// nothing is to be asked.
+void expect_alsa() {
+#ifdef __linux__
+  using Update = int (*)();
+  using Search = int (*)(void* config, const char* key, void** found);
+  const auto update = reinterpret_cast<Update>(dlsym(RTLD_DEFAULT, "snd_config_update"));
+  const auto search = reinterpret_cast<Search>(dlsym(RTLD_DEFAULT, "snd_config_search"));
+  auto* const config = static_cast<void**>(dlsym(RTLD_DEFAULT, "snd_config"));
+  if (update == nullptr || search == nullptr || config == nullptr) return;
+  void* devices = nullptr;
+  if (update() < 0 || *config == nullptr || search(*config, "pcm", &devices) < 0) {
+    throw Error(
+        "the sound system does not start: ALSA's configuration (alsa.conf, of Debian's package "
+        "libasound2-data) cannot be read or defines no device");
+  }
+#endif
+}
+
+std::string lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+std::string names(const std::vector<const Output*>& some) {
+  std::string text;
+  for (const Output* o : some) text += (text.empty() ? "\"" : ", \"") + o->info.name + "\"";
+  return text;
+}
+
+}  // namespace
+
+std::mutex& lock() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+std::atomic<int>& left_behind() {
+  static std::atomic<int> calls{0};
+  return calls;
+}
+
+Library::Library() {
+  if (users == 0) {
+    expect_alsa();
+    const PaError error = Pa_Initialize();
+    if (error != paNoError) {
+      throw Error(fmt::format("the sound system does not start: {}", Pa_GetErrorText(error)));
+    }
+  }
+  ++users;
+}
+
+Library::~Library() {
+  if (--users == 0) Pa_Terminate();
+}
+
+std::vector<Output> outputs() {
+  std::vector<Output> all;
+  std::set<std::string> taken;
+  for (PaDeviceIndex i = 0; i < Pa_GetDeviceCount(); ++i) {
+    const PaDeviceInfo* d = Pa_GetDeviceInfo(i);
+    if (d == nullptr || d->maxOutputChannels <= 0) continue;
+    const PaHostApiInfo* api = Pa_GetHostApiInfo(d->hostApi);
+    Output o;
+    o.index = i;
+    o.alsa = api->type == paALSA;
+    o.info.host_api = api->name;
+    const std::string plain = fmt::format("{}: {}", api->name, d->name);
+    o.info.name = plain;
+    for (int n = 2; !taken.insert(o.info.name).second; ++n) {  // two cards of one make
+      o.info.name = fmt::format("{} ({})", plain, n);
+    }
+    o.info.default_rate = d->defaultSampleRate;
+    o.info.low_latency_s = d->defaultLowOutputLatency;
+    o.info.high_latency_s = d->defaultHighOutputLatency;
+    o.info.channels = d->maxOutputChannels;
+    o.info.is_default = i == Pa_GetDefaultOutputDevice();
+    all.push_back(std::move(o));
+  }
+  return all;
+}
+
+const Output& choose(const std::vector<Output>& all, const std::string& wanted) {
+  std::vector<const Output*> there;
+  std::vector<const Output*> matches;
+  for (const Output& o : all) {
+    if (wanted.empty() ? o.info.is_default : o.info.name == wanted) return o;
+    there.push_back(&o);
+    if (lower(o.info.name).find(lower(wanted)) != std::string::npos) matches.push_back(&o);
+  }
+  if (all.empty()) throw Error("there is no audio device on this machine");
+  if (wanted.empty()) {
+    throw Error("no audio device is the default one; there are " + names(there));
+  }
+  if (matches.empty()) {
+    throw Error(
+        fmt::format("no audio device is called \"{}\"; there are {}", wanted, names(there)));
+  }
+  if (matches.size() > 1) {
+    throw Error(fmt::format("\"{}\" fits {} audio devices, and only one is wanted: {}", wanted,
+                            matches.size(), names(matches)));
+  }
+  return *matches.front();
+}
+
+}  // namespace portaudio
+
+std::vector<AudioDeviceInfo> list_audio_devices() {
+  std::vector<AudioDeviceInfo> all;
+  try {
+    for (portaudio::Output& o : portaudio::ask(5s, [] {
+           const portaudio::Library library;
+           return portaudio::outputs();
+         })) {
+      all.push_back(std::move(o.info));
+    }
+  } catch (const Error&) {
+    all.clear();  // no sound system, no devices
+  }
+  return all;
+}
+
+void expect_audio_device(const std::string& device) {
+  portaudio::ask(5s, [device] {
+    const portaudio::Library library;
+    portaudio::choose(portaudio::outputs(), device);
+  });
+}
+
+}  // namespace mambo

@@ -1,0 +1,262 @@
+// Sound files out. Nothing half-written is ever seen under the final name: samples go to a
+// temporary file in the same folder, which is closed into a valid file and renamed, also when the
+// disk fills.
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sndfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cmath>
+#include <system_error>
+
+#include "app/files/audio_file.h"
+#include "app/files/ogg_pages.h"
+#include "app/files/rate_converter.h"
+#include "kernels/error.h"
+
+namespace mambo {
+namespace {
+
+namespace fs = std::filesystem;
+
+// libsndfile's Vorbis encoder keeps a whole write on the stack: small blocks for everyone.
+constexpr std::size_t block_frames = 2048;
+// Room kept beyond the end for what closing a file still writes (the last FLAC frame, Ogg pages).
+constexpr off_t closing_margin = 48 * 1024;
+constexpr std::uint64_t wav_limit = 0xFFFFFFFFULL - 65536;
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+// Where the file shall stand, folders made, symbolic links followed (renaming would replace a
+// link).
+fs::path resolve(const fs::path& path) {
+  if (path.empty() || path.filename().empty()) {
+    throw Error(
+        fmt::format("expected the name of a sound file to write, found \"{}\"", path.string()));
+  }
+  std::error_code error;
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  fs::create_directories(folder, error);
+  if (!fs::is_directory(folder)) {
+    throw Error(fmt::format("cannot write {}: cannot make the folder {}: {}", path.string(),
+                            folder.string(), error ? error.message() : "it is not a folder"));
+  }
+  const fs::file_status status = fs::status(path, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    throw Error(fmt::format("cannot write {}: expected a file, found {}", path.string(),
+                            fs::is_directory(status) ? "a folder" : "a device or pipe"));
+  }
+  return fs::is_symlink(fs::symlink_status(path, error)) ? fs::weakly_canonical(path) : path;
+}
+
+fs::path temporary_name(const fs::path& path) {
+  static std::atomic<unsigned> counter{0};
+  return path.parent_path() /
+         fmt::format(".{}.{}-{}.part", path.filename().string(), ::getpid(), counter++);
+}
+
+int sndfile_format(const WriterOptions& o) {
+  switch (o.format) {
+    case FileFormat::flac:
+      return SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
+    case FileFormat::ogg:
+      return SF_FORMAT_OGG | SF_FORMAT_VORBIS;
+    case FileFormat::wav:
+      break;
+  }
+  return SF_FORMAT_WAV | (o.float_samples ? SF_FORMAT_FLOAT : SF_FORMAT_PCM_16);
+}
+
+// Frames that a player would find in the file; 0 when it is not a sound file any more.
+std::uint64_t readable_frames(const fs::path& path) {
+  SF_INFO info{};
+  SNDFILE* file = sf_open(path.c_str(), SFM_READ, &info);
+  if (file == nullptr) return 0;
+  std::vector<float> block(4096 * static_cast<std::size_t>(std::max(1, info.channels)));
+  std::uint64_t frames = 0;
+  for (;;) {
+    const sf_count_t got = sf_readf_float(file, block.data(), 4096);
+    if (got <= 0) break;
+    frames += static_cast<std::uint64_t>(got);
+  }
+  sf_close(file);
+  return frames;
+}
+
+}  // namespace
+
+struct AudioWriter::Impl {
+  fs::path asked, path, temporary;
+  WriterOptions options;
+  int fd = -1;
+  SNDFILE* file = nullptr;
+  std::unique_ptr<RateConverter> converter;
+  std::vector<float> converted, block;
+  std::uint64_t frames = 0;   // given to write()
+  std::uint64_t written = 0;  // to the temporary file
+  std::uint64_t in_file = 0;  // what the final file holds
+  bool closed = false;
+
+  ~Impl() {
+    if (file != nullptr) sf_close(file);
+    if (fd >= 0) ::close(fd);
+    if (!temporary.empty()) ::unlink(temporary.c_str());  // it was never renamed
+  }
+
+  void open() {
+    fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) {
+      const int error = errno;
+      temporary.clear();
+      throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(error)));
+    }
+    const int room = reserve(0);
+    if (room != 0) throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(room)));
+    SF_INFO info{};
+    info.samplerate = options.file_rate;
+    info.channels = 1;
+    info.format = sndfile_format(options);
+    const bool vorbis_takes_it = options.file_rate >= 8000 && options.file_rate <= 192000;
+    if (sf_format_check(&info) == 0 || (options.format == FileFormat::ogg && !vorbis_takes_it)) {
+      throw Error(fmt::format("cannot write {}: {} files of {} Hz do not exist", asked.string(),
+                              file_format_extension(options.format), options.file_rate));
+    }
+    file = sf_open_fd(fd, SFM_WRITE, &info, SF_FALSE);
+    if (file == nullptr) {
+      throw Error(fmt::format("cannot write {}: {}", asked.string(), sf_strerror(nullptr)));
+    }
+    sf_command(file, SFC_SET_CLIPPING, nullptr, SF_TRUE);
+    sf_command(file, SFC_SET_ADD_PEAK_CHUNK, nullptr, SF_FALSE);  // it holds the time of day
+    if (options.format == FileFormat::ogg) {
+      double quality = 0.7;
+      sf_command(file, SFC_SET_VBR_ENCODING_QUALITY, &quality, sizeof quality);
+    }
+    sf_set_string(file, SF_STR_SOFTWARE, "mambo " MAMBO_VERSION);
+    if (!options.comment.empty()) sf_set_string(file, SF_STR_COMMENT, options.comment.c_str());
+  }
+
+  // Makes sure that `more` bytes and the closing margin fit on the disk. 0, or the errno that says
+  // why not. File systems that cannot promise room are believed until a write fails.
+  int reserve(std::size_t more) const {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return errno;
+    const off_t need = static_cast<off_t>(more) + closing_margin;
+    if (::fallocate(fd, FALLOC_FL_KEEP_SIZE, status.st_size, need) == 0) return 0;
+    const bool unable = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
+    return unable ? 0 : errno;
+  }
+
+  void write_block(std::span<const float> in) {
+    block.assign(in.begin(), in.end());
+    for (float& x : block) x = std::isfinite(x) ? std::clamp(x, -1.0F, 1.0F) : 0.0F;
+    int error = reserve(block.size() * sizeof(float));
+    const std::uint64_t bytes = (written + block.size()) * (options.float_samples ? 4 : 2);
+    if (options.format == FileFormat::wav && bytes > wav_limit) error = EFBIG;
+    if (error == 0) {
+      errno = 0;
+      const auto wanted = static_cast<sf_count_t>(block.size());
+      const sf_count_t got = sf_writef_float(file, block.data(), wanted);
+      written += static_cast<std::uint64_t>(std::max<sf_count_t>(got, 0));
+      if (got == wanted) return;
+      error = errno != 0 ? errno : EIO;
+    }
+    const std::uint64_t kept = finish();
+    throw Error(fmt::format("cannot write more of {}: {}; {}", asked.string(), reason(error),
+                            kept > 0 ? fmt::format("it holds the first {:.2f} s",
+                                                   static_cast<double>(kept) / options.file_rate)
+                                     : std::string("nothing of it was kept")));
+  }
+
+  void write(std::span<const float> in) {
+    for (; !in.empty(); in = in.subspan(std::min(in.size(), block_frames))) {
+      write_block(in.first(std::min(in.size(), block_frames)));
+    }
+  }
+
+  // Closes what there is into a valid file under the final name. Returns the frames that it holds;
+  // 0: no sound, and no file stays. Throws Error when the file cannot be completed.
+  std::uint64_t finish() {
+    closed = true;
+    const int close_error = sf_close(file);
+    file = nullptr;
+    std::string why = close_error != 0 ? sf_error_number(close_error) : "";
+    if (options.format == FileFormat::ogg) set_ogg_serial(fd, 0x6d616d62);
+    struct stat status {};
+    // The same size again gives back what was reserved beyond it.
+    if (::fstat(fd, &status) != 0 || ::ftruncate(fd, status.st_size) != 0) why = reason(errno);
+    if (::fsync(fd) != 0) why = reason(errno);
+    ::close(fd);
+    fd = -1;
+    std::uint64_t kept = written;
+    if (!why.empty() || written == 0) kept = readable_frames(temporary);
+    if (kept == 0 && (written > 0 || !why.empty())) {
+      throw Error(fmt::format("cannot write {}: {}", asked.string(),
+                              why.empty() ? "the file came out empty" : why));
+    }
+    if (kept == 0) return 0;
+    if (::rename(temporary.c_str(), path.c_str()) != 0) {
+      throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(errno)));
+    }
+    temporary.clear();
+    in_file = kept;
+    return kept;
+  }
+};
+
+AudioWriter::AudioWriter(const fs::path& path, const WriterOptions& options)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->asked = path;
+  impl_->options = options;
+  if (options.float_samples && options.format != FileFormat::wav) {
+    throw Error("expected the wav format for float samples, found " +
+                std::string(file_format_extension(options.format)));
+  }
+  if (impl_->options.file_rate == 0) impl_->options.file_rate = options.rate;
+  if (impl_->options.file_rate != options.rate) {
+    impl_->converter = std::make_unique<RateConverter>(options.rate, impl_->options.file_rate);
+  }
+  impl_->path = resolve(path);
+  impl_->temporary = temporary_name(impl_->path);
+  impl_->open();
+}
+
+AudioWriter::~AudioWriter() {
+  if (impl_->closed || impl_->file == nullptr) return;
+  try {
+    close();
+  } catch (const std::exception&) {  // nowhere to say it: close() is for those who listen
+  }
+}
+
+void AudioWriter::write(std::span<const float> mono) {
+  if (impl_->closed) throw Error("a sound file was written to after it was closed");
+  impl_->frames += mono.size();
+  if (impl_->converter == nullptr) {
+    impl_->write(mono);
+    return;
+  }
+  for (; !mono.empty(); mono = mono.subspan(std::min(mono.size(), block_frames))) {
+    impl_->converted.clear();
+    impl_->converter->process(mono.first(std::min(mono.size(), block_frames)), impl_->converted);
+    impl_->write(impl_->converted);
+  }
+}
+
+void AudioWriter::close() {
+  if (impl_->closed) return;
+  if (impl_->converter != nullptr && impl_->frames > 0) {
+    impl_->converted.clear();
+    impl_->converter->flush(impl_->converted);
+    impl_->write(impl_->converted);
+  }
+  impl_->finish();
+}
+
+std::uint64_t AudioWriter::frames() const { return impl_->frames; }
+std::uint64_t AudioWriter::file_frames() const { return impl_->in_file; }
+
+}  // namespace mambo

@@ -1,0 +1,145 @@
+#include "app/gui/history/history.h"
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace mambo::gui {
+namespace {
+
+constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
+constexpr float bits_a_nat = std::numbers::log2e_v<float>;
+
+std::size_t size_of(double count) { return static_cast<std::size_t>(std::ceil(count)); }
+
+}  // namespace
+
+History::History(double seconds, std::size_t delta_budget_bytes)
+    : seconds_(seconds), tap_(delta_budget_bytes) {}
+
+void History::set_model(const HistoryShape& shape) {
+  shape_ = shape;
+  const std::size_t capacity = size_of(seconds_ * shape.rate);
+  samples_ = Pyramid<float>(capacity);
+  surprise_ = Pyramid<float>(capacity);
+  entropy_ = Pyramid<float>(capacity);
+  codes_.assign(capacity + 16384, -1);  // a pyramid keeps a few more than it was asked for
+  layers_.assign(shape.layers.size(), Pyramid<Summary>(capacity / grid_samples));
+  held_.assign(shape.layers.size(), Summary{});
+  tap_.reset(0, 0);
+  tap_layer_ = -1;
+  started_ = false;
+  seed_end_ = 0;
+  ++epoch_;
+}
+
+void History::restart(const Observation& o) {
+  // After Again only what followed the seed is void; the seed itself is still true.
+  if (started_ && o.first > 0 && o.first == seed_end_ && !o.seed) {
+    forget_from(o.first);
+  } else {
+    samples_.reset(o.first);
+    surprise_.reset(o.first);
+    entropy_.reset(o.first);
+    for (auto& l : layers_) l.reset((o.first + grid_samples - 1) / grid_samples);
+    tap_.truncate(0);
+    seed_end_ = o.first;
+  }
+  held_.assign(held_.size(), Summary{});
+  generation_ = o.generation;
+  started_ = true;
+  ++epoch_;
+}
+
+void History::forget_from(std::uint64_t position) {
+  samples_.truncate(position);
+  surprise_.truncate(position);
+  entropy_.truncate(position);
+  for (auto& l : layers_) l.truncate((position + grid_samples - 1) / grid_samples);
+  if (tap_layer_ >= 0) {
+    const auto stride = shape_.layers[static_cast<std::size_t>(tap_layer_)].stride;
+    tap_.truncate(position / static_cast<std::uint64_t>(stride));
+  }
+  ++epoch_;
+}
+
+void History::add(const Observation& o) {
+  if (layers_.empty() && codes_.empty()) return;  // no model yet: whose sound would it be?
+  if (!started_ || o.generation != generation_) restart(o);
+  if (o.first < end()) forget_from(o.first);
+  add_samples(o);
+  add_layers(o);
+  add_tap(o);
+}
+
+void History::add_samples(const Observation& o) {
+  if (o.codes.empty()) return;
+  const std::uint64_t gap = o.first - end();
+  if (gap > codes_.size()) {
+    samples_.reset(o.first);
+    surprise_.reset(o.first);
+    entropy_.reset(o.first);
+  }
+  missed_ += gap;
+  while (end() < o.first) {
+    codes_[end() % codes_.size()] = -1;
+    samples_.push(unknown);
+    surprise_.push(unknown);
+    entropy_.push(unknown);
+  }
+  for (std::size_t i = 0; i < o.codes.size(); ++i) {
+    codes_[end() % codes_.size()] = o.codes[i];
+    samples_.push(shape_.decode[o.codes[i]]);
+    surprise_.push(i < o.log_prob.size() ? -o.log_prob[i] * bits_a_nat : unknown);
+    entropy_.push(i < o.entropy.size() ? o.entropy[i] * bits_a_nat : unknown);
+  }
+  if (o.seed) seed_end_ = end();
+}
+
+void History::add_layers(const Observation& o) {
+  const std::uint64_t cells_end = (o.first + o.codes.size() + grid_samples - 1) / grid_samples;
+  const std::uint64_t cells_begin = (o.first + grid_samples - 1) / grid_samples;
+  const bool summed_up = o.layers.size() == layers_.size();
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    auto& row = layers_[l];
+    if (summed_up && o.layers[l].steps > 0) {
+      const DeltaTap::Summary& s = o.layers[l];
+      held_[l] = {std::log2(s.mean), std::log2(s.min), std::log2(s.max)};
+    } else if (!summed_up) {
+      held_[l] = Summary{};
+    }
+    if (cells_begin > row.end() + 65536) row.reset(cells_begin);
+    while (row.end() < cells_begin) row.push(Summary{});
+    while (row.end() < cells_end) row.push(held_[l]);
+  }
+}
+
+void History::add_tap(const Observation& o) {
+  if (o.tap_layer < 0 || o.tap_steps <= 0) return;
+  const auto index = static_cast<std::size_t>(o.tap_layer);
+  if (index >= shape_.layers.size()) return;
+  const HistoryShape::Layer& layer = shape_.layers[index];
+  const auto values =
+      static_cast<std::size_t>(o.tap_steps) * static_cast<std::size_t>(layer.channels);
+  if (o.tap_delta.size() < values) return;
+  if (o.tap_layer != tap_layer_) {
+    tap_.reset(layer.channels,
+               static_cast<std::uint64_t>(seconds_ * shape_.rate / layer.stride) + 1);
+    tap_layer_ = o.tap_layer;
+    ++tap_epoch_;
+  }
+  tap_.push(o.tap_first_step, o.tap_steps, o.tap_delta.data());
+}
+
+int History::code_at(std::uint64_t position) const {
+  return samples_.holds(position) ? codes_[position % codes_.size()] : -1;
+}
+
+double History::tap_seconds_kept() const {
+  if (tap_layer_ < 0) return 0;
+  const int stride = shape_.layers[static_cast<std::size_t>(tap_layer_)].stride;
+  const double kept = static_cast<double>(tap_.capacity()) * stride / shape_.rate;
+  return std::min(kept, seconds_);
+}
+
+}  // namespace mambo::gui

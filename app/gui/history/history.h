@@ -1,0 +1,82 @@
+// What the window remembers of the sound and of the model at work: the last minute and a half, fed
+// with the session's observations. Positions count samples from the start of the seed. GUI thread
+// only; add() costs a few nanoseconds a value.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "app/gui/history/delta_history.h"
+#include "app/gui/history/pyramid.h"
+#include "app/live/session.h"
+
+namespace mambo::gui {
+
+// What it must know of the model whose sound it keeps.
+struct HistoryShape {
+  int rate = 16000;                 // Hz
+  std::array<float, 256> decode{};  // code -> sample
+  struct Layer {
+    int channels = 0;
+    int stride = 1;
+  };
+  std::vector<Layer> layers;
+};
+
+class History {
+ public:
+  explicit History(double seconds = 90.0, std::size_t delta_budget_bytes = std::size_t{256} << 20U);
+
+  void set_model(const HistoryShape& shape);  // empties it; allocates what it will need
+  void add(const Observation& o);
+
+  std::uint64_t begin() const { return samples_.begin(); }
+  std::uint64_t end() const { return samples_.end(); }
+  std::uint64_t seed_end() const { return seed_end_; }  // first generated position
+  // Change whenever something that was shown is no longer true: of the sound and all layers, of Δ
+  // of the chosen layer.
+  std::uint64_t epoch() const { return epoch_; }
+  std::uint64_t tap_epoch() const { return epoch_ + tap_epoch_; }
+  std::uint64_t missed() const { return missed_; }  // samples that were not observed in time
+
+  int rate() const { return shape_.rate; }
+  const HistoryShape& shape() const { return shape_; }
+  const Pyramid<float>& samples() const { return samples_; }
+  const Pyramid<float>& surprise() const { return surprise_; }  // bits, -log2 p(drawn)
+  const Pyramid<float>& entropy() const { return entropy_; }    // bits
+  int code_at(std::uint64_t position) const;                    // -1 when unknown
+
+  // Layer summaries stand on a grid of grid_samples; cell g covers [g, g + 1) * grid_samples.
+  static constexpr std::uint64_t grid_samples = 64;
+  const Pyramid<Summary>& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
+  int layers() const { return static_cast<int>(layers_.size()); }
+
+  int tap_layer() const { return tap_layer_; }  // -1: none observed yet
+  const DeltaHistory& tap() const { return tap_; }
+  double tap_seconds_kept() const;  // how far back Δ of that layer can reach
+
+ private:
+  void restart(const Observation& o);
+  void forget_from(std::uint64_t position);
+  void add_samples(const Observation& o);
+  void add_layers(const Observation& o);
+  void add_tap(const Observation& o);
+
+  double seconds_;
+  HistoryShape shape_;
+  Pyramid<float> samples_{0}, surprise_{0}, entropy_{0};
+  std::vector<std::int16_t> codes_;
+  std::vector<Pyramid<Summary>> layers_;
+  std::vector<Summary> held_;  // what a layer that did not step still shows
+  DeltaHistory tap_;
+  int tap_layer_ = -1;
+  bool started_ = false;
+  std::uint64_t generation_ = 0;
+  std::uint64_t seed_end_ = 0;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t tap_epoch_ = 0;
+  std::uint64_t missed_ = 0;
+};
+
+}  // namespace mambo::gui

@@ -1,0 +1,98 @@
+#include "app/gui/panels/meter.h"
+
+#include <algorithm>
+#include <string>
+
+#include "app/gui/widgets.h"
+#include "app/gui/words.h"
+
+namespace mambo::gui {
+namespace {
+
+struct Cell {
+  const char* label;
+  Words value;
+  const char* tooltip;
+  ImU32 ink = colour::text;
+  float fill = -1;  // 0..1: a bar under the value
+};
+
+void draw_cell(const Context& c, const Cell& cell, float left, float width, float top) {
+  ImDrawList& list = *ImGui::GetWindowDrawList();
+  draw_text(list, c.theme.small, ImVec2(left, top + c.u(8)), 0, 0.5F, colour::dim, cell.label);
+  draw_text(list, c.theme.strong, ImVec2(left, top + c.u(32)), 0, 0.5F, cell.ink,
+            cell.value.c_str());
+  if (cell.fill >= 0) {
+    const float y = top + c.u(46);
+    const float w = width - c.u(14);
+    list.AddRectFilled(ImVec2(left, y), ImVec2(left + w, y + c.u(3)), colour::control, c.u(1.5F));
+    list.AddRectFilled(ImVec2(left, y),
+                       ImVec2(left + w * std::clamp(cell.fill, 0.0F, 1.0F), y + c.u(3)),
+                       cell.fill < 0.25F ? colour::warm : colour::accent, c.u(1.5F));
+  }
+  ImGui::SetCursorScreenPos(ImVec2(left, top));
+  ImGui::PushID(cell.label);
+  ImGui::InvisibleButton("cell", ImVec2(width - c.u(4), c.u(50)));
+  tooltip(c.theme, cell.tooltip);
+  ImGui::PopID();
+}
+
+// "CPU, AVX-512, bf16 weights, 2 threads": the first two parts say enough at a glance; of a GPU's
+// name ("CUDA, NVIDIA H100 80GB HBM3, ...") as many words as there is room for.
+std::string short_backend(const std::string& description) {
+  const std::size_t first = description.find(',');
+  const std::size_t second = first == std::string::npos ? first : description.find(',', first + 1);
+  std::string text = description.substr(0, second);
+  if (first != std::string::npos && first < text.size()) text.erase(first, 1);
+  constexpr std::size_t room = 13;
+  for (const char* known : {"NVIDIA ", "GeForce "}) {
+    if (const std::size_t at = text.find(known); at != std::string::npos)
+      text.erase(at, std::string(known).size());
+  }
+  while (text.size() > room && text.find(' ') != std::string::npos) text.erase(text.rfind(' '));
+  return text.empty() ? "\u2013" : text;
+}
+
+}  // namespace
+
+void draw_meter(Context& c, ImVec2 at, float right) {
+  const SessionStatus& s = c.status;
+  const bool measured = s.us_per_sample_mean > 0;
+  const bool slow = measured && s.real_time_factor < 1.0;
+  const bool tight = measured && s.real_time_factor < 1.3;
+  const Words none("\u2013");
+  const Cell cells[] = {
+      {"mean", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_mean) : none,
+       "Time to make one sample: mean over the last seconds"},
+      {"p99", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_p99) : none,
+       "Time a sample in the slowest hundredth of the chunks"},
+      {"speed", measured ? Words("{:.1f} \u00D7", s.real_time_factor) : none,
+       "How many times faster than real time samples are made; below 1 \u00D7 the sound cannot "
+       "keep up",
+       slow    ? colour::error
+       : tight ? colour::warm
+               : colour::text},
+      {"ring", Words("{:.0f} ms", s.ring_ms),
+       "Sound that is ready in the ring buffer, and how much of its target that is", colour::text,
+       static_cast<float>(s.ring_fill)},
+      {"latency", s.output_latency_ms > 0 ? Words("{:.0f} ms", s.output_latency_ms) : none,
+       "From the model to the ear, as measured: ring, rate converter and device"},
+      {"underruns", Words("{}", s.underruns),
+       "How often the sound ran dry; each fades out and in without a click",
+       s.underruns > 0 ? colour::warm : colour::text},
+      {"engine", Words("{}", short_backend(s.backend)),
+       s.backend.empty() ? "What computes the samples" : s.backend.c_str()},
+  };
+  const float widths[] = {72, 72, 62, 66, 66, 72, 104};
+  float total = 0;
+  for (const float w : widths) total += c.u(w);
+  std::size_t first = 0;  // a narrow window leaves out the leftmost
+  while (first < std::size(cells) && right - total < at.x) total -= c.u(widths[first++]);
+  float x = right - total;
+  for (std::size_t i = first; i < std::size(cells); ++i) {
+    draw_cell(c, cells[i], x, c.u(widths[i]), at.y);
+    x += c.u(widths[i]);
+  }
+}
+
+}  // namespace mambo::gui

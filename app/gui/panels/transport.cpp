@@ -1,0 +1,47 @@
+#include "app/gui/panels/transport.h"
+
+#include "app/gui/widgets.h"
+#include "app/gui/words.h"
+
+namespace mambo::gui {
+
+float draw_transport(Context& c, ImVec2 at) {
+  const float height = c.u(32);
+  const float y = at.y + c.u(18);
+  float x = at.x;
+  const bool playing = c.status.playing;
+  ImGui::SetCursorScreenPos(ImVec2(x, y));
+  if (icon_button(c.theme, "##play", playing ? Icon::pause : Icon::play, playing ? "Pause" : "Play",
+                  !playing, colour::accent, ImVec2(c.u(88), height),
+                  "Play or pause (Space). Pausing fades out; the voice stands still.")) {
+    if (playing) {
+      c.session.pause();
+    } else {
+      c.session.play();
+      c.timeline.follow();
+    }
+  }
+  x += c.u(88) + c.u(6);
+  ImGui::SetCursorScreenPos(ImVec2(x, y));
+  if (icon_button(c.theme, "##again", Icon::again, "Again", false, colour::text,
+                  ImVec2(c.u(86), height),
+                  "Back to the end of the seed clip, at once (R). The random seed at the right "
+                  "decides whether it becomes the same music.")) {
+    c.session.again();
+    c.timeline.follow();
+  }
+  x += c.u(86) + c.u(6);
+  ImGui::SetCursorScreenPos(ImVec2(x, y));
+  const bool recording = c.status.recording;
+  const Words label = recording ? Words("{:.1f} s", c.status.recorded_seconds) : Words("Record");
+  const Words words("Record what is heard into {} (any length; press again to stop)",
+                    recordings_dir().string());
+  if (icon_button(c.theme, "##record", recording ? Icon::stop : Icon::record, label.c_str(), true,
+                  recording ? colour::text : colour::error, ImVec2(c.u(94), height),
+                  words.c_str())) {
+    toggle_record(c.session, recording);
+  }
+  return x + c.u(94);
+}
+
+}  // namespace mambo::gui

@@ -1,0 +1,214 @@
+#include "app/live/generator_thread.h"
+
+#include <algorithm>
+
+#include "app/audio/thread_priority.h"
+
+namespace mambo {
+
+using namespace std::chrono_literals;
+
+GeneratorThread::GeneratorThread(int chunk, std::uint64_t rng_seed)
+    : chunk_(std::clamp(chunk, 16, kMaxChunk)),
+      ring_(1U << 17U),
+      record_ring_(1U << 19U),
+      target_(static_cast<std::size_t>(2 * chunk_)),
+      rng_seed_(rng_seed),
+      codes_(kMaxChunk),
+      kept_(kCodesKept),
+      samples_(kMaxChunk),
+      log_prob_(kMaxChunk),
+      entropy_(kMaxChunk) {
+  thread_ = std::thread([this] { run(); });
+}
+
+GeneratorThread::~GeneratorThread() {
+  stop_ = true;
+  order_ += 2;
+  order_.notify_all();
+  thread_.join();
+}
+
+std::int64_t GeneratorThread::now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void GeneratorThread::park() {
+  unsigned order = order_;
+  if (order % 2 == 0) order = ++order_;
+  order_.notify_all();  // a thread whose engine failed waits for orders
+  for (unsigned seen = obeyed_; seen != order; seen = obeyed_) obeyed_.wait(seen);
+}
+
+void GeneratorThread::unpark() {
+  if (program_ == nullptr || stage_ == nullptr || order_ % 2 == 0) return;
+  ++order_;
+  order_.notify_all();
+}
+
+std::unique_ptr<Program> GeneratorThread::replace(std::unique_ptr<Program> program) {
+  std::swap(program_, program);
+  program_->voice->set_rng(program->voice->rng_seed(), program->voice->drawn());
+  times_count_ = 0;
+  failed_ = false;
+  return program;
+}
+
+std::vector<std::uint8_t> GeneratorThread::last_codes() const {
+  const std::uint64_t end = generated_;
+  const std::uint64_t n = std::min<std::uint64_t>(end, kCodesKept);
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = kept_[(end - n + i) % kCodesKept];
+  return codes;
+}
+
+std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> program) {
+  std::swap(program_, program);
+  failed_ = false;
+  generated_ = 0;
+  times_count_ = 0;
+  first_sound_ns_ = 0;
+  again_ = false;
+  if (program_ != nullptr) {
+    program_->voice->set_rng(rng_seed_);
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+  }
+  return program;
+}
+
+void GeneratorThread::set_target(std::size_t samples) {
+  target_ = std::clamp(samples, static_cast<std::size_t>(64), ring_.capacity() - kMaxChunk);
+}
+
+void GeneratorThread::set_sampling(const SamplingParams& p) {
+  temperature_ = p.temperature;
+  top_k_ = p.top_k;
+  top_p_ = p.top_p;
+}
+
+SamplingParams GeneratorThread::sampling() const { return {temperature_, top_k_, top_p_}; }
+
+double GeneratorThread::first_sound_ms() const {
+  const std::int64_t first = first_sound_ns_;
+  return first > 0 ? static_cast<double>(first - marked_ns_) * 1e-6 : 0.0;
+}
+
+std::vector<float> GeneratorThread::chunk_times(std::size_t most) const {
+  const std::size_t count = times_count_;
+  const std::size_t n = std::min({most, count, kTimes});
+  std::vector<float> out(n);
+  for (std::size_t i = 0; i < n; ++i) out[i] = times_[(count - n + i) % kTimes];
+  return out;
+}
+
+void GeneratorThread::run() {
+  prefer_this_thread();
+  while (!stop_) {
+    const unsigned order = order_;
+    if (order % 2 == 1) {
+      obeyed_ = order;
+      obeyed_.notify_all();
+    }
+    if (order % 2 == 1 || failed_) {
+      order_.wait(order);
+      continue;
+    }
+    try {
+      play();
+    } catch (const std::exception& e) {
+      fail(e.what());
+    }
+  }
+}
+
+// What was under way is lost; what is in the ring will be heard. Not steady state: it may allocate.
+void GeneratorThread::fail(const char* why) {
+  failure_ = why;
+  failed_.store(true, std::memory_order_release);
+}
+
+void GeneratorThread::play() {
+  if (again_.exchange(false, std::memory_order_acq_rel)) {
+    try {
+      start_again();
+    } catch (...) {
+      again_ = true;  // of the program that replaces this one
+      throw;
+    }
+  }
+  const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
+  if (waiting() + n > target_) {
+    // Full: the callback will make room. Short enough that half the ring never drains meanwhile.
+    std::this_thread::sleep_for(1ms);
+    return;
+  }
+  chunk();
+}
+
+// Back to the end of the seed; what is on its way to the card is faded out and dropped.
+void GeneratorThread::start_again() {
+  program_->voice->restore(program_->seed_end);
+  stage_->cut(ring_.written());
+  program_->voice->set_rng(rng_seed_);
+  generated_ = 0;
+  first_sound_ns_ = 0;
+  generation_.fetch_add(1, std::memory_order_acq_rel);
+}
+
+void GeneratorThread::chunk() {
+  const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
+  Voice& generator = *program_->voice;
+  generator.set_sampling(sampling());
+  const std::int64_t begin = now_ns();
+  if (observing_) {
+    observe(n);
+  } else {
+    generator.generate(std::span(codes_).first(n));
+  }
+  const std::int64_t end = now_ns();
+  for (std::size_t i = 0; i < n; ++i) samples_[i] = program_->table[codes_[i]];
+  ring_.write(std::span<const float>(samples_).first(n));
+  const std::uint64_t first = generated_;
+  for (std::size_t i = 0; i < n; ++i) kept_[(first + i) % kCodesKept] = codes_[i];
+  if (first_sound_ns_ == 0 && marked_ns_ != 0) first_sound_ns_ = now_ns();
+  if (recording_) {
+    const std::size_t kept = record_ring_.write(std::span<const float>(samples_).first(n));
+    if (kept < n) lost_record_ += n - kept;
+  }
+  generated_ += n;
+  times_[times_count_ % kTimes] =
+      static_cast<float>(static_cast<double>(end - begin) * 1e-3 / static_cast<double>(n));
+  ++times_count_;
+}
+
+// Generates into a slot of the queue, so that what the eye gets was never copied; without a free
+// slot the sound goes on and the observation is dropped.
+void GeneratorThread::observe(std::size_t n) {
+  Voice& generator = *program_->voice;
+  Observation* o = program_->queue->begin_write();
+  if (o == nullptr) {
+    ++dropped_;
+    generator.generate(std::span(codes_).first(n));
+    return;
+  }
+  o->generation = generation_;
+  o->first = program_->seed_samples + generated_;
+  o->seed = false;
+  o->codes.resize(n);
+  o->log_prob.resize(n);
+  o->entropy.resize(n);
+  DeltaTap tap;
+  tap.layers = o->layers;
+  tap.layer = tap_layer_;
+  tap.delta = o->tap_delta;
+  generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap);
+  std::copy_n(codes_.begin(), n, o->codes.begin());
+  o->tap_layer = tap.layer;
+  o->tap_steps = tap.steps;
+  o->tap_first_step = tap.first_step;
+  program_->queue->publish();
+}
+
+}  // namespace mambo

@@ -1,0 +1,119 @@
+// The generator thread: draws samples a chunk at a time and keeps the ring to the sound card
+// filled.
+//
+// In steady state it allocates nothing and takes no lock; it sleeps only while the ring is full.
+// What it plays is changed while it is parked: park() returns once the thread stands still. When
+// the engine fails (a GPU that was lost), the thread stands still by itself, the sound fades out as
+// at any shortage, and failed() says so until another program is exchanged for the one that failed.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/live/program.h"
+#include "dsp/output_stage.h"
+#include "dsp/ring_buffer.h"
+
+namespace mambo {
+
+class GeneratorThread {
+ public:
+  explicit GeneratorThread(int chunk, std::uint64_t rng_seed);
+  ~GeneratorThread();
+  GeneratorThread(const GeneratorThread&) = delete;
+  GeneratorThread& operator=(const GeneratorThread&) = delete;
+
+  // ---- While parked only (worker thread) ----
+  void park();    // returns when the generator thread stands still; milliseconds
+  void unpark();  // goes on, if there is a program
+  // What has been drawn but not heard is the caller's to flush. Returns the program played before.
+  std::unique_ptr<Program> exchange(std::unique_ptr<Program> program);
+  // The same for a program that goes on where the present one stands: history, counts and random
+  // stream go on as well.
+  std::unique_ptr<Program> replace(std::unique_ptr<Program> program);
+  const Program* program() const { return program_.get(); }
+  // The last codes drawn since the seed (the last Again), at most kCodesKept, oldest first.
+  std::vector<std::uint8_t> last_codes() const;
+  std::string failure() const { return failure_; }  // why, when failed()
+  void set_stage(OutputStage* stage) { stage_ = stage; }
+  void set_target(std::size_t samples);  // how full the ring is kept
+  RingBuffer<float>& ring() { return ring_; }
+  // Samples drawn but not heard yet. Any thread.
+  std::size_t waiting() const {
+    return static_cast<std::size_t>(ring_.written() - ring_.consumed());
+  }
+  RingBuffer<float>& record_ring() { return record_ring_; }
+
+  // ---- Any thread, wait-free; taken up within a chunk ----
+  // The engine threw: nothing is drawn until a program is exchanged or replaced.
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  void again() { again_.store(true, std::memory_order_release); }
+  void set_sampling(const SamplingParams& p);
+  SamplingParams sampling() const;
+  void set_rng_seed(std::uint64_t seed) { rng_seed_ = seed; }
+  std::uint64_t rng_seed() const { return rng_seed_; }
+  void set_observing(bool on) { observing_ = on; }
+  void set_tap_layer(int layer) { tap_layer_ = layer; }
+  int tap_layer() const { return tap_layer_; }
+  void set_recording(bool on) { recording_ = on; }
+  bool recording() const { return recording_; }
+
+  std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  std::uint64_t generated() const { return generated_; }
+  std::uint64_t dropped_observations() const { return dropped_; }
+  std::uint64_t lost_record_samples() const { return lost_record_; }
+  std::size_t target() const { return target_; }
+  // Microseconds a sample of the last chunks, newest last; at most `most`.
+  std::vector<float> chunk_times(std::size_t most) const;
+  // From mark() until the first chunk of the program or Again that followed was in the ring; 0
+  // while waiting.
+  void mark() { marked_ns_ = now_ns(); }
+  double first_sound_ms() const;
+
+ private:
+  static std::int64_t now_ns();
+  void run();
+  void chunk();
+  void start_again();
+  void observe(std::size_t n);
+
+  void play();  // Again if asked for, then a chunk if there is room
+  void fail(const char* why);
+
+  static constexpr std::size_t kTimes = 512;
+  static constexpr std::size_t kCodesKept = 1U << 18U;  // 16 s at 16 kHz
+  const int chunk_;
+  RingBuffer<float> ring_;
+  RingBuffer<float> record_ring_;
+  std::unique_ptr<Program> program_;
+  OutputStage* stage_ = nullptr;
+  std::atomic<std::size_t> target_;
+
+  std::atomic<bool> stop_{false}, again_{false}, failed_{false};
+  std::string failure_;             // written before failed_, read after it
+  std::atomic<unsigned> order_{1};  // odd: stand still. Counts up, so that no change is ever missed
+  std::atomic<unsigned> obeyed_{0};  // the last odd order the thread stands still under
+  std::atomic<bool> observing_{false}, recording_{false};
+  std::atomic<int> tap_layer_{-1};
+  std::atomic<float> temperature_{1.0F}, top_p_{1.0F};
+  std::atomic<int> top_k_{0};
+  std::atomic<std::uint64_t> rng_seed_;
+  std::atomic<std::uint64_t> generation_{0}, generated_{0}, dropped_{0}, lost_record_{0};
+  std::array<std::atomic<float>, kTimes> times_{};
+  std::atomic<std::size_t> times_count_{0};
+  std::atomic<std::int64_t> marked_ns_{0}, first_sound_ns_{0};
+
+  // The generator thread's own.
+  std::vector<std::uint8_t> codes_;
+  std::vector<std::uint8_t> kept_;  // a ring: code i since the seed stands at i % kCodesKept
+  std::vector<float> samples_, log_prob_, entropy_;
+  std::thread thread_;  // last: starts when all else is there
+};
+
+}  // namespace mambo

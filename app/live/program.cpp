@@ -1,0 +1,208 @@
+#include "app/live/program.h"
+
+#include <algorithm>
+
+#include "app/files/codes.h"
+
+namespace mambo {
+namespace {
+
+std::size_t tap_floats(const NetworkView& net) {
+  std::size_t most = 0;
+  for (const LayerView& l : net.layers) {
+    const TierView& t = net.tiers[static_cast<std::size_t>(l.tier)];
+    most = std::max(most, static_cast<std::size_t>(kMaxChunk / t.stride + 2) *
+                              static_cast<std::size_t>(t.d_inner));
+  }
+  return most;
+}
+
+// About a second of chunks, within bounds that keep big models from taking the machine.
+std::shared_ptr<ObservationQueue> make_queue(const NetworkView& net) {
+  const std::size_t floats = tap_floats(net);
+  const std::size_t slots =
+      std::clamp<std::size_t>((16U << 20U) / (floats * sizeof(float)), 24, 160);
+  auto queue = std::make_shared<ObservationQueue>(slots, Observation{});
+  // A copy of a vector keeps no spare room, so each slot is given its own.
+  for (std::size_t i = 0; i < queue->capacity(); ++i) {
+    Observation* o = queue->begin_write();
+    o->codes.reserve(kMaxChunk);
+    o->log_prob.reserve(kMaxChunk);
+    o->entropy.reserve(kMaxChunk);
+    o->layers.resize(net.layers.size());
+    o->tap_delta.resize(floats);
+    queue->publish();
+  }
+  while (queue->front() != nullptr) queue->pop();
+  return queue;
+}
+
+// Turns what prefill shows into observations of `block` samples each, as generation gives them.
+class SeedEye final : public PrefillSink {
+ public:
+  SeedEye(const Model& model, const std::vector<std::uint8_t>& codes, int tap_layer, int block,
+          const std::function<bool(float)>& progress)
+      : net_(model.network()), codes_(codes), tap_layer_(tap_layer), progress_(progress) {
+    const auto kept = static_cast<std::uint64_t>(kSeedHistorySeconds * model.config().sample_rate);
+    const auto b = static_cast<std::uint64_t>(block);
+    block_ = b;
+    first_ = codes.size() > kept ? (codes.size() - kept) / b * b : 0;
+    for (std::uint64_t at = first_; at < codes.size(); at += b) {
+      Observation o;
+      o.first = at;
+      o.seed = true;
+      const std::uint64_t end = std::min<std::uint64_t>(codes.size(), at + b);
+      o.codes.assign(codes.begin() + static_cast<std::ptrdiff_t>(at),
+                     codes.begin() + static_cast<std::ptrdiff_t>(end));
+      o.layers.resize(net_.layers.size());
+      seen.push_back(std::move(o));
+    }
+    if (tap_layer_ >= 0 && tap_layer_ < static_cast<int>(net_.layers.size())) {
+      const TierView& t = tier(tap_layer_);
+      const std::uint64_t steps = codes.size() / static_cast<std::uint64_t>(t.stride);
+      const std::uint64_t most =
+          (16U << 20U) / (sizeof(float) * static_cast<std::uint64_t>(t.d_inner));
+      // Of what is kept, as far as 16 MB go.
+      tap_from_ =
+          std::max(steps > most ? steps - most : 0, first_ / static_cast<std::uint64_t>(t.stride));
+    } else {
+      tap_layer_ = -1;
+    }
+  }
+
+  bool progress(std::uint64_t samples) override {
+    return progress_(static_cast<float>(samples) / static_cast<float>(codes_.size()));
+  }
+  // All of delta would be gigabytes of a minute: a summary of each block, and all of one layer.
+  int samples_a_summary() const override { return static_cast<int>(block_); }
+  void summaries(int layer, std::uint64_t first,
+                 std::span<const DeltaTap::Summary> parts) override {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const DeltaTap::Summary& part = parts[i];
+      const std::uint64_t at = (first + i) * block_;
+      if (part.steps == 0 || at < first_ || at >= codes_.size()) continue;
+      DeltaTap::Summary& s = seen[(at - first_) / block_].layers[static_cast<std::size_t>(layer)];
+      s.min = s.steps == 0 ? part.min : std::min(s.min, part.min);
+      s.max = s.steps == 0 ? part.max : std::max(s.max, part.max);
+      s.steps += part.steps;
+      s.mean += (part.mean - s.mean) * static_cast<float>(part.steps) / static_cast<float>(s.steps);
+    }
+  }
+  bool wants_layer(int layer) const override { return layer == tap_layer_; }
+  std::uint64_t layer_from(int) const override { return tap_from_; }
+  void layer(int layer, std::uint64_t first, int rows, const float* delta, const float*,
+             const float*) override {
+    const TierView& t = tier(layer);
+    const auto d = static_cast<std::size_t>(t.d_inner);
+    for (int r = 0; r < rows; ++r, delta += d) {
+      const std::uint64_t step = first + static_cast<std::uint64_t>(r);
+      // A step belongs to the sample that completes it.
+      const std::uint64_t sample = (step + 1) * static_cast<std::uint64_t>(t.stride) - 1;
+      if (sample < first_ || sample >= codes_.size()) continue;
+      Observation& o = seen[(sample - first_) / block_];
+      if (o.tap_steps == 0) {
+        o.tap_first_step = step;
+        o.tap_delta.reserve((block_ / static_cast<std::uint64_t>(t.stride) + 1) * d);
+      }
+      o.tap_layer = layer;
+      o.tap_delta.insert(o.tap_delta.end(), delta, delta + d);
+      ++o.tap_steps;
+    }
+  }
+
+  std::vector<Observation> seen;
+
+ private:
+  const TierView& tier(int layer) const {
+    return net_.tiers[static_cast<std::size_t>(net_.layers[static_cast<std::size_t>(layer)].tier)];
+  }
+  const NetworkView& net_;
+  const std::vector<std::uint8_t>& codes_;
+  int tap_layer_;
+  const std::function<bool(float)>& progress_;
+  std::uint64_t block_ = 1;
+  std::uint64_t first_ = 0;
+  std::uint64_t tap_from_ = 0;
+};
+
+class Reporter final : public PrefillSink {
+ public:
+  Reporter(const std::function<bool(float)>& progress, std::size_t before, std::size_t of)
+      : progress_(progress), before_(before), of_(of) {}
+  bool progress(std::uint64_t samples) override {
+    return progress_(static_cast<float>(before_ + samples) / static_cast<float>(of_));
+  }
+
+ private:
+  const std::function<bool(float)>& progress_;
+  std::size_t before_, of_;
+};
+
+// From the zero state: listens to the end of a stream of `end` samples, of which `tail` is the last
+// part, and stands at its end. Whole steps of the innermost tier are left out, so that every tier's
+// groups begin where they would.
+void absorb_tail(Voice& generator, const NetworkView& net, std::span<const std::uint8_t> tail,
+                 std::uint64_t end, PrefillSink* sink) {
+  const auto stride = static_cast<std::uint64_t>(net.tiers.back().stride);
+  const std::uint64_t left_out = std::min((end - tail.size() + stride - 1) / stride * stride, end);
+  generator.prefill(tail.last(static_cast<std::size_t>(end - left_out)), sink);
+  if (left_out == 0) return;
+  const Engine& engine = generator.engine();
+  std::vector<float> state(engine.layout().size);
+  engine.read_state(generator.state(), state);
+  engine.write_state(generator.state(), state, end);
+}
+
+}  // namespace
+
+std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
+                                      std::shared_ptr<const Engine> engine,
+                                      std::vector<std::uint8_t> codes, int tap_layer, int chunk,
+                                      const std::function<bool(float)>& progress) {
+  auto program = std::make_unique<Program>();
+  if (codes.empty()) codes.push_back(silence_code);
+  program->voice = std::make_unique<Voice>(*engine);
+  SeedEye eye(*model, codes, tap_layer, chunk, progress);
+  program->voice->prefill(codes, &eye);
+  program->seed_end = program->voice->snapshot();
+  program->seed_samples = codes.size();
+  const auto kept = static_cast<std::size_t>(kSeedHistorySeconds * model->config().sample_rate);
+  program->seed_tail.assign(codes.end() - static_cast<std::ptrdiff_t>(std::min(kept, codes.size())),
+                            codes.end());
+  program->table = decode_table(model->config().encoding);
+  program->queue = make_queue(model->network());
+  program->seed = std::make_shared<const std::vector<Observation>>(std::move(eye.seen));
+  program->model = std::move(model);
+  program->engine = std::move(engine);
+  return program;
+}
+
+std::unique_ptr<Program> revive_program(const Program& lost, std::shared_ptr<const Engine> engine,
+                                        std::span<const std::uint8_t> drawn,
+                                        std::uint64_t drawn_in_all,
+                                        const std::function<bool(float)>& progress) {
+  const NetworkView& net = lost.model->network();
+  const std::size_t all = lost.seed_tail.size() + drawn.size();
+  Reporter seed_reporter(progress, 0, all);
+  Reporter drawn_reporter(progress, lost.seed_tail.size(), all);
+  auto program = std::make_unique<Program>();
+  program->voice = std::make_unique<Voice>(*engine);
+  absorb_tail(*program->voice, net, lost.seed_tail, lost.seed_samples, &seed_reporter);
+  program->seed_end = program->voice->snapshot();
+  if (drawn.size() == drawn_in_all) {
+    if (!drawn.empty()) program->voice->prefill(drawn, &drawn_reporter);
+  } else {
+    program->voice->reset();
+    absorb_tail(*program->voice, net, drawn, lost.seed_samples + drawn_in_all, &drawn_reporter);
+  }
+  program->seed_samples = lost.seed_samples;
+  program->seed_tail = lost.seed_tail;
+  program->table = lost.table;
+  program->queue = lost.queue;
+  program->seed = lost.seed;
+  program->model = lost.model;
+  program->engine = std::move(engine);
+  return program;
+}
+
+}  // namespace mambo

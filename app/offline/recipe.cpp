@@ -1,0 +1,181 @@
+#include "app/offline/recipe.h"
+
+#include <fmt/core.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "kernels/error.h"
+#include "model/platform_file.h"
+
+namespace mambo {
+namespace {
+
+using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+constexpr int recipe_format = 1;
+
+// 0.9F as 0.9, not as 0.8999999761581421: still the same float when read.
+double readable(float x) { return std::stod(fmt::format("{}", x)); }
+
+// What decides the samples and their file.
+Json essence(const Recipe& r) {
+  Json j;
+  j["mambo_recipe"] = recipe_format;
+  j["part"] = part_name(r.part);
+  j["model_sha256"] = r.model_sha256;
+  j["model_name"] = r.model_name;
+  j["sample_rate_hz"] = r.sample_rate;
+  j["encoding"] = encoding_name(r.encoding);
+  j["clip_sha256"] = r.clip_sha256.empty() ? Json(nullptr) : Json(r.clip_sha256);
+  j["clip_from_seconds"] = r.clip_from_s;
+  j["clip_to_seconds"] = r.clip_to_s;
+  j["temperature"] = readable(r.sampling.temperature);
+  j["top_k"] = r.sampling.top_k;
+  j["top_p"] = readable(r.sampling.top_p);
+  j["rng_seed"] = r.rng_seed;
+  j["samples"] = r.samples;
+  j["backend"] = r.backend;
+  j["weights"] = r.weights;
+  j["format"] = file_format_extension(r.format);
+  j["file_rate_hz"] = r.file_rate;
+  return j;
+}
+
+Part parse_part(const std::string& name) {
+  for (const Part p : {Part::continuation, Part::joined, Part::seed}) {
+    if (name == part_name(p)) return p;
+  }
+  throw Error(fmt::format("expected a part of continuation, joined or seed, found \"{}\"", name));
+}
+
+// A recipe may have been written by anyone.
+void check(const Recipe& r) {
+  const SamplingParams& p = r.sampling;
+  if (!(p.temperature >= 0 && p.temperature <= 100) || p.top_k < 0 ||
+      !(p.top_p > 0 && p.top_p <= 1)) {
+    throw Error(fmt::format(
+        "expected temperature 0 to 100, top_k 0 or more, top_p 0 to 1, found {}, {}, {}",
+        p.temperature, p.top_k, p.top_p));
+  }
+  if (r.sample_rate < 1 || r.file_rate < 1 || r.samples > (1ULL << 40U)) {
+    throw Error(fmt::format("expected rates and samples that exist, found {} Hz, {} Hz, {} samples",
+                            r.sample_rate, r.file_rate, r.samples));
+  }
+  if (!(r.clip_from_s >= 0) || !(r.clip_to_s >= 0)) {
+    throw Error(fmt::format("expected a stretch of the clip from 0 s on, found {} s to {} s",
+                            r.clip_from_s, r.clip_to_s));
+  }
+}
+
+}  // namespace
+
+const char* part_name(Part p) {
+  switch (p) {
+    case Part::continuation:
+      return "continuation";
+    case Part::joined:
+      return "joined";
+    case Part::seed:
+      return "seed";
+  }
+  return "continuation";
+}
+
+bool same_sound(const Recipe& a, const Recipe& b) { return essence(a) == essence(b); }
+
+std::string recipe_metadata(const Recipe& r) {
+  Json j = essence(r);
+  j["mambo_version"] = r.version;
+  return j.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string recipe_json(const Recipe& r) {
+  Json j = essence(r);
+  j["mambo_version"] = r.version;
+  j["engine"] = r.engine;
+  j["model_path"] = r.model_path.string();
+  j["clip_path"] = r.clip_path.empty() ? Json(nullptr) : Json(r.clip_path.string());
+  j["file"] = r.file;
+  j["file_samples"] = r.file_samples;
+  j["file_sha256"] = r.file_sha256;
+  j["interrupted"] = r.interrupted;
+  return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Recipe parse_recipe(const std::string& json, const std::string& where) {
+  const Json j = Json::parse(json, nullptr, false);
+  if (!j.is_object() || !j.contains("mambo_recipe")) {
+    throw Error(fmt::format("{}: expected a recipe of mambo render, found {}", where,
+                            j.is_discarded() ? "no JSON" : "other JSON"));
+  }
+  try {
+    if (const Json& f = j.at("mambo_recipe"); f != recipe_format) {
+      throw Error(fmt::format("expected mambo_recipe {}, found {}", recipe_format, f.dump()));
+    }
+    Recipe r;
+    const auto text = [&](const char* key) {
+      const auto at = j.find(key);
+      return at == j.end() || at->is_null() ? std::string() : at->get<std::string>();
+    };
+    // Exactly as written: a fraction or 1e30 has no place in an integer.
+    const auto whole = [&](const char* key) {
+      const Json& value = j.at(key);
+      if (!value.is_number_unsigned()) {
+        throw Error(
+            fmt::format("expected {} as a whole number of 0 or more, found {}", key, value.dump()));
+      }
+      return value.get<std::uint64_t>();
+    };
+    r.version = text("mambo_version");
+    r.part = parse_part(j.at("part").get<std::string>());
+    r.model_path = text("model_path");
+    r.model_name = text("model_name");
+    r.model_sha256 = j.at("model_sha256").get<std::string>();
+    r.sample_rate = j.at("sample_rate_hz").get<int>();
+    r.encoding = parse_encoding(j.at("encoding").get<std::string>());
+    r.clip_path = text("clip_path");
+    r.clip_sha256 = text("clip_sha256");
+    r.clip_from_s = j.at("clip_from_seconds").get<double>();
+    r.clip_to_s = j.at("clip_to_seconds").get<double>();
+    r.sampling.temperature = j.at("temperature").get<float>();
+    r.sampling.top_k = j.at("top_k").get<int>();
+    r.sampling.top_p = j.at("top_p").get<float>();
+    r.rng_seed = whole("rng_seed");
+    r.samples = whole("samples");
+    r.backend = j.at("backend").get<std::string>();
+    r.weights = j.at("weights").get<std::string>();
+    r.engine = text("engine");
+    r.format = parse_file_format(j.at("format").get<std::string>());
+    r.file_rate = j.at("file_rate_hz").get<int>();
+    r.file = text("file");
+    r.file_sha256 = text("file_sha256");
+    r.file_samples = j.value("file_samples", std::uint64_t{0});
+    r.interrupted = j.value("interrupted", false);
+    check(r);
+    return r;
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(fmt::format("{}: not a whole recipe of mambo render: {}", where, e.what()));
+  } catch (const Error& e) {
+    throw Error(fmt::format("{}: {}", where, e.what()));
+  }
+}
+
+fs::path recipe_path(const fs::path& audio) { return fs::path(audio).replace_extension(".json"); }
+
+void write_recipe(const fs::path& audio, const Recipe& r) {
+  const std::string text = recipe_json(r);
+  AsideFile file(recipe_path(audio));
+  file.write(0, std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+Recipe read_recipe(const fs::path& json) {
+  const Mapping mapping = map_file(json);
+  const auto* text = reinterpret_cast<const char*>(mapping.bytes.data());
+  return parse_recipe(std::string(text, mapping.bytes.size()), json.string());
+}
+
+}  // namespace mambo

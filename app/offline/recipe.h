@@ -1,0 +1,61 @@
+// What it takes to make a rendered file again: kept in a .json beside the file, and, without paths
+// and other accidents of one machine, in the file's own metadata.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "app/files/audio_file.h"
+#include "kernels/sampling.h"
+#include "model/config.h"
+
+namespace mambo {
+
+// What of a take a file holds.
+enum class Part : std::uint8_t { continuation, joined, seed };
+const char* part_name(Part p);
+
+struct Recipe {
+  std::string version;  // of the program
+
+  std::filesystem::path model_path;
+  std::string model_name, model_sha256;
+  int sample_rate = 0;  // the model's, Hz
+  Encoding encoding = Encoding::mulaw8;
+
+  std::filesystem::path clip_path;  // empty: from silence
+  std::string clip_sha256;
+  double clip_from_s = 0, clip_to_s = 0;  // the stretch of the clip used; to == 0: its end
+
+  SamplingParams sampling;
+  std::uint64_t rng_seed = 0;
+  std::uint64_t samples = 0;  // drawn, at the model's rate
+  std::string backend;        // "cpu", "cuda"
+  std::string weights;        // "half", "f32"
+  std::string engine;         // Engine::description(), to be read by people
+
+  Part part = Part::continuation;
+  FileFormat format = FileFormat::wav;
+  int file_rate = 0;  // Hz
+
+  // Of the finished file; not part of the metadata.
+  std::string file;  // its name
+  std::string file_sha256;
+  std::uint64_t file_samples = 0;  // at file_rate
+  bool interrupted = false;        // file_samples are fewer than were asked for
+};
+
+// Whether both make the same sound: compares all that decides the samples and their file.
+bool same_sound(const Recipe& a, const Recipe& b);
+
+std::string recipe_metadata(const Recipe& r);  // one line of JSON
+std::string recipe_json(const Recipe& r);      // the file beside
+// Throws Error, one sentence that begins with `where`.
+Recipe parse_recipe(const std::string& json, const std::string& where);
+
+std::filesystem::path recipe_path(const std::filesystem::path& audio);   // x.wav -> x.json
+void write_recipe(const std::filesystem::path& audio, const Recipe& r);  // aside and renamed
+Recipe read_recipe(const std::filesystem::path& json);                   // throws Error
+
+}  // namespace mambo

@@ -1,0 +1,227 @@
+#include "kernels/cpu/engine.h"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include "kernels/cpu/network.h"
+#include "kernels/cpu/prefill.h"
+#include "kernels/cpu/step.h"
+
+#if defined(__linux__)
+#include <unistd.h>
+#endif
+
+namespace mambo::cpu {
+namespace {
+
+int hardware_threads() {
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+int threads_of(const EngineOptions& options) {
+  return options.threads > 0 ? options.threads : hardware_threads();
+}
+
+class CpuState final : public State {
+ public:
+  explicit CpuState(std::size_t floats) : memory(floats) {}
+  std::uint64_t position() const override { return at; }
+  AlignedBuffer<float> memory;
+  std::uint64_t at = 0;
+};
+
+CpuState& mine(State& s) { return static_cast<CpuState&>(s); }
+const CpuState& mine(const State& s) { return static_cast<const CpuState&>(s); }
+
+class CpuEngine final : public Engine {
+ public:
+  CpuEngine(const NetworkView& view, const EngineOptions& options)
+      : Engine(view),
+        net_(view, options.storage),
+        plan_(net_),
+        description_(describe_cpu_engine(options)),
+        threads_(threads_of(options)) {
+    // Prefill brings its own threads; BLAS must not start others inside them.
+    openblas_set_num_threads(1);
+  }
+
+  std::string description() const override { return description_; }
+  std::size_t weight_bytes() const override { return net_.weight_bytes; }
+  std::size_t state_bytes() const override { return plan_.size * sizeof(float); }
+  std::unique_ptr<State> make_state() const override {
+    return std::make_unique<CpuState>(plan_.size);
+  }
+
+  void reset(State& state) const override {
+    CpuState& s = mine(state);
+    std::fill_n(s.memory.data(), plan_.persistent, 0.0F);
+    s.at = 0;
+  }
+
+  void copy(const State& from, State& to) const override {
+    std::memcpy(mine(to).memory.data(), mine(from).memory.data(), plan_.persistent * sizeof(float));
+    mine(to).at = mine(from).at;
+  }
+
+  void prefill(State& state, std::span<const std::uint8_t> codes,
+               PrefillSink* sink) const override {
+    CpuState& s = mine(state);
+    try {
+      cpu::prefill(net_, plan_, s.memory.data(), s.at, codes, sink, threads_);
+    } catch (...) {
+      reset(state);  // never half a chunk
+      throw;
+    }
+  }
+
+  void step(State& state, std::span<const std::uint8_t> codes) const override {
+    const FlushSubnormals flush;
+    CpuState& s = mine(state);
+    advance(net_, plan_, s.memory.data(), s.at, codes);
+  }
+
+  void generate(State& state, const GenerateRequest& request) const override {
+    const FlushSubnormals flush;
+    CpuState& s = mine(state);
+    cpu::generate(net_, plan_, s.memory.data(), s.at, request);
+  }
+
+  void generate_many(std::span<Stream> streams) const override {
+    // Streams are handed out one at a time: their costs differ little and the last ones even out.
+    std::atomic<std::size_t> next{0};
+    std::exception_ptr failure;
+    std::mutex failure_mutex;
+    const auto work = [&] {
+      try {
+        for (std::size_t i = next++; i < streams.size(); i = next++)
+          generate(*streams[i].state, streams[i].request);
+      } catch (...) {
+        const std::lock_guard lock(failure_mutex);
+        failure = std::current_exception();
+      }
+    };
+    {
+      std::vector<std::jthread> helpers;
+      const int threads = std::min<int>(threads_, static_cast<int>(streams.size()));
+      for (int i = 1; i < threads; ++i) helpers.emplace_back(work);
+      work();
+    }
+    if (failure) std::rethrow_exception(failure);
+  }
+
+  void read_state(const State& state, std::span<float> out) const override {
+    assert(out.size() == layout().size);
+    const CpuState& s = mine(state);
+    exchange(s.at, [&](std::size_t external, std::size_t internal, int n) {
+      std::copy_n(s.memory.data() + internal, n,
+                  out.begin() + static_cast<std::ptrdiff_t>(external));
+    });
+    // Rows of the open group that are still to come are stale memory; outside they read as zero.
+    for (std::size_t i = 0; i < plan_.pools.size(); ++i) {
+      const StateLayout::Pool& p = layout().pools[i];
+      const std::uint64_t phase = s.at / static_cast<std::uint64_t>(net_.tiers[i].stride) %
+                                  static_cast<std::uint64_t>(p.pool);
+      const auto begin = out.begin() + static_cast<std::ptrdiff_t>(p.group);
+      std::fill(begin + static_cast<std::ptrdiff_t>(phase) * p.width,
+                begin + static_cast<std::ptrdiff_t>(p.pool) * p.width, 0.0F);
+    }
+  }
+
+  void write_state(State& state, std::span<const float> in, std::uint64_t position) const override {
+    if (in.size() != layout().size) {
+      throw Error("a state of " + std::to_string(layout().size) + " numbers was expected, found " +
+                  std::to_string(in.size()));
+    }
+    CpuState& s = mine(state);
+    reset(state);
+    s.at = position;
+    exchange(position, [&](std::size_t external, std::size_t internal, int n) {
+      std::copy_n(in.begin() + static_cast<std::ptrdiff_t>(external), n,
+                  s.memory.data() + internal);
+    });
+  }
+
+ private:
+  // Visits every run of n floats: (place in StateLayout, place in the stream's memory, n).
+  template <class F>
+  void exchange(std::uint64_t position, F f) const {
+    const auto K = static_cast<std::uint64_t>(net_.K);
+    for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+      const Layer& l = net_.layers[i];
+      const std::uint64_t steps =
+          position /
+          static_cast<std::uint64_t>(net_.tiers[static_cast<std::size_t>(l.tier)].stride);
+      for (std::uint64_t k = 0; k + 1 < K; ++k) {  // + K keeps it positive; the ring repeats
+        f(layout().layers[i].conv + k * static_cast<std::uint64_t>(l.d_inner),
+          plan_.layers[i].conv + (steps + 1 + k) % K * static_cast<std::uint64_t>(l.dp), l.d_inner);
+      }
+      const auto states = static_cast<std::size_t>(l.states);
+      const std::size_t parts = l.mixer == Mixer::s4d ? 2 : 1;  // real, imaginary
+      for (std::size_t c = 0; c < static_cast<std::size_t>(l.d_inner); ++c) {
+        for (std::size_t row = 0; row < states * parts; ++row) {
+          const std::size_t n = row / parts;
+          const std::size_t part = row % parts;
+          f(layout().layers[i].h + (part * static_cast<std::size_t>(l.d_inner) + c) * states + n,
+            plan_.layers[i].h + (c / kBlock * states * parts + row) * kBlock + c % kBlock, 1);
+        }
+      }
+    }
+    for (std::size_t i = 0; i < plan_.pools.size(); ++i) {
+      const Tier& t = net_.tiers[i];
+      for (int r = 0; r < t.pool; ++r) {
+        f(layout().pools[i].group + static_cast<std::size_t>(r) * t.width,
+          plan_.pools[i].group + static_cast<std::size_t>(r) * t.wp, t.width);
+        f(layout().pools[i].up + static_cast<std::size_t>(r) * t.width,
+          plan_.pools[i].up + static_cast<std::size_t>(r) * t.wp, t.width);
+      }
+    }
+    f(layout().logits, plan_.logits, net_.vocab);
+  }
+
+  Network net_;
+  StatePlan plan_;
+  std::string description_;
+  int threads_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options) {
+  return std::make_unique<CpuEngine>(net, options);
+}
+
+std::string describe_cpu_engine(const EngineOptions& options) {
+  const int threads = threads_of(options);
+  return std::string("CPU, ") + instruction_set() +
+         (options.storage == WeightStorage::half ? ", bf16" : ", float32") + " weights, " +
+         std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+}
+
+ComputeDevice cpu_device() {
+  ComputeDevice device;
+  device.backend = "cpu";
+  device.name = "CPU";
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("model name", 0) != 0) continue;
+    device.name = line.substr(std::min(line.size(), line.find(':') + 2));
+    break;
+  }
+  device.capabilities =
+      std::string(instruction_set()) + ", " + std::to_string(hardware_threads()) + " threads";
+#if defined(__linux__)
+  device.memory_bytes = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                        static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE));
+#endif
+  return device;
+}
+
+}  // namespace mambo::cpu

@@ -1,0 +1,98 @@
+// One network as the streaming kernels want it, on one device.
+//
+// A matrix is packed in tiles of 16 rows by 16 columns, each lane's eight weights of a tile side by
+// side, in the order in which a warp's mma.m16n8k16 wants its A fragment; so a tile is one 16-byte
+// load a lane (two in float32), and a row of tiles is contiguous. Columns of a pair of tiles are
+// permuted (which a sum does not mind) so that a lane's share of the vector is contiguous, too:
+// lane (r = lane / 4, q = lane % 4) of tiles 2c, 2c + 1 holds, of rows r and r + 8, columns
+// 32 c + 8 q + 0..3 (tile 2c) and + 4..7 (tile 2c + 1).
+//
+// Widths are padded to 32 with zeros (state_plan.h). norm.weight is folded into in_proj and head,
+// so the norm itself is one factor that is applied after the product.
+#pragma once
+
+#include <cuda_fp16.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cuda/plan/state_plan.h"
+#include "kernels/cuda/runtime/memory.h"
+#include "kernels/engine.h"
+
+namespace mambo::cuda {
+
+constexpr int kMaxTiers = 12;
+// Steps of one launch at most: bounded, so that what travels through pinned memory is allocated
+// once. LaunchLength makes launches shorter where a display on the same GPU would wait for them.
+constexpr int kMaxSteps = 512;
+
+// Elements of a packed matrix of `rows` x `cols` (both padded already).
+constexpr std::size_t tile_row_elements(int cols) { return static_cast<std::size_t>(cols) * 16; }
+
+// ---- What kernels see: plain data ---------------------------------------------------------------
+// A unit is 8 channels: one tile of in_proj (their 8 rows of u, then their 8 rows of z) and one
+// record of everything else that belongs to a channel:
+//   A [8][np] * log2 e, dt_proj [8][r4], in_proj bias [16], conv [K][8], conv bias [8],
+//   dt bias [8], D [8]
+// Of a time-invariant layer (xp == 0, r4 == hp) decay [8][hp] and gain [8][hp] of h = decay h + u,
+// y = sum Re(gain h) stand in place of the first two, a state's real and imaginary part side by
+// side (gain's with its sign turned, so that all is added), and the constant delta for dt bias.
+struct LayerDev {
+  const void* in_proj;          // [dp/8 tiles][wp/16]...
+  const void* x_proj;           // rows: delta (rp), B (np), C (np); none where xp == 0
+  const void* out_proj;         // [wp/16 tiles][dp/16]...
+  const float* unit;            // [dp/8][unit_floats]
+  const float* out_bias;        // [wp]
+  std::uint32_t conv_at, h_at;  // in the state, floats
+  std::uint32_t tap_at;         // in the tap's buffer: [steps of a launch][dp], floats
+  int tier, width, wp, dp, r4, rp, xp, unit_floats;
+  int hp;  // floats of h a channel (StatePlan)
+};
+
+struct TierDev {
+  const void* down_pool;  // [wp of the next/16][pool*wp/16]...
+  const void* up_pool;    // [pool*wp/16][wp of the next/16]...
+  const float* down_bias;
+  const float* up_bias;
+  std::uint32_t group_at, up_at;
+  int width, wp, pool, down_begin, down_end, up_begin, up_end;
+};
+
+struct NetDev {
+  const LayerDev* layers;
+  const TierDev* tiers;
+  const void* embed;  // [V][wp of tier 0], as weights are stored
+  const void* head;   // [vp/16 tiles][wp/16]...
+  const float* head_bias;
+  std::uint32_t logits_at;
+  int n_layers, n_tiers, K, np, vocab, vp;
+  float eps;
+};
+
+// ---- The host's side ----------------------------------------------------------------------------
+class DeviceNetwork {
+ public:
+  DeviceNetwork(const NetworkView& net, const StatePlan& plan, WeightStorage storage);
+
+  WeightStorage storage() const { return storage_; }
+  std::size_t weight_bytes() const { return blob_.bytes(); }
+  std::size_t element() const { return storage_ == WeightStorage::half ? 2 : 4; }
+  const std::vector<LayerDev>& layers() const { return layers_; }  // pointers are the device's
+  const std::vector<TierDev>& tiers() const { return tiers_; }
+  const NetDev& view() const { return view_; }
+  std::size_t tap_floats() const { return tap_floats_; }  // delta of every layer over kMaxSteps
+
+ private:
+  WeightStorage storage_;
+  DeviceBuffer<std::byte> blob_;
+  DeviceBuffer<LayerDev> device_layers_;
+  DeviceBuffer<TierDev> device_tiers_;
+  std::vector<LayerDev> layers_;
+  std::vector<TierDev> tiers_;
+  NetDev view_{};
+  std::size_t tap_floats_ = 0;
+};
+
+}  // namespace mambo::cuda

@@ -1,0 +1,57 @@
+#include "model/voice.h"
+
+namespace mambo {
+
+Voice::Voice(const Engine& engine) : engine_(engine), state_(engine.make_state()) {
+  engine.prepare(*state_);
+}
+
+void Voice::prefill(std::span<const std::uint8_t> codes, PrefillSink* sink) {
+  engine_.prefill(*state_, codes, sink);
+}
+
+void Voice::generate(std::span<std::uint8_t> chunk, std::span<float> log_prob,
+                     std::span<float> entropy, DeltaTap* tap) {
+  GenerateRequest request;
+  request.sampling = sampling_;
+  request.rng_seed = rng_seed_;
+  request.rng_index = rng_index_;
+  request.codes = chunk;
+  request.log_prob = log_prob;
+  request.entropy = entropy;
+  request.tap = tap;
+  engine_.generate(*state_, request);
+  rng_index_ += chunk.size();
+}
+
+void Voice::set_rng(std::uint64_t seed, std::uint64_t index) {
+  rng_seed_ = seed;
+  rng_index_ = index;
+}
+
+void Voice::reset() {
+  engine_.reset(*state_);
+  rng_index_ = 0;
+}
+
+Snapshot Voice::snapshot() const {
+  Snapshot s;
+  s.state_ = engine_.make_state();
+  save_into(s);
+  return s;
+}
+
+void Voice::save_into(Snapshot& s) const {
+  engine_.copy(*state_, *s.state_);
+  s.position_ = state_->position();
+  s.rng_index_ = rng_index_;
+  s.rng_seed_ = rng_seed_;
+}
+
+void Voice::restore(const Snapshot& s) {
+  engine_.copy(*s.state_, *state_);
+  rng_index_ = s.rng_index_;
+  rng_seed_ = s.rng_seed_;
+}
+
+}  // namespace mambo

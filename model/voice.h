@@ -1,0 +1,65 @@
+// One voice: an engine's state, the sampling controls and the random stream, advanced a chunk at a
+// time. What the audio engine, render and eval all play.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/engine.h"
+
+namespace mambo {
+
+// A copy of a voice at one moment: state, position in the random stream. Made by Voice.
+class Snapshot {
+ public:
+  std::uint64_t position() const { return position_; }
+
+ private:
+  friend class Voice;
+  std::unique_ptr<State> state_;
+  std::uint64_t position_ = 0;
+  std::uint64_t rng_index_ = 0;
+  std::uint64_t rng_seed_ = 0;
+};
+
+class Voice {
+ public:
+  // Allocates the state; the engine must outlive the generator.
+  explicit Voice(const Engine& engine);
+
+  // Not real-time: prefill allocates scratch and uses all cores.
+  void prefill(std::span<const std::uint8_t> codes, PrefillSink* sink = nullptr);
+
+  // Draws chunk.size() samples from the present controls. One thread; no allocation, no lock.
+  // Optional outputs have chunk.size() elements or are empty.
+  void generate(std::span<std::uint8_t> chunk, std::span<float> log_prob = {},
+                std::span<float> entropy = {}, DeltaTap* tap = nullptr);
+
+  void set_sampling(const SamplingParams& p) { sampling_ = p; }
+  const SamplingParams& sampling() const { return sampling_; }
+  void set_rng(std::uint64_t seed, std::uint64_t index = 0);
+  std::uint64_t rng_seed() const { return rng_seed_; }
+  std::uint64_t drawn() const { return rng_index_; }  // samples drawn: the random stream's counter
+  std::uint64_t position() const { return state_->position(); }
+  const Engine& engine() const { return engine_; }
+  const State& state() const { return *state_; }
+  State& state() { return *state_; }
+
+  // Zero state, random stream from the start. No allocation.
+  void reset();
+  // Allocates; for reuse without allocation pass the snapshot made before to save_into.
+  Snapshot snapshot() const;
+  void save_into(Snapshot& s) const;  // no allocation
+  void restore(const Snapshot& s);    // no allocation
+
+ private:
+  const Engine& engine_;
+  std::unique_ptr<State> state_;
+  SamplingParams sampling_;
+  std::uint64_t rng_seed_ = 0;
+  std::uint64_t rng_index_ = 0;
+};
+
+}  // namespace mambo
