@@ -173,6 +173,8 @@ TEST(Cuda, TheArchitecturesThatAreBuiltSayWhichDevicesHaveCode_cuda) {
   EXPECT_FALSE(has_code("80-real", 9, 0));
   EXPECT_TRUE(has_code("80-real,90a-real,90-virtual", 12, 0));
   EXPECT_FALSE(has_code("80-real,90a-real,90-virtual", 7, 5));
+  EXPECT_FALSE(has_code("90-virtual", 8, 0));  // MAMBO_CUDA_PROOF
+  EXPECT_TRUE(has_code("90-virtual", 9, 0));
   EXPECT_TRUE(has_code("80", 12, 1));
   EXPECT_TRUE(has_code("120-real", 12, 1));
   EXPECT_FALSE(has_code("90a", 10, 0)) << "not even its PTX";
