@@ -6,6 +6,7 @@
 #include <set>
 
 #include "kernels/error.h"
+#include "kernels/sampling_limits.h"
 #include "model/json_text.h"
 #include "model/message.h"
 
@@ -116,13 +117,16 @@ SamplingParams read_defaults(const Json& about, const std::string& where) {
     throw Error(at + ": expected an object, found " + shown(defaults));
   }
   if (const auto it = defaults.find("temperature"); it != defaults.end()) {
-    p.temperature = static_cast<float>(json_real(*it, at, "temperature", 0, 10));
+    p.temperature = static_cast<float>(json_real(
+        *it, at, "temperature", SamplingLimits::min_temperature, SamplingLimits::max_temperature));
   }
   if (const auto it = defaults.find("top_k"); it != defaults.end()) {
-    p.top_k = static_cast<int>(json_int(*it, at, "top_k", 0, 256));
+    p.top_k = static_cast<int>(
+        json_int(*it, at, "top_k", SamplingLimits::min_top_k, SamplingLimits::max_top_k));
   }
   if (const auto it = defaults.find("top_p"); it != defaults.end()) {
-    p.top_p = static_cast<float>(json_real(*it, at, "top_p", 0.001, 1));
+    p.top_p = static_cast<float>(
+        json_real(*it, at, "top_p", SamplingLimits::min_top_p, SamplingLimits::max_top_p));
   }
   return p;
 }

@@ -1,0 +1,256 @@
+// Everything that can be changed while mambo plays, as one table: the only place with a control's
+// name, range, unit, default and help. Options, sliders, tooltips, settings, recipes, performances
+// and `mambo controls` are made from it; docs/developing.md says how a control is added.
+//
+// Pure data and pure functions: any thread, no allocation where not said otherwise.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kernels/sampling.h"
+#include "kernels/sampling_limits.h"
+
+namespace mambo {
+
+// In the table's order. What comes after latency are no controls: they stand in a log of events
+// beside the controls (app/control/event.h) and have no entry in the table.
+enum class ControlId : std::uint8_t {
+  temperature,
+  top_k,
+  top_p,
+  rng_seed,
+  again,
+  playing,
+  level,
+  latency,
+  program,    // another model or clip; the value is its number in the performance
+  engine,     // the same program goes on with another engine; the value is its number likewise
+  recording,  // the first sample that a recording holds
+};
+inline constexpr std::size_t kControls = static_cast<std::size_t>(ControlId::latency) + 1;
+
+// session: of the program as a whole; voice: of what is drawn; layer, tier: of one or all of the
+// network's; output: of the sound after it was drawn, in the output stage.
+enum class Scope : std::uint8_t { session, voice, layer, tier, output };
+const char* scope_name(Scope scope);
+
+// real, integer and toggle (0 or 1) have their value in ControlValue::real; whole64, all of an
+// unsigned 64-bit number, in ControlValue::whole. A trigger happens, and has no value.
+enum class ControlKind : std::uint8_t { real, integer, toggle, trigger, whole64 };
+const char* kind_name(ControlKind kind);
+
+// How a slider's travel, 0 to 1, goes over the range.
+enum class Taper : std::uint8_t {
+  linear,
+  logarithmic,
+  knee,  // linear up to `knee` over four fifths of the travel, linear from there to max
+};
+const char* taper_name(Taper taper);
+
+struct ControlValue {
+  double real = 0;
+  std::uint64_t whole = 0;
+  bool operator==(const ControlValue&) const = default;
+};
+
+struct ControlSpec {
+  ControlId id;
+  const char* key;      // "top_k" in files; --top-k on the command line
+  const char* label;    // "Top k"
+  const char* unit;     // "dB"; empty: none
+  double min, max;      // whole64: all 64 bits whatever stands here
+  ControlValue normal;  // what holds where none of the model, a preset and the user says otherwise
+  Taper taper;
+  double knee;  // of Taper::knee
+  Scope scope;
+  ControlKind kind;
+  double step;                // of an arrow key; 0: none
+  const char* format;         // printf's for one double (whole64: for one unsigned long long)
+  std::optional<double> off;  // at this value the control does nothing, or silences
+  const char* help;           // whole sentences
+
+  bool ramps() const { return kind == ControlKind::real || kind == ControlKind::integer; }
+};
+
+inline constexpr std::array<ControlSpec, kControls> kControlTable = {{
+    {.id = ControlId::temperature,
+     .key = "temperature",
+     .label = "Temperature",
+     .unit = "",
+     .min = SamplingLimits::min_temperature,
+     .max = SamplingLimits::max_temperature,
+     .normal = {SamplingParams{}.temperature, 0},
+     .taper = Taper::knee,
+     .knee = 2,
+     .scope = Scope::voice,
+     .kind = ControlKind::real,
+     .step = 0.01,
+     .format = "%.2f",
+     .off = std::nullopt,
+     .help =
+         "How daring the draw is: 0 always takes the most likely code, 1 is the model as it was "
+         "trained, more is noisier."},
+    {.id = ControlId::top_k,
+     .key = "top_k",
+     .label = "Top k",
+     .unit = "codes",
+     .min = SamplingLimits::min_top_k,
+     .max = SamplingLimits::max_top_k,
+     .normal = {SamplingParams{}.top_k, 0},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::voice,
+     .kind = ControlKind::integer,
+     .step = 1,
+     .format = "%.0f codes",
+     .off = 0,
+     .help = "Draw only from the k most likely of the 256 codes; 0 is off."},
+    {.id = ControlId::top_p,
+     .key = "top_p",
+     .label = "Top p",
+     .unit = "",
+     .min = SamplingLimits::min_top_p,
+     .max = SamplingLimits::max_top_p,
+     .normal = {SamplingParams{}.top_p, 0},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::voice,
+     .kind = ControlKind::real,
+     .step = 0.001,
+     .format = "%.3f",
+     .off = 1,
+     .help = "Draw only from the most likely codes that together have this share of the "
+             "probability; 1 is off."},
+    {.id = ControlId::rng_seed,
+     .key = "rng_seed",
+     .label = "Random seed",
+     .unit = "",
+     .min = 0,
+     .max = 18446744073709551615.0,
+     .normal = {0, 1},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::voice,
+     .kind = ControlKind::whole64,
+     .step = 1,
+     .format = "%llu",
+     .off = std::nullopt,
+     .help =
+         "Where the random numbers start: the same random seed, clip and controls make the same "
+         "music, sample for sample. Used from the next Again on."},
+    {.id = ControlId::again,
+     .key = "again",
+     .label = "Again",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::voice,
+     .kind = ControlKind::trigger,
+     .step = 0,
+     .format = "%.0f",
+     .off = std::nullopt,
+     .help = "Back to the end of the clip, and on from there with the random seed."},
+    {.id = ControlId::playing,
+     .key = "playing",
+     .label = "Play",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::session,
+     .kind = ControlKind::toggle,
+     .step = 1,
+     .format = "%.0f",
+     .off = 0,
+     .help = "1 plays; 0 pauses: the sound fades out and the model stands still."},
+    {.id = ControlId::level,
+     .key = "level",
+     .label = "Level",
+     .unit = "dB",
+     .min = -60,
+     .max = 12,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::output,
+     .kind = ControlKind::real,
+     .step = 0.5,
+     .format = "%+.1f dB",
+     .off = -60,
+     .help = "Loudness; 0 dB is as drawn, -60 dB is silence. A limiter keeps it from clipping. "
+             "Recordings are as drawn."},
+    {.id = ControlId::latency,
+     .key = "latency",
+     .label = "Latency",
+     .unit = "ms",
+     .min = 10,
+     .max = 2000,
+     .normal = {60, 0},
+     .taper = Taper::logarithmic,
+     .knee = 0,
+     .scope = Scope::session,
+     .kind = ControlKind::real,
+     .step = 5,
+     .format = "%.0f ms",
+     .off = std::nullopt,
+     .help = "From drawing a sample to hearing it: how much sound is kept ready, ring and device "
+             "together. Less answers faster to the controls, more survives a busy machine."},
+}};
+
+// Of a control in the table.
+constexpr const ControlSpec& control_spec(ControlId id) {
+  return kControlTable[static_cast<std::size_t>(id)];
+}
+const ControlSpec* find_control(std::string_view key);  // by key; null: there is none
+
+// Whether it is a value that this control may have: in range, whole where it must be, finite.
+bool in_range(const ControlSpec& spec, const ControlValue& value);
+// The nearest value that it may have; what is no number gives the default.
+ControlValue clamped(const ControlSpec& spec, const ControlValue& value);
+
+// A slider's travel, 0 to 1, and the value there. Not of whole64.
+double travel_of(const ControlSpec& spec, double value);
+double value_at(const ControlSpec& spec, double travel);
+
+// "0 to 10", "10 to 2000 ms". Allocates.
+std::string range_text(const ControlSpec& spec);
+
+// What one source says of the controls: the command line, a preset or the last session, a model.
+// Controls that it does not speak of are empty.
+class ControlChoice {
+ public:
+  std::optional<ControlValue>& operator[](ControlId id) {
+    return values_[static_cast<std::size_t>(id)];
+  }
+  const std::optional<ControlValue>& operator[](ControlId id) const {
+    return values_[static_cast<std::size_t>(id)];
+  }
+  void say(ControlId id, double value) { (*this)[id] = ControlValue{value, 0}; }
+  void say_whole(ControlId id, std::uint64_t value) { (*this)[id] = ControlValue{0, value}; }
+  void say(const SamplingParams& sampling);  // temperature, top k and top p
+  bool operator==(const ControlChoice&) const = default;
+
+ private:
+  std::array<std::optional<ControlValue>, kControls> values_;
+};
+
+// Who is heard first. The one place that decides it: the command line, then the preset or what the
+// last session left, then the model's maker (about.defaults in its file), then the table.
+ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
+                     const ControlChoice& last, const ControlChoice& model);
+
+// The three that the draw takes, resolved.
+SamplingParams resolve_sampling(const ControlChoice& command_line, const ControlChoice& last,
+                                const ControlChoice& model);
+
+}  // namespace mambo
