@@ -52,13 +52,6 @@ __global__ void __launch_bounds__(kTapThreads)
 
 void prepare_tap() { load_kernel(reinterpret_cast<const void*>(summarise)); }
 
-cudaError_t try_tap() {
-  cudaFuncAttributes attributes{};
-  const cudaError_t e = cudaFuncGetAttributes(&attributes, summarise);
-  (void)cudaGetLastError();
-  return e;
-}
-
 void summarise_tap(const float* tap, const TapJob* host_jobs, TapJob* jobs, int n_layers,
                    int chosen, TapResult* results, float* rows, cudaStream_t stream) {
   MAMBO_CUDA(cudaMemcpyAsync(jobs, host_jobs, static_cast<std::size_t>(n_layers) * sizeof(TapJob),

@@ -1,4 +1,4 @@
-// The eye's share of a launch: what the streaming kernels left of delta, made small.
+// Reduces a launch's delta, as the streaming kernels left it, to sum, min and max per layer.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -17,13 +17,12 @@ struct TapResult {
   float sum, min, max;  // over steps and channels; undefined without steps
 };
 
-// Loads the kernel, which its first launch would else do. try_tap tells what came of it.
+// Loads the kernel, which its first launch would do otherwise.
 void prepare_tap();
-cudaError_t try_tap();
 
-// From a launch's tap buffer: a result a layer, and all rows of layer `chosen` (-1: none) without
-// padding, [steps][d_inner]. host_jobs, results and rows are pinned memory; jobs is a place on the
-// device for as many. Deterministic; a few microseconds.
+// From a launch's tap buffer: one result per layer, and all rows of layer `chosen` (-1: none)
+// without padding, [steps][d_inner]. host_jobs, results and rows are pinned memory; jobs is a place
+// on the device for as many. Deterministic; a few microseconds.
 void summarise_tap(const float* tap, const TapJob* host_jobs, TapJob* jobs, int n_layers,
                    int chosen, TapResult* results, float* rows, cudaStream_t stream);
 

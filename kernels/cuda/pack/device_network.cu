@@ -154,11 +154,7 @@ Values unit_records(const LayerView& view, const LayerDev& l, int d_inner, int N
 }  // namespace
 
 DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, WeightStorage storage)
-    : storage_(storage) {
-  if (net.tiers.size() > static_cast<std::size_t>(kMaxTiers)) {
-    throw DeviceError("the CUDA engine runs models of at most " + std::to_string(kMaxTiers) +
-                      " tiers, found " + std::to_string(net.tiers.size()));
-  }
+    : records_(network_records(net, plan, storage)) {
   Packer packer(storage);
   std::vector<std::pair<const void**, std::size_t>>
       places;  // patched when the blob has its address
@@ -168,28 +164,12 @@ DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, Weig
 
   const int N = net.d_state;
   const int np = plan.np;
-  layers_.resize(net.layers.size());
-  tiers_.resize(net.tiers.size());
   for (std::size_t i = 0; i < net.layers.size(); ++i) {
     const LayerView& view = net.layers[i];
     const TierView& tier = net.tiers[static_cast<std::size_t>(view.tier)];
     const int rank = view.dt_rank;
     const int d_inner = tier.d_inner;
-    LayerDev& l = layers_[i];
-    l.tier = view.tier;
-    l.width = tier.width;
-    l.wp = padded(tier.width, 32);
-    l.dp = plan.layers[i].dp;
-    const bool invariant = view.mixer == Mixer::s4d;
-    l.hp = plan.layers[i].hp;
-    l.r4 = invariant ? l.hp : padded(rank, 4);
-    l.rp = padded(rank, 16);
-    l.xp = invariant ? 0 : l.rp + 2 * np;
-    l.unit_floats = 8 * l.hp + 8 * l.r4 + 16 + 8 * net.d_conv + 24;
-    l.conv_at = static_cast<std::uint32_t>(plan.layers[i].conv);
-    l.h_at = static_cast<std::uint32_t>(plan.layers[i].h);
-    l.tap_at = static_cast<std::uint32_t>(tap_floats_);
-    tap_floats_ += at(kMaxSteps / tier.stride + 1, l.dp, 0);
+    LayerDev& l = records_.layers[i];
 
     const Padded norm(view.w.norm), in(view.w.in_proj), x(view.w.x_proj), out(view.w.out_proj);
     place(l.in_proj, packer.tiles(2 * l.dp, l.wp, [&](int row, int col) {
@@ -209,17 +189,8 @@ DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, Weig
 
   for (std::size_t s = 0; s < net.tiers.size(); ++s) {
     const TierView& view = net.tiers[s];
-    TierDev& t = tiers_[s];
-    t.width = view.width;
-    t.wp = padded(view.width, 32);
-    t.pool = view.pool;
-    t.down_begin = view.down_begin;
-    t.down_end = view.down_end;
-    t.up_begin = view.up_begin;
-    t.up_end = view.up_end;
+    TierDev& t = records_.tiers[s];
     if (view.pool == 0) continue;
-    t.group_at = static_cast<std::uint32_t>(plan.pools[s].group);
-    t.up_at = static_cast<std::uint32_t>(plan.pools[s].up);
     const int inner = padded(net.tiers[s + 1].width, 32);
     const int d = view.width;
     const int wp = t.wp;
@@ -238,32 +209,25 @@ DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, Weig
     place(t.up_bias, packer.floats(bias));
   }
 
-  const int wp0 = tiers_.front().wp;
+  NetDev& all = records_.view;
+  const int wp0 = records_.tiers.front().wp;
   const Padded embed(net.embed), head(net.head), norm_f(net.norm_f), head_bias(net.head_bias);
   std::vector<float> rows(at(net.vocab, wp0, 0));
   for (int v = 0; v < net.vocab; ++v)
     for (int i = 0; i < wp0; ++i) rows[at(v, wp0, i)] = embed(v, i);
-  place(view_.embed, packer.weights(rows));
-  place(view_.head,
+  place(all.embed, packer.weights(rows));
+  place(all.head,
         packer.tiles(plan.vp, wp0, [&](int row, int col) { return head(row, col) * norm_f[col]; }));
   std::vector<float> bias(static_cast<std::size_t>(plan.vp), -1e30F);  // padding is never drawn
   for (int v = 0; v < net.vocab; ++v) bias[static_cast<std::size_t>(v)] = head_bias[v];
-  place(view_.head_bias, packer.floats(bias));
+  place(all.head_bias, packer.floats(bias));
 
   blob_ = DeviceBuffer<std::byte>(packer.bytes());
   for (const auto& [pointer, where] : places) *pointer = blob_.data() + where;
-  device_layers_ = DeviceBuffer<LayerDev>(layers_);
-  device_tiers_ = DeviceBuffer<TierDev>(tiers_);
-  view_.layers = device_layers_.data();
-  view_.tiers = device_tiers_.data();
-  view_.logits_at = static_cast<std::uint32_t>(plan.logits);
-  view_.n_layers = static_cast<int>(layers_.size());
-  view_.n_tiers = static_cast<int>(tiers_.size());
-  view_.K = net.d_conv;
-  view_.np = np;
-  view_.vocab = net.vocab;
-  view_.vp = plan.vp;
-  view_.eps = net.norm_eps;
+  device_layers_ = DeviceBuffer<LayerDev>(records_.layers);
+  device_tiers_ = DeviceBuffer<TierDev>(records_.tiers);
+  all.layers = device_layers_.data();
+  all.tiers = device_tiers_.data();
 }
 
 }  // namespace mambo::cuda

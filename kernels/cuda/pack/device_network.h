@@ -72,27 +72,41 @@ struct NetDev {
 };
 
 // ---- The host's side ----------------------------------------------------------------------------
+// All records of a network: shapes and places in the state. Pointers to weights are null until a
+// DeviceNetwork sets them. What planning knows of a network (plan/), with or without a device.
+struct NetworkRecords {
+  WeightStorage storage = WeightStorage::half;
+  std::vector<LayerDev> layers;
+  std::vector<TierDev> tiers;
+  NetDev view{};  // layers and tiers: on the device, or null
+  std::size_t tap_floats = 0;
+
+  std::size_t element() const { return storage == WeightStorage::half ? 2 : 4; }
+};
+// Throws DeviceError when there are more than kMaxTiers tiers. Reads no weights.
+NetworkRecords network_records(const NetworkView& net, const StatePlan& plan,
+                               WeightStorage storage);
+
 class DeviceNetwork {
  public:
+  // Packs the weights and uploads them to the current device. Throws DeviceError.
   DeviceNetwork(const NetworkView& net, const StatePlan& plan, WeightStorage storage);
 
-  WeightStorage storage() const { return storage_; }
+  const NetworkRecords& records() const { return records_; }  // pointers are the device's
+  WeightStorage storage() const { return records_.storage; }
   std::size_t weight_bytes() const { return blob_.bytes(); }
-  std::size_t element() const { return storage_ == WeightStorage::half ? 2 : 4; }
-  const std::vector<LayerDev>& layers() const { return layers_; }  // pointers are the device's
-  const std::vector<TierDev>& tiers() const { return tiers_; }
-  const NetDev& view() const { return view_; }
-  std::size_t tap_floats() const { return tap_floats_; }  // delta of every layer over kMaxSteps
+  const std::vector<LayerDev>& layers() const { return records_.layers; }
+  const std::vector<TierDev>& tiers() const { return records_.tiers; }
+  const NetDev& view() const { return records_.view; }
+  std::size_t tap_floats() const {
+    return records_.tap_floats;
+  }  // delta of every layer over kMaxSteps
 
  private:
-  WeightStorage storage_;
+  NetworkRecords records_;
   DeviceBuffer<std::byte> blob_;
   DeviceBuffer<LayerDev> device_layers_;
   DeviceBuffer<TierDev> device_tiers_;
-  std::vector<LayerDev> layers_;
-  std::vector<TierDev> tiers_;
-  NetDev view_{};
-  std::size_t tap_floats_ = 0;
 };
 
 }  // namespace mambo::cuda

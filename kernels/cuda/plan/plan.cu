@@ -58,7 +58,7 @@ struct StepPlan::Builder {
 
   // Buffers of every CTA that runs layers [begin, end).
   void buffers(int begin, int end) {
-    const std::size_t W = net.element();
+    const std::size_t W = net.records().element();
     int wp = net.tiers().front().wp;
     int dp = 32;
     int xp = 16;
@@ -137,7 +137,7 @@ struct StepPlan::Builder {
 
   // Weights and states of layers [begin, end), most often used first; then what else fits.
   void residents(int begin, int end, bool has_embed, bool has_head, int first_pool) {
-    const std::size_t W = net.element();
+    const std::size_t W = net.records().element();
     const auto ns = static_cast<std::size_t>(streams);
     const NetDev& v = net.view();
     const int m = role.members;
@@ -196,7 +196,7 @@ struct StepPlan::Builder {
   void want_embed() {
     const auto wp = static_cast<std::size_t>(net.tiers().front().wp);
     const int vocab = net.view().vocab;
-    want(role.embed, net.element() * static_cast<std::size_t>(vocab) * wp, 1.0 / vocab);
+    want(role.embed, net.records().element() * static_cast<std::size_t>(vocab) * wp, 1.0 / vocab);
   }
 };
 
@@ -264,7 +264,7 @@ bool should_split_dbc(const DeviceNetwork& net, int members) {
   std::size_t most = 0;
   for (const LayerDev& l : net.layers())
     most = std::max(
-        most, net.element() * static_cast<std::size_t>(l.xp) * static_cast<std::size_t>(l.dp));
+        most, net.records().element() * static_cast<std::size_t>(l.xp) * static_cast<std::size_t>(l.dp));
   return members > 1 && most > (64U << 10U);
 }
 
@@ -457,7 +457,7 @@ StepPlan::StepPlan(const DeviceNetwork& net, const DeviceFacts& device, Shape sh
     std::size_t up = 0;
     for (std::size_t s = 0; s < tiers.size(); ++s)
       up = std::max(up, static_cast<std::size_t>(tiers[s].pool * tiers[s].wp));
-    const std::size_t act = net.element() * static_cast<std::size_t>(o.act_stride) / 8;
+    const std::size_t act = net.records().element() * static_cast<std::size_t>(o.act_stride) / 8;
     const std::size_t sizes[kMailKinds] = {act,
                                            static_cast<std::size_t>(o.dbc_stride) / 2,
                                            act,

@@ -8,25 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/runtime/devices.h"
 #include "kernels/cuda/step/launch.h"
 #include "kernels/cuda/step/step_kernels.h"
 
 namespace mambo::cuda {
-
-struct DeviceFacts {
-  int index = 0;
-  int sms = 0;
-  int major = 0, minor = 0;
-  std::size_t shared_bytes = 0;  // a block may use at most, opted in
-  std::string name;
-};
-DeviceFacts device_facts(int index);
-// The first of cuda_devices(): the usable one with the most SMs. Throws DeviceError with the reason
-// when there is none.
-DeviceFacts best_device();
-// Asks the device, which must be the current one, whether this program has code for it. Throws
-// DeviceError in one sentence.
-void need_code(const DeviceFacts& device);
 
 enum class Shape : std::uint8_t { alone, cluster, grid };
 

@@ -11,6 +11,7 @@
 
 #include "kernels/cuda/pack/prefill_weights.h"
 #include "kernels/cuda/plan/state_plan.h"
+#include "kernels/cuda/prefill/cublas.h"
 #include "kernels/cuda/prefill/prefill_kernels.h"
 #include "kernels/cuda/prefill/scan.h"
 #include "kernels/cuda/prefill/scan_s4d.h"

@@ -1,7 +1,7 @@
-// CUDA's and cuBLAS' errors as exceptions that name what was asked, where, and what came back.
+// CUDA's errors as exceptions that name what was asked, where, and what came back. cuBLAS' are in
+// prefill/cublas.h: its header takes seconds to compile.
 #pragma once
 
-#include <cublas_v2.h>
 #include <cuda_runtime.h>
 
 #include <algorithm>
@@ -15,9 +15,8 @@
 
 namespace mambo::cuda {
 
-// Whether it is said for the first time in this process. An error of a launch stays with the
-// device: every call that follows gives it again, those of every destructor, too. One line is
-// enough.
+// Whether the error is reported for the first time in this process. An error of a launch is sticky:
+// every later call returns it again, those in destructors included. One line is enough.
 inline bool is_news(cudaError_t e) noexcept {
   static std::array<std::atomic<bool>, 1024> said{};  // of CUDA's numbers, which end with 999
   const auto i = std::min<std::size_t>(static_cast<std::size_t>(e), said.size() - 1);
@@ -31,17 +30,13 @@ inline bool is_news(cudaError_t e) noexcept {
 
 inline void check(cudaError_t e, const char* what, const char* file, int line) {
   if (e == cudaSuccess) return;
-  (void)cudaGetLastError();  // a launch that was refused leaves its error behind: it is said here
-  (void)is_news(e);          // whoever catches it says it
+  (void)cudaGetLastError();  // a refused launch leaves its error behind: cleared, it is thrown here
+  (void)is_news(e);          // the catcher reports it
   fail(what, cudaGetErrorString(e), file, line);
 }
 
-inline void check(cublasStatus_t s, const char* what, const char* file, int line) {
-  if (s != CUBLAS_STATUS_SUCCESS) fail(what, cublasGetStatusString(s), file, line);
-}
-
-// For destructors: what fails there is said, never thrown; what was thrown before, or said, is not
-// said again.
+// For destructors: writes one line to stderr, never throws; an error that was thrown or written
+// before is not written again.
 inline void log_failure(cudaError_t e, const char* what) noexcept {
   if (e != cudaSuccess && e != cudaErrorCudartUnloading && is_news(e))
     std::fprintf(stderr, "mambo: CUDA: %s (%s)\n", cudaGetErrorString(e), what);
@@ -49,5 +44,5 @@ inline void log_failure(cudaError_t e, const char* what) noexcept {
 
 }  // namespace mambo::cuda
 
-// A call of CUDA or cuBLAS whose failure is thrown as DeviceError.
+// A call of CUDA (or cuBLAS, with prefill/cublas.h) whose failure is thrown as DeviceError.
 #define MAMBO_CUDA(call) ::mambo::cuda::check((call), #call, __FILE__, __LINE__)

@@ -1,10 +1,13 @@
-// Which devices there are, and what is said of those that cannot be used.
+// Which devices there are, and why those that cannot be used cannot.
+#include "kernels/cuda/runtime/devices.h"
+
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "kernels/cuda/engine.h"
-#include "kernels/cuda/plan/plan.h"
 #include "kernels/cuda/runtime/architectures.h"
-#include "kernels/cuda/tap.h"
+#include "kernels/cuda/runtime/check.h"
 
 #ifndef MAMBO_CUDA_ARCHITECTURES
 #define MAMBO_CUDA_ARCHITECTURES ""
@@ -12,6 +15,10 @@
 
 namespace mambo::cuda {
 namespace {
+
+// Compiled for the same architectures as every other kernel: whether the driver can load it tells
+// whether this program has code for a device.
+__global__ void probe() {}
 
 constexpr int kLeastMajor = 7;  // Turing: the tensor cores' product of halves
 constexpr int kLeastMinor = 5;
@@ -22,7 +29,7 @@ struct Candidate {
   int sms = 0;
 };
 
-// name: empty where there is no device at all, which is nothing to talk about unasked.
+// name: empty where there is no device at all, which is mentioned only when a GPU was asked for.
 Candidate none(const std::string& reason, const char* name = "") {
   Candidate c;
   c.shown.backend = "cuda";
@@ -126,7 +133,10 @@ DeviceFacts best_device() {
 }
 
 void need_code(const DeviceFacts& device) {
-  switch (const cudaError_t e = try_tap()) {
+  cudaFuncAttributes attributes{};
+  const cudaError_t e = cudaFuncGetAttributes(&attributes, probe);
+  (void)cudaGetLastError();
+  switch (e) {
     case cudaSuccess:
       return;
     case cudaErrorNoKernelImageForDevice:

@@ -1,0 +1,78 @@
+// The shapes in a network's records: all that does not need its weights.
+#include <algorithm>
+
+#include "kernels/cuda/pack/device_network.h"
+#include "kernels/error.h"
+
+namespace mambo::cuda {
+namespace {
+
+LayerDev layer_record(const NetworkView& net, const StatePlan& plan, std::size_t i) {
+  const LayerView& view = net.layers[i];
+  const TierView& tier = net.tiers[static_cast<std::size_t>(view.tier)];
+  const bool s4d = view.mixer == Mixer::s4d;
+  LayerDev l{};
+  l.tier = view.tier;
+  l.width = tier.width;
+  l.wp = padded(tier.width, 32);
+  l.dp = plan.layers[i].dp;
+  l.hp = plan.layers[i].hp;
+  l.r4 = s4d ? l.hp : padded(view.dt_rank, 4);
+  l.rp = padded(view.dt_rank, 16);
+  l.xp = s4d ? 0 : l.rp + 2 * plan.np;
+  l.unit_floats = 8 * l.hp + 8 * l.r4 + 16 + 8 * net.d_conv + 24;
+  l.conv_at = static_cast<std::uint32_t>(plan.layers[i].conv);
+  l.h_at = static_cast<std::uint32_t>(plan.layers[i].h);
+  return l;
+}
+
+TierDev tier_record(const TierView& view) {
+  TierDev t{};
+  t.width = view.width;
+  t.wp = padded(view.width, 32);
+  t.pool = view.pool;
+  t.down_begin = view.down_begin;
+  t.down_end = view.down_end;
+  t.up_begin = view.up_begin;
+  t.up_end = view.up_end;
+  return t;
+}
+
+}  // namespace
+
+NetworkRecords network_records(const NetworkView& net, const StatePlan& plan,
+                               WeightStorage storage) {
+  if (net.tiers.size() > static_cast<std::size_t>(kMaxTiers)) {
+    throw DeviceError("the CUDA engine runs models of at most " + std::to_string(kMaxTiers) +
+                      " tiers, found " + std::to_string(net.tiers.size()));
+  }
+  NetworkRecords r;
+  r.storage = storage;
+  for (std::size_t i = 0; i < net.layers.size(); ++i) {
+    LayerDev l = layer_record(net, plan, i);
+    l.tap_at = static_cast<std::uint32_t>(r.tap_floats);
+    const int stride = net.tiers[static_cast<std::size_t>(l.tier)].stride;
+    r.tap_floats +=
+        static_cast<std::size_t>(kMaxSteps / stride + 1) * static_cast<std::size_t>(l.dp);
+    r.layers.push_back(l);
+  }
+  for (std::size_t s = 0; s < net.tiers.size(); ++s) {
+    TierDev t = tier_record(net.tiers[s]);
+    if (t.pool > 0) {
+      t.group_at = static_cast<std::uint32_t>(plan.pools[s].group);
+      t.up_at = static_cast<std::uint32_t>(plan.pools[s].up);
+    }
+    r.tiers.push_back(t);
+  }
+  r.view.logits_at = static_cast<std::uint32_t>(plan.logits);
+  r.view.n_layers = static_cast<int>(r.layers.size());
+  r.view.n_tiers = static_cast<int>(r.tiers.size());
+  r.view.K = net.d_conv;
+  r.view.np = plan.np;
+  r.view.vocab = net.vocab;
+  r.view.vp = plan.vp;
+  r.view.eps = net.norm_eps;
+  return r;
+}
+
+}  // namespace mambo::cuda

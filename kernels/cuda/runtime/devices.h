@@ -1,0 +1,26 @@
+// Which CUDA device an engine takes, and what planning must know of it.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace mambo::cuda {
+
+struct DeviceFacts {
+  int index = 0;  // CUDA's
+  int sms = 0;
+  int major = 0, minor = 0;      // compute capability
+  std::size_t shared_bytes = 0;  // of a block at most, opted in
+  std::string name;
+};
+
+// Throws DeviceError.
+DeviceFacts device_facts(int index);
+// The first of cuda_devices(): the usable one with the most SMs. Throws DeviceError with the reason
+// when there is none.
+DeviceFacts best_device();
+// Asks the driver whether this program has code for the device, which must be the current one.
+// Throws DeviceError in one sentence.
+void need_code(const DeviceFacts& device);
+
+}  // namespace mambo::cuda
