@@ -41,12 +41,6 @@ __device__ inline float warp_sum(float x) {
   return x;
 }
 
-__device__ inline float exp2_fast(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
 // The largest threshold such that the codes at or above it weigh (or, counted, are) at least
 // `wanted`.
 template <bool kCount>
