@@ -32,11 +32,11 @@ class CudaEngine final : public Engine {
     for (const TierView& t : view.tiers) strides_.push_back(t.stride);
     for (const LayerView& l : view.layers)
       d_inner_.push_back(view.tiers[static_cast<std::size_t>(l.tier)].d_inner);
-    alone_.push_back(std::make_unique<StepPlan>(net_, device_, Shape::alone));
+    alone_.push_back(single_plan(net_, device_));
     for (const int together : {4, 8}) {
       if (options.storage != WeightStorage::half) break;
       try {
-        alone_.push_back(std::make_unique<StepPlan>(net_, device_, Shape::alone, together));
+        alone_.push_back(single_plan(net_, device_, together));
       } catch (const PlanUnsuited&) {
         break;  // too wide for so many in one SM: fewer, then
       }

@@ -1,0 +1,130 @@
+// Where planning meets the driver: which of the candidates it lets run, and which is the fastest.
+#include <algorithm>
+#include <utility>
+
+#include "kernels/cuda/plan/plan.h"
+#include "kernels/cuda/step/pipeline.cuh"
+#include "kernels/cuda/step/stage_resident.cuh"
+
+namespace mambo::cuda {
+namespace {
+
+static_assert(kMailKinds == kKinds);
+
+using Plan = std::unique_ptr<StepPlan>;
+
+PlanCandidate needed(PlanCandidate c) {
+  if (!c) throw PlanUnsuited(c.why_not);
+  return c;
+}
+
+Plan cluster_plan(const DeviceNetwork& net, const DeviceFacts& device) {
+  std::string why = "a cluster of SMs cannot play this model: not even one fits at once";
+  for (const int most : {16, 8}) {  // 8: what every device with clusters must offer
+    PlanCandidate c = plan_cluster(net.records(), device, step_facts(), most);
+    if (!c) {
+      why = c.why_not;
+      continue;
+    }
+    const KernelId& k = c.kernel;
+    if (prepare_cluster(k.storage, k.kind, k.blocks, c.ctas, c.shared_bytes) >= 1)
+      return std::make_unique<StepPlan>(std::move(c));
+  }
+  throw PlanUnsuited(why);
+}
+
+Plan grid_plan(const DeviceNetwork& net, const DeviceFacts& device) {
+  PlanCandidate c = needed(plan_grid(net.records(), device, step_facts(), device.sms));
+  const KernelId& k = c.kernel;
+  const int can = prepare_grid(k.storage, k.flat, k.blocks, c.shared_bytes);
+  if (can < 2) throw PlanUnsuited("the device cannot run CTAs that wait for one another");
+  if (can < c.ctas) c = needed(plan_grid(net.records(), device, step_facts(), can));
+  (void)prepare_grid(k.storage, k.flat, k.blocks, c.shared_bytes);
+  return std::make_unique<StepPlan>(std::move(c));
+}
+
+}  // namespace
+
+StepFacts step_facts() {
+  StepFacts f;
+  f.warps = kSharedWarps;
+  f.max_vocab = kMaxVocab;
+  f.bars = 8 * kBars;
+  f.layer_run = sizeof(LayerRun<float>);
+  f.tier_run = sizeof(TierRun<float>);
+  f.cursor = sizeof(Cursor);
+  f.part = sizeof(float) * kPart;
+  f.columns = {TeamParts::kPairs, TeamParts::kRowsD, TeamParts::kRowsX};
+  f.resident = {Narrow::kWidth,         Narrow::kInner,      Narrow::kStates,
+                Narrow::kRank,          Narrow::kRows,       Narrow::kMaxLayers,
+                sizeof(Narrow::Shared), Narrow::kLayerBytes, Narrow::kTableBytes};
+  return f;
+}
+
+StepPlan::StepPlan(PlanCandidate plan) : plan_(std::move(plan)) {
+  std::vector<Role> roles;
+  std::vector<Resident> resident;
+  for (const StagePlan& s : plan_.stages) {
+    roles.push_back(s.role);
+    resident.insert(resident.end(), s.places.begin(), s.places.end());
+  }
+  resident_ = DeviceBuffer<Resident>(resident);
+  const Resident* places = resident_.data();
+  for (std::size_t r = 0; r < roles.size(); ++r) {
+    roles[r].resident = places;
+    places += plan_.stages[r].places.size();
+  }
+  roles_ = DeviceBuffer<Role>(roles);
+}
+
+void StepPlan::fill(Launch& launch) const {
+  launch.roles = roles_.data();
+  launch.n_roles = static_cast<int>(roles_.size());
+  launch.links = plan_.links;
+  launch.mail_words = static_cast<std::uint32_t>(plan_.mail.words);
+  std::copy(std::begin(plan_.mail.at), std::end(plan_.mail.at), launch.mail_at);
+}
+
+void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) const {
+  const KernelId& k = plan_.kernel;
+  const std::size_t shared = plan_.shared_bytes;
+  switch (k.shape) {
+    case Shape::alone:
+      return launch_alone(k.storage, k.together, k.blocks, launch, groups, shared, stream);
+    case Shape::cluster:
+      return launch_cluster(k.storage, k.kind, k.blocks, launch, plan_.ctas, shared, stream);
+    case Shape::grid:
+      return launch_grid(k.storage, k.flat, k.blocks, launch, plan_.ctas, shared, stream);
+  }
+}
+
+Plan single_plan(const DeviceNetwork& net, const DeviceFacts& device, int together) {
+  PlanCandidate c = needed(plan_single(net.records(), device, step_facts(), together));
+  prepare_alone(c.kernel.storage, together, c.kernel.blocks);
+  return std::make_unique<StepPlan>(std::move(c));
+}
+
+Plan choose_plan(const DeviceNetwork& net, const DeviceFacts& device, const std::string& wanted) {
+  if (wanted == "single") return single_plan(net, device);
+  if (wanted == "cluster") return cluster_plan(net, device);
+  if (wanted == "grid") return grid_plan(net, device);
+  if (!wanted.empty())
+    throw DeviceError("expected a plan single, cluster or grid, found " + wanted);
+  Plan best;
+  std::string why;
+  const auto consider = [&](const auto& make) {
+    try {
+      Plan plan = make();
+      if (!best || plan->estimate_us() < best->estimate_us()) best = std::move(plan);
+    } catch (const DeviceError& e) {  // unsuited, or the driver refused: another one may do
+      why = e.what();
+    }
+  };
+  consider([&] { return cluster_plan(net, device); });
+  consider([&] { return grid_plan(net, device); });
+  consider([&] { return single_plan(net, device); });
+  if (!best) throw DeviceError(why);
+  return best;
+}
+
+}  // namespace mambo::cuda
