@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "app/audio/audio_device.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
 #include "app/files/paths.h"

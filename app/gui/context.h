@@ -42,7 +42,7 @@ struct Context {
   bool has_model() const { return facts.model != nullptr; }
   // Seconds since the model took over from the seed.
   double seconds(double position) const {
-    return (position - static_cast<double>(history.seed_end())) / history.rate();
+    return (position - static_cast<double>(history.clip_end())) / history.rate();
   }
 };
 

@@ -96,15 +96,20 @@ void Shell::meet_model() {
 void Shell::fetch(double seconds) {
   status_ = session_.status();
   meet_model();
-  for (int i = 0; i < most_observations && session_.poll(observation_); ++i) {
-    history_.add(observation_);
+  for (int i = 0; i < most_observations; ++i) {
+    const Observation* o = session_.front();
+    if (o == nullptr) break;
+    if (o->generation != generation_) meet_model();  // it may have changed since
+    generation_ = o->generation;
+    history_.add(*o);
+    session_.pop();
   }
   if (play_when_ready_ && status_.activity == Activity::ready) {
     if (!status_.playing) session_.play();
     play_when_ready_ = false;
   }
   const double end = static_cast<double>(history_.end());
-  const double heard = static_cast<double>(history_.seed_end() + status_.heard);
+  const double heard = static_cast<double>(history_.clip_end() + status_.heard);
   const double now =
       playhead_.advance(std::min(heard, end), status_.playing, history_.rate(), seconds);
   timeline_.set_live(std::min(now, end));

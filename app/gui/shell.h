@@ -2,6 +2,7 @@
 // Knows Dear ImGui, but no window system and no OpenGL of its own. GUI thread only.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -53,7 +54,7 @@ class Shell {
   ModelFacts facts_;
   Notice notice_;
   SessionStatus status_;
-  Observation observation_;
+  std::uint64_t generation_ = 0;  // of the last observation
   bool play_when_ready_;
 
   FilesPanel files_;

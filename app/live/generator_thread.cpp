@@ -149,7 +149,7 @@ void GeneratorThread::play() {
 
 // Back to the end of the seed; what is on its way to the card is faded out and dropped.
 void GeneratorThread::start_again() {
-  program_->voice->restore(program_->seed_end);
+  program_->voice->restore(program_->clip_end);
   stage_->cut(ring_.written());
   program_->voice->set_rng(rng_seed_);
   generated_ = 0;
@@ -183,19 +183,19 @@ void GeneratorThread::chunk() {
   ++times_count_;
 }
 
-// Generates into a slot of the queue, so that what the eye gets was never copied; without a free
-// slot the sound goes on and the observation is dropped.
+// Generates into a slot of the queue, which the reader reads in place; without a free slot the
+// sound goes on and the observation is dropped.
 void GeneratorThread::observe(std::size_t n) {
   Voice& generator = *program_->voice;
-  Observation* o = program_->queue->begin_write();
+  Observation* o = program_->observations.queue->begin_write();
   if (o == nullptr) {
     ++dropped_;
     generator.generate(std::span(codes_).first(n));
     return;
   }
   o->generation = generation_;
-  o->first = program_->seed_samples + generated_;
-  o->seed = false;
+  o->first = program_->clip_samples + generated_;
+  o->from_clip = false;
   o->codes.resize(n);
   o->log_prob.resize(n);
   o->entropy.resize(n);
@@ -206,9 +206,13 @@ void GeneratorThread::observe(std::size_t n) {
   generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap);
   std::copy_n(codes_.begin(), n, o->codes.begin());
   o->tap_layer = tap.layer;
+  o->tap_channels =
+      tap.steps == 0
+          ? 0
+          : generator.engine().layout().layers[static_cast<std::size_t>(tap.layer)].d_inner;
   o->tap_steps = tap.steps;
   o->tap_first_step = tap.first_step;
-  program_->queue->publish();
+  program_->observations.queue->publish();
 }
 
 }  // namespace mambo

@@ -37,25 +37,25 @@ std::shared_ptr<ObservationQueue> make_queue(const NetworkView& net) {
   return queue;
 }
 
-// Turns what prefill shows into observations of `block` samples each, as generation gives them.
-class SeedEye final : public PrefillSink {
+// Cuts what prefill shows into observations of `block` samples each, as generation gives them.
+class ClipObserver final : public PrefillSink {
  public:
-  SeedEye(const Model& model, const std::vector<std::uint8_t>& codes, int tap_layer, int block,
-          const std::function<bool(float)>& progress)
+  ClipObserver(const Model& model, std::span<const std::uint8_t> codes, int tap_layer, int block,
+               const std::function<bool(float)>& progress)
       : net_(model.network()), codes_(codes), tap_layer_(tap_layer), progress_(progress) {
-    const auto kept = static_cast<std::uint64_t>(kSeedHistorySeconds * model.config().sample_rate);
+    const auto kept = static_cast<std::uint64_t>(kClipHistorySeconds * model.config().sample_rate);
     const auto b = static_cast<std::uint64_t>(block);
     block_ = b;
     first_ = codes.size() > kept ? (codes.size() - kept) / b * b : 0;
     for (std::uint64_t at = first_; at < codes.size(); at += b) {
       Observation o;
       o.first = at;
-      o.seed = true;
+      o.from_clip = true;
       const std::uint64_t end = std::min<std::uint64_t>(codes.size(), at + b);
       o.codes.assign(codes.begin() + static_cast<std::ptrdiff_t>(at),
                      codes.begin() + static_cast<std::ptrdiff_t>(end));
       o.layers.resize(net_.layers.size());
-      seen.push_back(std::move(o));
+      observations_->push_back(std::move(o));
     }
     if (tap_layer_ >= 0 && tap_layer_ < static_cast<int>(net_.layers.size())) {
       const TierView& t = tier(tap_layer_);
@@ -73,7 +73,7 @@ class SeedEye final : public PrefillSink {
   bool progress(std::uint64_t samples) override {
     return progress_(static_cast<float>(samples) / static_cast<float>(codes_.size()));
   }
-  // All of delta would be gigabytes of a minute: a summary of each block, and all of one layer.
+  // All of delta would be gigabytes per minute: a summary of each block, and all of one layer.
   int samples_a_summary() const override { return static_cast<int>(block_); }
   void summaries(int layer, std::uint64_t first,
                  std::span<const DeltaTap::Summary> parts) override {
@@ -81,7 +81,8 @@ class SeedEye final : public PrefillSink {
       const DeltaTap::Summary& part = parts[i];
       const std::uint64_t at = (first + i) * block_;
       if (part.steps == 0 || at < first_ || at >= codes_.size()) continue;
-      DeltaTap::Summary& s = seen[(at - first_) / block_].layers[static_cast<std::size_t>(layer)];
+      DeltaTap::Summary& s =
+          (*observations_)[(at - first_) / block_].layers[static_cast<std::size_t>(layer)];
       s.min = s.steps == 0 ? part.min : std::min(s.min, part.min);
       s.max = s.steps == 0 ? part.max : std::max(s.max, part.max);
       s.steps += part.steps;
@@ -99,30 +100,33 @@ class SeedEye final : public PrefillSink {
       // A step belongs to the sample that completes it.
       const std::uint64_t sample = (step + 1) * static_cast<std::uint64_t>(t.stride) - 1;
       if (sample < first_ || sample >= codes_.size()) continue;
-      Observation& o = seen[(sample - first_) / block_];
+      Observation& o = (*observations_)[(sample - first_) / block_];
       if (o.tap_steps == 0) {
         o.tap_first_step = step;
         o.tap_delta.reserve((block_ / static_cast<std::uint64_t>(t.stride) + 1) * d);
       }
       o.tap_layer = layer;
+      o.tap_channels = t.d_inner;
       o.tap_delta.insert(o.tap_delta.end(), delta, delta + d);
       ++o.tap_steps;
     }
   }
 
-  std::vector<Observation> seen;
+  std::shared_ptr<std::vector<Observation>> observations() const { return observations_; }
 
  private:
   const TierView& tier(int layer) const {
     return net_.tiers[static_cast<std::size_t>(net_.layers[static_cast<std::size_t>(layer)].tier)];
   }
   const NetworkView& net_;
-  const std::vector<std::uint8_t>& codes_;
+  std::span<const std::uint8_t> codes_;
   int tap_layer_;
   const std::function<bool(float)>& progress_;
   std::uint64_t block_ = 1;
   std::uint64_t first_ = 0;
   std::uint64_t tap_from_ = 0;
+  std::shared_ptr<std::vector<Observation>> observations_ =
+      std::make_shared<std::vector<Observation>>();
 };
 
 class Reporter final : public PrefillSink {
@@ -138,40 +142,40 @@ class Reporter final : public PrefillSink {
   std::size_t before_, of_;
 };
 
-// From the zero state: listens to the end of a stream of `end` samples, of which `tail` is the last
+// From the zero state: absorbs the end of a stream of `end` samples, of which `tail` is the last
 // part, and stands at its end. Whole steps of the innermost tier are left out, so that every tier's
 // groups begin where they would.
-void absorb_tail(Voice& generator, const NetworkView& net, std::span<const std::uint8_t> tail,
+void absorb_tail(Voice& voice, const NetworkView& net, std::span<const std::uint8_t> tail,
                  std::uint64_t end, PrefillSink* sink) {
   const auto stride = static_cast<std::uint64_t>(net.tiers.back().stride);
   const std::uint64_t left_out = std::min((end - tail.size() + stride - 1) / stride * stride, end);
-  generator.prefill(tail.last(static_cast<std::size_t>(end - left_out)), sink);
+  voice.prefill(tail.last(static_cast<std::size_t>(end - left_out)), sink);
   if (left_out == 0) return;
-  const Engine& engine = generator.engine();
+  const Engine& engine = voice.engine();
   std::vector<float> state(engine.layout().size);
-  engine.read_state(generator.state(), state);
-  engine.write_state(generator.state(), state, end);
+  engine.read_state(voice.state(), state);
+  engine.write_state(voice.state(), state, end);
 }
 
 }  // namespace
 
 std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
                                       std::shared_ptr<const Engine> engine,
-                                      std::vector<std::uint8_t> codes, int tap_layer, int chunk,
+                                      std::span<const std::uint8_t> codes, int tap_layer, int chunk,
                                       const std::function<bool(float)>& progress) {
+  static constexpr std::array silence{silence_code};
+  if (codes.empty()) codes = silence;
   auto program = std::make_unique<Program>();
-  if (codes.empty()) codes.push_back(silence_code);
   program->voice = std::make_unique<Voice>(*engine);
-  SeedEye eye(*model, codes, tap_layer, chunk, progress);
-  program->voice->prefill(codes, &eye);
-  program->seed_end = program->voice->snapshot();
-  program->seed_samples = codes.size();
-  const auto kept = static_cast<std::size_t>(kSeedHistorySeconds * model->config().sample_rate);
-  program->seed_tail.assign(codes.end() - static_cast<std::ptrdiff_t>(std::min(kept, codes.size())),
-                            codes.end());
+  ClipObserver observer(*model, codes, tap_layer, chunk, progress);
+  program->voice->prefill(codes, &observer);
+  program->clip_end = program->voice->snapshot();
+  program->clip_samples = codes.size();
+  const auto kept = static_cast<std::size_t>(kClipHistorySeconds * model->config().sample_rate);
+  const auto tail = codes.last(std::min(kept, codes.size()));
+  program->clip_tail.assign(tail.begin(), tail.end());
   program->table = decode_table(model->config().encoding);
-  program->queue = make_queue(model->network());
-  program->seed = std::make_shared<const std::vector<Observation>>(std::move(eye.seen));
+  program->observations = {observer.observations(), make_queue(model->network())};
   program->model = std::move(model);
   program->engine = std::move(engine);
   return program;
@@ -182,24 +186,23 @@ std::unique_ptr<Program> revive_program(const Program& lost, std::shared_ptr<con
                                         std::uint64_t drawn_in_all,
                                         const std::function<bool(float)>& progress) {
   const NetworkView& net = lost.model->network();
-  const std::size_t all = lost.seed_tail.size() + drawn.size();
-  Reporter seed_reporter(progress, 0, all);
-  Reporter drawn_reporter(progress, lost.seed_tail.size(), all);
+  const std::size_t all = lost.clip_tail.size() + drawn.size();
+  Reporter clip_reporter(progress, 0, all);
+  Reporter drawn_reporter(progress, lost.clip_tail.size(), all);
   auto program = std::make_unique<Program>();
   program->voice = std::make_unique<Voice>(*engine);
-  absorb_tail(*program->voice, net, lost.seed_tail, lost.seed_samples, &seed_reporter);
-  program->seed_end = program->voice->snapshot();
+  absorb_tail(*program->voice, net, lost.clip_tail, lost.clip_samples, &clip_reporter);
+  program->clip_end = program->voice->snapshot();
   if (drawn.size() == drawn_in_all) {
     if (!drawn.empty()) program->voice->prefill(drawn, &drawn_reporter);
   } else {
     program->voice->reset();
-    absorb_tail(*program->voice, net, drawn, lost.seed_samples + drawn_in_all, &drawn_reporter);
+    absorb_tail(*program->voice, net, drawn, lost.clip_samples + drawn_in_all, &drawn_reporter);
   }
-  program->seed_samples = lost.seed_samples;
-  program->seed_tail = lost.seed_tail;
+  program->clip_samples = lost.clip_samples;
+  program->clip_tail = lost.clip_tail;
   program->table = lost.table;
-  program->queue = lost.queue;
-  program->seed = lost.seed;
+  program->observations = lost.observations;
   program->model = lost.model;
   program->engine = std::move(engine);
   return program;

@@ -15,15 +15,15 @@ HistoryShape shape() {
   return s;
 }
 
-Observation observed(std::uint64_t generation, std::uint64_t first, int n, bool seed = false) {
+Observation observed(std::uint64_t generation, std::uint64_t first, int n, bool from_clip = false) {
   Observation o;
   o.generation = generation;
   o.first = first;
-  o.seed = seed;
+  o.from_clip = from_clip;
   for (int i = 0; i < n; ++i) {
     o.codes.push_back(static_cast<std::uint8_t>((first + static_cast<std::uint64_t>(i)) % 251));
-    if (!seed) o.log_prob.push_back(-std::log(4.0F));
-    if (!seed) o.entropy.push_back(std::log(8.0F));
+    if (!from_clip) o.log_prob.push_back(-std::log(4.0F));
+    if (!from_clip) o.entropy.push_back(std::log(8.0F));
   }
   DeltaTap::Summary s;
   s.mean = 0.25F;
@@ -43,14 +43,14 @@ class HistoryTest : public ::testing::Test {
 TEST_F(HistoryTest, KeepsCodesSamplesAndBits) {
   history_.add(observed(1, 0, 500, true));
   history_.add(observed(1, 500, 128));
-  EXPECT_EQ(history_.seed_end(), 500U);
+  EXPECT_EQ(history_.clip_end(), 500U);
   EXPECT_EQ(history_.end(), 628U);
   EXPECT_EQ(history_.code_at(600), 600 % 251);
   EXPECT_EQ(history_.code_at(628), -1);
   EXPECT_FLOAT_EQ(history_.samples().at(10), 10.0F / 255);
   EXPECT_NEAR(history_.surprise().at(600), 2.0F, 1e-5F);
   EXPECT_NEAR(history_.entropy().at(600), 3.0F, 1e-5F);
-  EXPECT_TRUE(std::isnan(history_.surprise().at(10)));  // the seed was not drawn
+  EXPECT_TRUE(std::isnan(history_.surprise().at(10)));  // the clip was not drawn
 }
 
 TEST_F(HistoryTest, HoldsALayerThatDidNotStep) {
@@ -82,7 +82,7 @@ TEST_F(HistoryTest, KeepsTheSeedWhenTheVoiceStartsAgain) {
   EXPECT_NE(history_.epoch(), epoch);
   EXPECT_EQ(history_.begin(), 0U);
   EXPECT_EQ(history_.end(), 628U);
-  EXPECT_EQ(history_.seed_end(), 500U);
+  EXPECT_EQ(history_.clip_end(), 500U);
 }
 
 TEST_F(HistoryTest, StartsAnewWithAnotherClip) {
@@ -90,7 +90,7 @@ TEST_F(HistoryTest, StartsAnewWithAnotherClip) {
   history_.add(observed(1, 500, 1000));
   history_.add(observed(2, 0, 300, true));
   EXPECT_EQ(history_.end(), 300U);
-  EXPECT_EQ(history_.seed_end(), 300U);
+  EXPECT_EQ(history_.clip_end(), 300U);
 }
 
 TEST_F(HistoryTest, KeepsDeltaOfTheChosenLayerAndForgetsItWithTheChoice) {
@@ -98,6 +98,7 @@ TEST_F(HistoryTest, KeepsDeltaOfTheChosenLayerAndForgetsItWithTheChoice) {
   o.tap_layer = 1;
   o.tap_first_step = 0;
   o.tap_steps = 8;
+  o.tap_channels = 8;
   o.tap_delta.assign(64, 0.25F);
   history_.add(o);
   EXPECT_EQ(history_.tap_layer(), 1);
@@ -108,6 +109,7 @@ TEST_F(HistoryTest, KeepsDeltaOfTheChosenLayerAndForgetsItWithTheChoice) {
   other.tap_layer = 0;
   other.tap_first_step = 128;
   other.tap_steps = 128;
+  other.tap_channels = 4;
   other.tap_delta.assign(512, 0.5F);
   history_.add(other);
   EXPECT_EQ(history_.tap_layer(), 0);
@@ -120,6 +122,7 @@ TEST_F(HistoryTest, SaysHowFarBackDeltaReachesWhenItsMemoryIsSmall) {
   Observation o = observed(1, 0, 128);
   o.tap_layer = 0;
   o.tap_steps = 128;
+  o.tap_channels = 4;
   o.tap_delta.assign(512, 0.25F);
   history_.add(o);
   EXPECT_DOUBLE_EQ(history_.tap_seconds_kept(), 10.0);  // 4 channels at 1 kHz: all of it fits

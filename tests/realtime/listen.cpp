@@ -67,16 +67,16 @@ bool bring_up(Session& session, const std::filesystem::path& clip) {
 std::vector<Observation> watch(Session& session, std::size_t samples, std::uint64_t after) {
   std::vector<Observation> seen;
   std::size_t n = 0;
-  Observation o;
   within(20, [&] {
-    while (n < samples && session.poll(o)) {
-      if (o.generation <= after) continue;
-      if (!seen.empty() && seen.back().generation != o.generation) {  // it began anew
+    const Observation* o = nullptr;
+    for (; n < samples && (o = session.front()) != nullptr; session.pop()) {
+      if (o->generation <= after) continue;
+      if (!seen.empty() && seen.back().generation != o->generation) {  // it began anew
         seen.clear();
         n = 0;
       }
-      if (!o.seed) n += o.codes.size();
-      seen.push_back(o);
+      if (!o->from_clip) n += o->codes.size();
+      seen.push_back(*o);
     }
     return n >= samples;
   });
@@ -84,10 +84,10 @@ std::vector<Observation> watch(Session& session, std::size_t samples, std::uint6
   return seen;
 }
 
-std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool seed) {
+std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool from_clip) {
   std::vector<std::uint8_t> codes;
   for (const Observation& o : seen) {
-    if (o.seed == seed) codes.insert(codes.end(), o.codes.begin(), o.codes.end());
+    if (o.from_clip == from_clip) codes.insert(codes.end(), o.codes.begin(), o.codes.end());
   }
   return codes;
 }
@@ -98,7 +98,7 @@ struct Offline::Impl {
   std::unique_ptr<Engine> engine;
   Voice generator{*engine};
   Snapshot before = generator.snapshot();
-  std::vector<std::uint8_t> seed{silence_code};
+  std::vector<std::uint8_t> clip{silence_code};
 };
 
 Offline::Offline(const std::filesystem::path& clip, std::uint64_t rng_seed,
@@ -106,9 +106,9 @@ Offline::Offline(const std::filesystem::path& clip, std::uint64_t rng_seed,
     : impl_(std::make_unique<Impl>(backend)) {
   const Config& config = impl_->model->config();
   if (!clip.empty()) {
-    impl_->seed = encode(load_clip(clip, config.sample_rate).samples, config.encoding);
+    impl_->clip = encode(load_clip(clip, config.sample_rate).samples, config.encoding);
   }
-  impl_->generator.prefill(impl_->seed);
+  impl_->generator.prefill(impl_->clip);
   impl_->generator.set_rng(rng_seed);
 }
 Offline::~Offline() = default;
@@ -129,7 +129,7 @@ std::vector<float> Offline::samples(std::size_t n) {
 }
 
 int Offline::rate() const { return impl_->model->config().sample_rate; }
-const std::vector<std::uint8_t>& Offline::seed() const { return impl_->seed; }
+const std::vector<std::uint8_t>& Offline::clip() const { return impl_->clip; }
 void Offline::step_back() { impl_->generator.restore(impl_->before); }
 
 }  // namespace mambo::testing

@@ -37,8 +37,8 @@ bool bring_up(Session& session, const std::filesystem::path& clip = {});
 // Polls until there are `samples` generated ones of one generation later than `after`.
 std::vector<Observation> watch(Session& session, std::size_t samples, std::uint64_t after = 0);
 
-// The codes of the generated (or of the seed's) observations.
-std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool seed = false);
+// The codes of the generated observations, or of the clip's.
+std::vector<std::uint8_t> codes_of(const std::vector<Observation>& seen, bool from_clip = false);
 
 // What an offline generator plays after the clip (after silence when empty).
 class Offline {
@@ -51,7 +51,7 @@ class Offline {
   std::vector<std::uint8_t> codes(std::size_t n, const SamplingParams& p = {});
   std::vector<float> samples(std::size_t n);  // decoded
   int rate() const;
-  const std::vector<std::uint8_t>& seed() const;
+  const std::vector<std::uint8_t>& clip() const;
   // Forgets the last call of codes().
   void step_back();
 

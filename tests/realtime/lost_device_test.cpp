@@ -145,17 +145,17 @@ TEST(ReviveVoice, KeepsItsPlaceWhenOnlyTheEndIsKnown) {
   const std::shared_ptr<const Engine> engine =
       make_engine(model->network(), "cpu", {WeightStorage::f32, 2, ""});
   const auto nod = [](float) { return true; };
-  std::vector<std::uint8_t> seed(3001);
-  for (std::size_t i = 0; i < seed.size(); ++i) seed[i] = static_cast<std::uint8_t>(i % 200);
-  const auto lost = make_program(model, engine, seed, -1, 128, nod);
+  std::vector<std::uint8_t> clip(3001);
+  for (std::size_t i = 0; i < clip.size(); ++i) clip[i] = static_cast<std::uint8_t>(i % 200);
+  const auto lost = make_program(model, engine, clip, -1, 128, nod);
   std::vector<std::uint8_t> drawn(30000);
   lost->voice->generate(drawn);
   for (const std::size_t known : {drawn.size(), drawn.size() - 1, std::size_t{20000}}) {
     const auto voice =
         revive_program(*lost, engine, std::span(drawn).last(known), drawn.size(), nod);
-    EXPECT_EQ(voice->voice->position(), seed.size() + drawn.size());
-    EXPECT_EQ(voice->seed_end.position(), seed.size());
-    EXPECT_EQ(voice->queue, lost->queue);
+    EXPECT_EQ(voice->voice->position(), clip.size() + drawn.size());
+    EXPECT_EQ(voice->clip_end.position(), clip.size());
+    EXPECT_EQ(voice->observations.queue, lost->observations.queue);
     std::vector<float> want(engine->layout().size), got(want.size());
     engine->read_state(lost->voice->state(), want);
     engine->read_state(voice->voice->state(), got);

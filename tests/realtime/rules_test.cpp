@@ -126,7 +126,7 @@ class Rules : public ::testing::Test {
     engine.reset();
     model.reset();
   }
-  static std::vector<std::uint8_t> seed() {
+  static std::vector<std::uint8_t> clip() {
     std::vector<std::uint8_t> codes(2000);
     for (std::size_t i = 0; i < codes.size(); ++i) {
       codes[i] = static_cast<std::uint8_t>(128 + 60 * ((i / 40) % 2) + i % 7);
@@ -148,7 +148,7 @@ TEST_F(Rules, AGeneratorPreparesItsState) {
 TEST_F(Rules, GeneratingAllocatesNothing) {
   MAMBO_NEEDS_CALL_COUNTER();
   Voice generator(*engine);
-  generator.prefill(seed());
+  generator.prefill(clip());
   const Snapshot start = generator.snapshot();
   Snapshot kept = generator.snapshot();
   std::vector<std::uint8_t> codes(128);
@@ -169,7 +169,7 @@ TEST_F(Rules, GeneratingAllocatesNothing) {
 TEST_F(Rules, ObservingAllocatesNothing) {
   MAMBO_NEEDS_CALL_COUNTER();
   Voice generator(*engine);
-  generator.prefill(seed());
+  generator.prefill(clip());
   const NetworkView& net = model->network();
   std::vector<std::uint8_t> codes(128);
   std::vector<float> log_prob(128), entropy(128), delta(130 * 1024);
@@ -194,7 +194,7 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
   OutputStage stage(player.ring());
   stage.prepare(16000, 16000, 1);
   stage.set_playing(true);
-  player.exchange(make_program(model, engine, seed(), 0, 128, [](float) { return true; }));
+  player.exchange(make_program(model, engine, clip(), 0, 128, [](float) { return true; }));
   player.set_stage(&stage);
   player.set_target(1024);
   player.unpark();

@@ -100,7 +100,7 @@ TEST_F(SessionTest, PlaysWhatAnOfflineGeneratorMakesAndAgainRepeatsIt) {
   session->play();
   const auto first = watch(*session, 6000);
   Offline offline(clip);
-  EXPECT_EQ(codes_of(first, true), offline.seed());
+  EXPECT_EQ(codes_of(first, true), offline.clip());
   std::vector<std::uint8_t> codes = codes_of(first);
   EXPECT_EQ(codes, offline.codes(codes.size()));
 
@@ -136,7 +136,7 @@ TEST_F(SessionTest, ControlsTakeEffectWithinAChunk) {
   SamplingParams now;
   std::uint64_t changed = 0;
   for (const Observation& o : seen) {
-    if (o.seed) continue;
+    if (o.from_clip) continue;
     if (offline.codes(o.codes.size(), now) == o.codes) continue;
     ASSERT_EQ(changed, 0U) << "differs at " << o.first << " too";
     changed = o.first - 1;  // one sample of silence went before
@@ -241,7 +241,7 @@ TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
     return net.tiers[static_cast<std::size_t>(net.layers[l].tier)];
   };
   const auto d_inner = static_cast<std::size_t>(tier_of(layer).d_inner);
-  ASSERT_TRUE(seen.front().seed) << "the seed comes first";
+  ASSERT_TRUE(seen.front().from_clip) << "the clip comes first";
   std::uint64_t position = 0, tap_step = 0;
   std::vector<std::uint64_t> steps(net.layers.size(), 0);
   bool generated = false;
@@ -250,9 +250,9 @@ TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
     ASSERT_EQ(o.first, position);
     position += o.codes.size();
     EXPECT_EQ(o.generation, seen.front().generation);
-    EXPECT_FALSE(o.seed && generated) << "a seed after generated samples";
-    generated = !o.seed;
-    EXPECT_EQ(o.log_prob.size(), o.seed ? 0 : o.codes.size());
+    EXPECT_FALSE(o.from_clip && generated) << "a clip after generated samples";
+    generated = !o.from_clip;
+    EXPECT_EQ(o.log_prob.size(), o.from_clip ? 0 : o.codes.size());
     EXPECT_EQ(o.entropy.size(), o.log_prob.size());
     for (const float x : o.log_prob) EXPECT_TRUE(x <= 1e-5F && std::isfinite(x)) << x;
     for (const float x : o.entropy) EXPECT_TRUE(x >= 0 && x < 5.546F) << x;
@@ -265,19 +265,20 @@ TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
       if (s.steps == 0) continue;
       EXPECT_TRUE(0 <= s.min && s.min <= s.mean && s.mean <= s.max) << "layer " << l;
     }
-    if (o.seed && o.tap_layer == -1 && tap_step == 0)
-      continue;  // only the end of a long seed has it
+    if (o.from_clip && o.tap_layer == -1 && tap_step == 0)
+      continue;  // only the end of a long clip has it
     ASSERT_EQ(o.tap_layer, layer);
     if (tap_step == 0) tap_step = o.tap_first_step;
     ASSERT_EQ(o.tap_steps, o.layers[layer].steps);
-    ASSERT_EQ(o.tap_delta.size(), d_inner * static_cast<std::size_t>(o.tap_steps));
+    ASSERT_EQ(o.tap_rows().size(), d_inner * static_cast<std::size_t>(o.tap_steps));
     EXPECT_EQ(o.tap_first_step, tap_step);
     EXPECT_EQ(tap_step, o.first);  // a layer of the outermost tier
     tap_step += static_cast<std::uint64_t>(o.tap_steps);
     double sum = 0;
-    for (const float x : o.tap_delta) sum += x;
-    EXPECT_NEAR(sum / static_cast<double>(o.tap_delta.size()), o.layers[layer].mean, 1e-4);
-    const auto [low, high] = std::minmax_element(o.tap_delta.begin(), o.tap_delta.end());
+    for (const float x : o.tap_rows()) sum += x;
+    EXPECT_NEAR(sum / static_cast<double>(o.tap_rows().size()), o.layers[layer].mean, 1e-4);
+    const std::span rows = o.tap_rows();
+    const auto [low, high] = std::minmax_element(rows.begin(), rows.end());
     EXPECT_EQ(*low, o.layers[layer].min);
     EXPECT_EQ(*high, o.layers[layer].max);
     if (HasFailure()) break;

@@ -29,13 +29,13 @@ void History::set_model(const HistoryShape& shape) {
   tap_.reset(0, 0);
   tap_layer_ = -1;
   started_ = false;
-  seed_end_ = 0;
+  clip_end_ = 0;
   ++epoch_;
 }
 
 void History::restart(const Observation& o) {
-  // After Again only what followed the seed is void; the seed itself is still true.
-  if (started_ && o.first > 0 && o.first == seed_end_ && !o.seed) {
+  // After Again only what followed the clip is void; the clip itself is still true.
+  if (started_ && o.first > 0 && o.first == clip_end_ && !o.from_clip) {
     forget_from(o.first);
   } else {
     samples_.reset(o.first);
@@ -43,7 +43,7 @@ void History::restart(const Observation& o) {
     entropy_.reset(o.first);
     for (auto& l : layers_) l.reset((o.first + grid_samples - 1) / grid_samples);
     tap_.truncate(0);
-    seed_end_ = o.first;
+    clip_end_ = o.first;
   }
   held_.assign(held_.size(), Summary{});
   generation_ = o.generation;
@@ -93,7 +93,7 @@ void History::add_samples(const Observation& o) {
     surprise_.push(i < o.log_prob.size() ? -o.log_prob[i] * bits_a_nat : unknown);
     entropy_.push(i < o.entropy.size() ? o.entropy[i] * bits_a_nat : unknown);
   }
-  if (o.seed) seed_end_ = end();
+  if (o.from_clip) clip_end_ = end();
 }
 
 void History::add_layers(const Observation& o) {
@@ -119,16 +119,14 @@ void History::add_tap(const Observation& o) {
   const auto index = static_cast<std::size_t>(o.tap_layer);
   if (index >= shape_.layers.size()) return;
   const HistoryShape::Layer& layer = shape_.layers[index];
-  const auto values =
-      static_cast<std::size_t>(o.tap_steps) * static_cast<std::size_t>(layer.channels);
-  if (o.tap_delta.size() < values) return;
+  if (o.tap_channels != layer.channels) return;
   if (o.tap_layer != tap_layer_) {
     tap_.reset(layer.channels,
                static_cast<std::uint64_t>(seconds_ * shape_.rate / layer.stride) + 1);
     tap_layer_ = o.tap_layer;
     ++tap_epoch_;
   }
-  tap_.push(o.tap_first_step, o.tap_steps, o.tap_delta.data());
+  tap_.push(o.tap_first_step, o.tap_steps, o.tap_rows().data());
 }
 
 int History::code_at(std::uint64_t position) const {

@@ -9,7 +9,7 @@
 
 #include "app/gui/history/delta_history.h"
 #include "app/gui/history/pyramid.h"
-#include "app/live/session.h"
+#include "app/live/observation.h"
 
 namespace mambo::gui {
 
@@ -33,7 +33,7 @@ class History {
 
   std::uint64_t begin() const { return samples_.begin(); }
   std::uint64_t end() const { return samples_.end(); }
-  std::uint64_t seed_end() const { return seed_end_; }  // first generated position
+  std::uint64_t clip_end() const { return clip_end_; }  // first generated position
   // Change whenever something that was shown is no longer true: of the sound and all layers, of Δ
   // of the chosen layer.
   std::uint64_t epoch() const { return epoch_; }
@@ -73,7 +73,7 @@ class History {
   int tap_layer_ = -1;
   bool started_ = false;
   std::uint64_t generation_ = 0;
-  std::uint64_t seed_end_ = 0;
+  std::uint64_t clip_end_ = 0;
   std::uint64_t epoch_ = 0;
   std::uint64_t tap_epoch_ = 0;
   std::uint64_t missed_ = 0;

@@ -182,7 +182,7 @@ void DeltaChannelsPanel::draw(Context& c, float top, float bottom) {
                   [&](std::int64_t column, std::uint32_t* t) { fill(c, layer, column, t); });
   ImDrawList& list = *ImGui::GetWindowDrawList();
   picture_.draw(list, p.min, p.max, 0, static_cast<float>(rows_));
-  mark_seed_end(c, p);
+  mark_clip_end(c, p);
   mark_playhead(c, p);
   const bool by_horizon = c.settings.channel_order == ChannelOrder::horizon;
   axis_label(c, p.min.y + c.u(7), by_horizon ? "remembers" : "0");

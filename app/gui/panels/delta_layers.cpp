@@ -202,7 +202,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
                   static_cast<float>(l), static_cast<float>(l + 1));
   }
   draw_names(c, p);
-  mark_seed_end(c, p);
+  mark_clip_end(c, p);
   mark_playhead(c, p);
   const int pointed = p.hovered ? layer_at(p.pointer_y) : -1;
   if (p.clicked && pointed >= 0) {

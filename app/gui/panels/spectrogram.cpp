@@ -100,7 +100,7 @@ void SpectrogramPanel::draw(Context& c, float top, float bottom) {
     draw_text(list, c.theme.small, ImVec2((p.min.x + p.max.x) / 2, (p.min.y + p.max.y) / 2), 0.5F,
               0.5F, colour::faint, "a spectrum needs the 64 ms after it too");
   }
-  mark_seed_end(c, p);
+  mark_clip_end(c, p);
   mark_playhead(c, p);
   for (const double hz : {100.0, 1000.0, 4000.0, 10000.0}) {
     const auto y = p.max.y - static_cast<float>(share_at(hz)) * p.height();

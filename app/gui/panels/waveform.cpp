@@ -61,10 +61,10 @@ void WaveformPanel::draw(Context& c, float top, float bottom) {
   const float half = p.height() / 2 - c.u(3);
   list.AddRectFilled(ImVec2(p.min.x, middle), ImVec2(p.max.x, middle + 1), colour::grid);
   const auto y_of = [&](float v) { return middle - v * gain_ * half; };
-  const std::uint64_t seed_end = c.history.seed_end();
+  const std::uint64_t clip_end = c.history.clip_end();
   const double live = c.timeline.live();
   const auto ink = [&](std::uint64_t at) {
-    if (at < seed_end) return colour::wave_seed;
+    if (at < clip_end) return colour::wave_clip;
     return static_cast<double>(at) < live ? colour::wave : faded(colour::wave, 0.45F);
   };
   if (c.view.samples_per_px > 2) {
@@ -170,7 +170,7 @@ void SurprisePanel::draw(Context& c, float top, float bottom) {
       readout(c, Words("mean of {}", to - from).c_str(), Words("{:.2f} bit", e.mean()).c_str());
     }
   } else {
-    readout(c, "surprise", at < c.history.seed_end() ? "not measured on the seed" : "\u2013");
+    readout(c, "surprise", at < c.history.clip_end() ? "not measured on the seed" : "\u2013");
   }
   end_readout();
 }

@@ -69,24 +69,24 @@ Plot begin_plot(Context& c, const char* id, float top, float bottom, bool covere
 }
 
 void shade_seed(const Context& c, const Plot& p) {
-  const double seed_end = static_cast<double>(c.history.seed_end());
-  if (seed_end <= 0) return;
+  const double clip_end = static_cast<double>(c.history.clip_end());
+  if (clip_end <= 0) return;
   const double width = static_cast<double>(p.width());
   const auto left = static_cast<float>(std::clamp(c.view.px(0), 0.0, width));
-  const auto right = static_cast<float>(std::clamp(c.view.px(seed_end), 0.0, width));
+  const auto right = static_cast<float>(std::clamp(c.view.px(clip_end), 0.0, width));
   if (right <= left) return;
   ImDrawList& list = *ImGui::GetWindowDrawList();
   list.AddRectFilled(ImVec2(p.min.x + left, p.min.y), ImVec2(p.min.x + right, p.max.y),
                      colour::seed_shade);
-  mark_seed_end(c, p);
+  mark_clip_end(c, p);
 }
 
-void mark_seed_end(const Context& c, const Plot& p) {
-  const double px = c.view.px(static_cast<double>(c.history.seed_end()));
-  if (c.history.seed_end() == 0 || px < 0 || px >= static_cast<double>(p.width())) return;
+void mark_clip_end(const Context& c, const Plot& p) {
+  const double px = c.view.px(static_cast<double>(c.history.clip_end()));
+  if (c.history.clip_end() == 0 || px < 0 || px >= static_cast<double>(p.width())) return;
   const float x = p.min.x + std::floor(static_cast<float>(px));
   ImGui::GetWindowDrawList()->AddRectFilled(ImVec2(x, p.min.y), ImVec2(x + 1, p.max.y),
-                                            faded(colour::wave_seed, 0.7F));
+                                            faded(colour::wave_clip, 0.7F));
 }
 
 void mark_playhead(const Context& c, const Plot& p) {
@@ -116,11 +116,11 @@ void begin_readout(const Context& c, const Plot& p) {
   }
   const auto sample = static_cast<std::uint64_t>(std::floor(p.position));
   const double at = c.seconds(static_cast<double>(sample));
-  const bool seed = sample < c.history.seed_end();
+  const bool seed = sample < c.history.clip_end();
   text_in(c.theme.strong, colour::text,
           time_words(at, std::min(0.001, c.view.samples_per_px / c.history.rate())).c_str());
   const auto from_start = static_cast<std::int64_t>(sample) -
-                          static_cast<std::int64_t>(seed ? 0 : c.history.seed_end());
+                          static_cast<std::int64_t>(seed ? 0 : c.history.clip_end());
   readout(c, seed ? "seed sample" : "sample", Words("{}", from_start).c_str());
   const int code = c.history.code_at(sample);
   if (code >= 0) {

@@ -32,7 +32,7 @@ void panel_title(const Context& c, float y, const char* title, const char* detai
 // covered: a picture will hide the background, so none is drawn.
 Plot begin_plot(Context& c, const char* id, float top, float bottom, bool covered = false);
 void shade_seed(const Context& c, const Plot& p);
-void mark_seed_end(const Context& c, const Plot& p);  // where colours must stay true
+void mark_clip_end(const Context& c, const Plot& p);  // where colours must stay true
 // Right of what has been heard: drawn, but still in the ring.
 void mark_playhead(const Context& c, const Plot& p);
 void axis_label(const Context& c, float y, const char* words, ImU32 colour = colour::faint);

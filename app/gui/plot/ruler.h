@@ -16,7 +16,7 @@ template <class F>
 void for_each_tick(const Context& c, F&& f) {
   const double rate = c.history.rate();
   const double step = tick_step(c.view.samples_per_px / rate, static_cast<double>(c.u(92)));
-  const double offset = static_cast<double>(c.history.seed_end());
+  const double offset = static_cast<double>(c.history.clip_end());
   const double first = std::ceil((c.view.begin() - offset) / rate / step);
   const double last = std::floor((c.view.end() - offset) / rate / step);
   for (double k = first; k <= last && k < first + 512; ++k) {

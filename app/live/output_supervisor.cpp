@@ -1,0 +1,136 @@
+#include "app/live/output_supervisor.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "app/audio/audio_device.h"
+
+namespace mambo {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kTryDeviceAgain = 5s;
+
+// Linear; the bottom of the scale is silence.
+float gain(float db) { return db <= -60.0F ? 0.0F : std::pow(10.0F, db / 20.0F); }
+
+double within_bounds(double latency_s) { return std::clamp(latency_s, 0.01, 2.0); }
+
+}  // namespace
+
+OutputSupervisor::OutputSupervisor(GeneratorThread& generator, StatusBoard& board,
+                                   const SessionOptions& options)
+    : generator_(generator),
+      board_(board),
+      chunk_(static_cast<std::size_t>(options.chunk)),
+      latency_s_(within_bounds(options.latency_s)),
+      output_(generator.ring()),
+      device_(options.device) {}
+
+void OutputSupervisor::set_playing(bool on) {
+  const std::lock_guard lock(stage_mutex_);
+  playing_ = on;
+  if (stage_ != nullptr) stage_->set_playing(on);
+}
+
+void OutputSupervisor::set_level_db(float db) {
+  const std::lock_guard lock(stage_mutex_);
+  level_db_ = db;
+  if (stage_ != nullptr) stage_->set_gain(gain(db));
+}
+
+void OutputSupervisor::set_latency(double seconds) { latency_s_ = within_bounds(seconds); }
+
+void OutputSupervisor::open(double rate) {
+  rate_ = rate;
+  forget_stage();
+  // The device takes a part of the latency wanted, the ring the rest.
+  const double latency_s = latency_s_;
+  const std::string trouble = output_.open(rate, device_, std::max(0.01, latency_s * 0.5));
+  if (!trouble.empty()) board_.say(trouble, true);
+  const OutputFacts facts = output_.facts();
+  const double ring_s = latency_s - (facts.silent ? 0.0 : facts.latency_s);
+  const auto wanted = static_cast<std::size_t>(std::max(0.0, ring_s) * rate);
+  OutputStage* stage = output_.stage();
+  generator_.set_target(std::max({2 * chunk_, wanted, output_.least_target(chunk_)}));
+  stage->set_refill(generator_.target() - chunk_);
+  generator_.set_stage(stage);
+  // Together with the publication: a change from another thread goes before it or after it.
+  const std::lock_guard lock(stage_mutex_);
+  stage->set_gain(gain(level_db_));
+  stage->set_playing(playing_);
+  stage_ = stage;
+}
+
+void OutputSupervisor::reopen() {
+  generator_.park();
+  output_.flush();
+  open(rate_);
+  generator_.unpark();
+}
+
+void OutputSupervisor::close() {
+  forget_stage();
+  output_.close();
+}
+
+void OutputSupervisor::forget_stage() {
+  const std::lock_guard lock(stage_mutex_);
+  if (stage_ != nullptr) underruns_before_ += stage_->underruns();
+  stage_ = nullptr;
+}
+
+void OutputSupervisor::watch() {
+  if (!is_open()) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (output_.lost()) {
+    const std::string lost = output_.facts().device;
+    reopen();
+    const OutputFacts facts = output_.facts();
+    board_.say(
+        "The audio device " + lost + " went away; " +
+            (facts.silent ? "running silently, clocked by a timer" : "playing on " + facts.device) +
+            ".",
+        true);
+    tried_ = now;
+    return;
+  }
+  const std::size_t least = output_.least_target(chunk_);
+  if (least > generator_.target()) {  // a device may ask for more than in the beginning
+    generator_.set_target(least);
+    output_.stage()->set_refill(least - chunk_);
+  }
+  if (!output_.facts().silent || now - tried_ < kTryDeviceAgain) return;
+  tried_ = now;
+  if (list_audio_devices().empty()) return;
+  reopen();
+  if (!output_.facts().silent) board_.say("Playing on " + output_.facts().device + ".");
+}
+
+void OutputSupervisor::fill(SessionStatus& status, double rate) const {
+  const OutputFacts facts = output_.facts();
+  status.playing = playing_;
+  status.device = facts.device;
+  status.device_rate = facts.rate;
+  status.silent = facts.silent;
+  double delay = facts.latency_s;
+  {
+    const std::lock_guard lock(stage_mutex_);
+    status.underruns = underruns_before_;
+    if (stage_ != nullptr) {
+      status.underruns += stage_->underruns();
+      delay += stage_->latency_s();
+    }
+  }
+  if (rate <= 0) return;
+  const auto waiting = static_cast<double>(generator_.waiting());
+  status.ring_ms = 1e3 * waiting / rate;
+  status.ring_fill = std::min(1.0, waiting / static_cast<double>(generator_.target()));
+  status.output_latency_ms = status.ring_ms + 1e3 * delay;
+  const auto ahead = static_cast<std::uint64_t>(status.output_latency_ms * 1e-3 * rate);
+  status.heard = status.generated > ahead ? status.generated - ahead : 0;
+}
+
+}  // namespace mambo

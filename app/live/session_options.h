@@ -1,0 +1,26 @@
+// What a session is made with; constant while it lives.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "kernels/engine.h"
+
+namespace mambo {
+
+struct SessionOptions {
+  std::string backend = "auto";
+  EngineOptions engine;
+  std::string device;       // empty: default device, or the silent clock
+  double latency_s = 0.06;  // ring + device, as a target
+  int chunk = 128;          // samples per generator call
+  std::uint64_t rng_seed = 1;
+  // Where engines come from; empty: make_engine. For tests of engines that fail.
+  std::function<std::unique_ptr<Engine>(const NetworkView&, const std::string& backend,
+                                        const EngineOptions&, std::string* notice)>
+      engines;
+};
+
+}  // namespace mambo

@@ -1,0 +1,43 @@
+// A copy of everything the meter and the status line show.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+namespace mambo {
+
+enum class Activity : std::uint8_t { empty, loading_model, loading_clip, prefilling, ready };
+
+struct SessionStatus {
+  Activity activity = Activity::empty;
+  float progress = 0;  // 0..1 of the activity
+  bool playing = false;
+  bool recording = false;
+  double recorded_seconds = 0;
+  std::filesystem::path recording_path;
+
+  double us_per_sample_mean = 0;  // generator, over the last seconds
+  double us_per_sample_p99 = 0;   // of chunk means (chunk time / samples)
+  double real_time_factor = 0;    // model rate x mean
+  double ring_fill = 0;           // 0..1 of the target
+  double ring_ms = 0;
+  double output_latency_ms = 0;  // measured: ring + resampler + device
+  std::uint64_t underruns = 0;
+  std::uint64_t dropped_observations = 0;
+  double device_rate = 0;
+  bool silent = false;  // no device: clocked by a timer
+  std::string device;
+  std::string backend;        // Engine::description()
+  std::string engine_notice;  // why it is not the engine hoped for (a GPU refused); mostly empty
+  double time_to_first_sound_ms =
+      0;                        // from Again/Play with a new clip to the first sample in the ring
+  std::uint64_t generated = 0;  // samples drawn since the clip's end
+  std::uint64_t heard = 0;      // of these, what has left the device by now (estimate)
+
+  std::string message;  // the latest message; never empty once there was one
+  bool message_is_error = false;
+  std::uint64_t message_id = 0;  // changes with every message
+};
+
+}  // namespace mambo

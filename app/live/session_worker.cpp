@@ -1,0 +1,179 @@
+#include "app/live/session_worker.h"
+
+#include <chrono>
+#include <utility>
+
+namespace mambo {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kWatchEvery = 200ms;
+
+}  // namespace
+
+SessionWorker::SessionWorker(const Parts& parts)
+    : parts_(parts), loader_(parts.options, [this](Activity what, float progress) {
+        return report(what, progress);
+      }) {
+  thread_ = std::thread([this] { work(); });
+}
+
+SessionWorker::~SessionWorker() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  cancelled_ = true;
+  wake_.notify_all();
+  thread_.join();
+}
+
+bool SessionWorker::report(Activity what, float progress) {
+  parts_.board.report(what, progress);
+  return !cancelled_;
+}
+
+void SessionWorker::work() {
+  for (;;) {
+    Requests r;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, kWatchEvery, [this] { return stopping_ || requests_.any(); });
+      if (stopping_) break;
+      r = std::exchange(requests_, {});
+      cancelled_ = false;
+    }
+    try {
+      obey(r);
+    } catch (const Cancelled&) {
+      parts_.board.say("Cancelled.");
+    } catch (const std::exception& e) {
+      parts_.board.say(e.what(), true);
+    }
+    watch_generator();
+    parts_.board.report(parts_.now.get().model ? Activity::ready : Activity::empty, 0);
+    parts_.output.watch();
+    parts_.recording.watch();
+  }
+  parts_.generator.park();
+  parts_.recording.end_safely();
+  parts_.output.flush();
+  parts_.output.close();
+  parts_.generator.exchange(nullptr);
+}
+
+void SessionWorker::obey(const Requests& r) {
+  if (r.stop_recording) parts_.recording.end();
+  if (r.device) parts_.output.set_device(*r.device);
+  if ((r.device || r.reopen) && parts_.output.is_open()) parts_.output.reopen();
+  if (r.model) {
+    open_model(*r.model, r.clip ? *r.clip : parts_.now.get().clip);
+  } else if (r.clip) {
+    open_clip(*r.clip);
+  }
+  if (r.record) {
+    const auto model = parts_.now.get().model;
+    if (!model) throw Error("nothing to record yet: open a model first");
+    parts_.recording.begin(*r.record, *model);
+  }
+}
+
+void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip) {
+  const ProgramLoader::Loaded loaded = loader_.open(wanted.path, wanted.options);
+  const std::string& name = loaded.model->config().name;  // may be empty
+  parts_.board.say("Loaded " + (name.empty() ? wanted.path.filename().string() : name) + ".");
+  try {
+    prepare(loaded, clip, wanted.own_sampling);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (const Error& e) {  // the model is good, the clip is not: play from silence
+    prepare(loaded, {}, wanted.own_sampling);
+    parts_.board.say(e.what(), true);
+  }
+  if (!loaded.notice.empty()) remark(loaded.notice);
+}
+
+void SessionWorker::open_clip(const Path& clip) {
+  const NowPlaying::Facts now = parts_.now.get();
+  if (now.model) {
+    prepare({now.model, now.engine, {}}, clip, false);
+  } else {
+    parts_.now.change([&](NowPlaying::Facts& facts) { facts.clip = clip; });
+  }
+}
+
+void SessionWorker::prepare(const ProgramLoader::Loaded& next, const Path& clip,
+                            bool own_sampling) {
+  parts_.generator.mark();
+  change_over(loader_.prepare(next.model, next.engine, clip, parts_.generator.tap_layer()),
+              own_sampling);
+}
+
+void SessionWorker::change_over(ProgramLoader::Prepared next, bool own_sampling) {
+  const auto model = next.program->model;
+  const auto engine = next.program->engine;
+  const ObservationSource observations = next.program->observations;
+  const double rate = model->config().sample_rate;
+  const bool new_rate = parts_.now.get().rate() != rate;
+  if (new_rate) parts_.recording.end_safely();
+
+  parts_.generator.park();
+  parts_.output.flush();
+  std::unique_ptr<Program> before;
+  // The new generation begins under the lock: observations are of the old program or the new one.
+  parts_.now.change([&](NowPlaying::Facts& facts) {
+    before = parts_.generator.exchange(std::move(next.program));
+    // Not before: what plays until here, and goes on if this fails, keeps its own.
+    if (own_sampling) parts_.generator.set_sampling(model->config().sampling);
+    if (facts.engine != engine) facts.engine_notice.clear();
+    facts.model = model;
+    facts.engine = engine;
+    facts.clip = next.clip;
+    facts.clip_seconds = next.clip_seconds;
+    facts.observations = observations;
+  });
+  given_up_ = false;
+  if (!next.clip.empty()) parts_.board.say("Absorbed " + next.clip.filename().string() + ".");
+  if (new_rate || !parts_.output.is_open()) parts_.output.open(rate);  // may have more to say
+  parts_.generator.unpark();
+  before.reset();
+  if (!next.notice.empty()) remark(next.notice);
+}
+
+// The engine failed under the program that plays: the CPU goes on from what was heard so far.
+void SessionWorker::watch_generator() {
+  GeneratorThread& generator = parts_.generator;
+  if (!generator.failed() || given_up_) return;
+  generator.park();
+  const std::string why = generator.failure();
+  try {
+    auto program =
+        loader_.revive(*generator.program(), generator.last_codes(), generator.generated());
+    const auto cpu = program->engine;
+    const std::string line = "The GPU was lost (" + why + "); the CPU goes on";
+    std::unique_ptr<Program> before;
+    parts_.now.change([&](NowPlaying::Facts& facts) {
+      before = generator.replace(std::move(program));
+      facts.engine = cpu;
+      facts.engine_notice = line;
+    });
+    parts_.board.say(line + ".", true);
+    generator.unpark();
+  } catch (const Cancelled&) {  // something else is wanted; if not, the next look tries again
+  } catch (const std::exception& e) {
+    given_up_ = true;
+    parts_.board.say("The engine failed (" + why + ") and nothing can go on: " + e.what() +
+                         ". Open a model again.",
+                     true);
+  }
+}
+
+// Something to know about the engine; not an error.
+void SessionWorker::remark(const std::string& notice) {
+  parts_.now.change([&](NowPlaying::Facts& facts) { facts.engine_notice = notice; });
+  parts_.board.say(notice + ".");
+}
+
+}  // namespace mambo

@@ -1,0 +1,90 @@
+// The session's worker thread: takes requests one after the other, prepares what plays next and
+// changes over to it, and a few times per second looks after generator, device and recording.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "app/live/generator_thread.h"
+#include "app/live/now_playing.h"
+#include "app/live/output_supervisor.h"
+#include "app/live/program_loader.h"
+#include "app/live/recording.h"
+#include "app/live/status_board.h"
+
+namespace mambo {
+
+// What the owner wants and the worker has not begun yet. The latest request of a kind wins.
+struct Requests {
+  using Path = std::filesystem::path;
+  struct ToLoad {
+    Path path;
+    LoadOptions options;
+    bool own_sampling = false;
+  };
+  std::optional<ToLoad> model;
+  std::optional<Path> clip;  // an empty path: no clip
+  std::optional<std::string> device;
+  bool reopen = false;  // the latency changed
+  std::optional<Path> record;
+  bool stop_recording = false;
+  bool cancel_current = false;  // what is under way throws Cancelled at its next report
+  bool any() const { return model || clip || device || reopen || record || stop_recording; }
+};
+
+class SessionWorker {
+ public:
+  struct Parts {  // outlive the worker
+    const SessionOptions& options;
+    StatusBoard& board;
+    NowPlaying& now;
+    GeneratorThread& generator;
+    OutputSupervisor& output;
+    Recording& recording;
+  };
+  explicit SessionWorker(const Parts& parts);
+  ~SessionWorker();  // cancels, stops the sound, joins
+  SessionWorker(const SessionWorker&) = delete;
+  SessionWorker& operator=(const SessionWorker&) = delete;
+
+  // ---- Owner ----
+  template <class F>
+  void request(F f) {  // f(Requests&) under the lock
+    {
+      const std::lock_guard lock(mutex_);
+      f(requests_);
+      if (std::exchange(requests_.cancel_current, false)) cancelled_ = true;
+    }
+    wake_.notify_all();
+  }
+
+ private:
+  using Path = std::filesystem::path;
+  void work();
+  void obey(const Requests& r);
+  bool report(Activity what, float progress);
+  void open_model(const Requests::ToLoad& wanted, const Path& clip);
+  void open_clip(const Path& clip);
+  void prepare(const ProgramLoader::Loaded& next, const Path& clip, bool own_sampling);
+  void change_over(ProgramLoader::Prepared next, bool own_sampling);
+  void watch_generator();
+  void remark(const std::string& notice);
+
+  Parts parts_;
+  ProgramLoader loader_;
+  bool given_up_ = false;  // the engine failed and no other could go on
+  std::atomic<bool> cancelled_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Requests requests_;
+  bool stopping_ = false;
+  std::thread thread_;  // last: starts when all else is there
+};
+
+}  // namespace mambo
