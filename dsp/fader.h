@@ -8,14 +8,14 @@
 
 namespace mambo {
 
-// Opens and closes along a raised cosine of `length` samples; may turn round anywhere on the way.
-// Exactly 0 when closed and exactly 1 when open. Cost: a table look-up a sample. The slope is at
-// most pi / (2 * length) a sample, so a full-scale constant moves by no more than that.
+// Opens and closes along a raised cosine of `length` samples; may reverse at any point on the way.
+// Exactly 0 when closed and exactly 1 when open. Cost: one table look-up per sample. The slope is
+// at most pi / (2 * length) per sample, which bounds the step of a full-scale constant.
 class Fader {
  public:
   explicit Fader(std::size_t length = 1) { set_length(length); }
 
-  // Allocates; not for the audio thread. Closes.
+  // Allocates; not for the audio thread. The fader is closed afterwards.
   void set_length(std::size_t length) {
     curve_.resize(length + 1);
     for (std::size_t i = 0; i <= length; ++i) {
@@ -41,7 +41,7 @@ class Fader {
 };
 
 // Follows a gain in a straight line over `length` samples and lands on it exactly, so that a gain
-// of 1 passes samples bit for bit. Cost: an addition and a multiplication a sample.
+// of 1 passes samples bit for bit. Cost: one addition and one multiplication per sample.
 class SmoothGain {
  public:
   explicit SmoothGain(std::size_t length = 1) : length_(length) {}

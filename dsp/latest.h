@@ -1,6 +1,6 @@
 // The latest value, from one writing thread to one reading thread: a triple buffer. Wait-free on
-// both sides, and free of torn values without a retry; the price is three copies of T. What the
-// reader did not look at in time is gone: for meters and controls, not for streams.
+// both sides, and free of torn values without a retry; the price is three copies of T. A value that
+// is not read before the next one is lost: for meters and controls, not for streams.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ class Latest {
     back_ = middle_.exchange(back_ | fresh, std::memory_order_acq_rel) & index;
   }
 
-  // Reading thread: the newest value; the reference holds until the next call.
+  // Reading thread: the newest value; the reference is valid until the next call.
   const T& read() {
     if ((middle_.load(std::memory_order_relaxed) & fresh) != 0) {
       front_ = middle_.exchange(front_, std::memory_order_acq_rel) & index;

@@ -1,11 +1,11 @@
-// A look-ahead peak limiter: nothing leaves it beyond the ceiling, and while nothing that enters is
-// beyond the ceiling, it is a plain delay, bit for bit.
+// A look-ahead peak limiter: no output exceeds the ceiling, and while no input does, it is a plain
+// delay, bit for bit.
 //
 // The gain that a sample needs is held until the sample has left, then released exponentially, and
-// averaged over the look-ahead: the gain has arrived when the peak does, without a corner. The
-// average is summed in integers, so it does not drift and comes back to exactly 1.
-// Trade-off: a delay of `look_ahead` samples (1 to 2 ms do), where a clipper would have none and
-// would distort. Cost a sample: a few operations and, amortised, one comparison; no allocation.
+// averaged over the look-ahead: the gain is reached when the peak arrives, without a corner. The
+// average is summed in integers, so it does not drift and returns to exactly 1. Trade-off: a delay
+// of `look_ahead` samples (1 to 2 ms suffice), where a clipper would have none and would distort.
+// Cost per sample: a few operations and, amortised, one comparison; no allocation.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ class Limiter {
  public:
   explicit Limiter(float ceiling = 1.0F) : ceiling_(ceiling) { prepare(48, 2400); }
 
-  // Allocates; forgets what was under way. Both in samples; release: the time constant.
+  // Allocates; resets the history. Both in samples; release: the time constant.
   void prepare(std::size_t look_ahead, std::size_t release) {
     delay_.assign(look_ahead, 0.0F);
     gains_.assign(look_ahead, unity);
@@ -34,13 +34,13 @@ class Limiter {
   std::size_t latency() const { return delay_.size(); }
 
   float process(float x) {
-    if (!std::isfinite(x)) x = 0.0F;  // no loudspeaker should be asked to
+    if (!std::isfinite(x)) x = 0.0F;  // not to reach a loudspeaker
     const std::size_t n = delay_.size();
     const double need =
         std::fabs(x) > ceiling_ ? ceiling_ / std::fabs(static_cast<double>(x)) : 1.0;
     const double most = hold(need);
     held_ = std::min(most, held_ + (1.0 - held_) * release_);
-    if (held_ > 1.0 - 1e-6) held_ = most;  // the release has an end: back to exactly 1
+    if (held_ > 1.0 - 1e-6) held_ = most;  // ends the exponential: back to exactly 1
 
     const std::size_t slot = static_cast<std::size_t>(now_ % n);
     const auto gain = static_cast<std::int64_t>(held_ * static_cast<double>(unity));
@@ -62,7 +62,7 @@ class Limiter {
     double gain;
   };
 
-  // The least gain needed by the present sample and the look_ahead before it: a monotonic queue,
+  // The least gain needed by the current sample and the look_ahead before it: a monotonic queue,
   // each of whose entries is pushed and popped once.
   double hold(double need) {
     const std::size_t size = minima_.size();

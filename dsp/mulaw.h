@@ -29,7 +29,7 @@ inline float linear8_decode(std::uint8_t code) {
   return static_cast<float>(2.0 * code / 255.0 - 1.0);
 }
 
-// All 256 values, for loops that decode a sample each.
+// All 256 values, for loops that decode sample by sample.
 std::array<float, 256> mulaw_table();
 std::array<float, 256> linear8_table();
 

@@ -84,7 +84,7 @@ void OutputStage::pull(std::span<float> to) noexcept {
     const bool open = should_open();
     std::size_t n = 1;
     if (open && fader_.is_open() &&
-        fill > fader_.to_close()) {  // the usual case: all but the reserve
+        fill > fader_.to_close()) {  // the common case: all but the reserve
       n = std::min(to.size(), fill - fader_.to_close());
       ring_.read(to.first(n));
       last_ = to[n - 1];
@@ -111,7 +111,7 @@ bool OutputStage::should_open() noexcept {
       ring_.discard(static_cast<std::size_t>(cut_at_ - ring_.consumed()));
     }
     cutting_ = false;
-    starved_ = true;  // what follows is a new start
+    starved_ = true;  // the stream starts anew
   }
   if (!playing_.load(std::memory_order_relaxed)) return false;
   if (starved_ || fader_.is_closed()) {
@@ -125,8 +125,8 @@ bool OutputStage::should_open() noexcept {
   return !starved_;
 }
 
-// One sample on the way up or down. Where the ring has none for it (a cut close behind), the last
-// one stands still while it fades.
+// One sample on the way up or down. If the ring has none for it (a cut close behind), the last
+// sample is held while it fades.
 float OutputStage::next(bool open) noexcept {
   if (!cutting_ || ring_.consumed() < cut_at_) ring_.read({&last_, 1});
   return last_ * (open ? fader_.open() : fader_.close());

@@ -1,10 +1,10 @@
-// What the audio callback runs: samples at the model's rate out of the ring, faded where the stream
-// is interrupted, converted to the device's rate, levelled, limited, copied to all channels.
+// The audio callback's work: samples at the model's rate out of the ring, faded where the stream is
+// interrupted, converted to the device's rate, levelled, limited, copied to all channels.
 //
 // Interruptions never click. The stage always keeps enough of the ring in reserve to close with
 // real samples: 5 ms of latency is the price. An underrun is counted whenever a playing stream has
-// to close because the reserve is all that is left; starting, pausing and cutting are none. It
-// opens again when the ring holds refill() samples.
+// to close because the reserve is all that is left; starting, pausing and cutting do not count. The
+// stage opens again when the ring holds refill() samples.
 //
 // Threads: prepare() while no render() runs; render() on the audio thread, wait-free, no
 // allocation; everything else on any thread, wait-free.
@@ -30,16 +30,17 @@ class OutputStage {
   // The ring outlives the stage; render() is its consumer.
   explicit OutputStage(RingBuffer<float>& ring);
 
-  // Hz. Throws std::invalid_argument when there is no conversion between the rates. Closed after.
+  // Hz. Throws std::invalid_argument when there is no conversion between the rates. The stage is
+  // closed afterwards.
   void prepare(int model_rate, int device_rate, int channels);
   // out: interleaved [frames][channels].
   void render(float* out, std::size_t frames) noexcept;
 
-  // Open or fade out; what is in the ring stays there.
+  // Open or fade out; the contents of the ring stay.
   void set_playing(bool playing) { playing_.store(playing, std::memory_order_relaxed); }
   // Linear; reached within 20 ms.
   void set_gain(float gain) { gain_target_.store(gain, std::memory_order_relaxed); }
-  // Everything written before `index` (of RingBuffer::written) is faded out and thrown away.
+  // Everything written before `index` (of RingBuffer::written) is faded out and discarded.
   void cut(std::uint64_t index) { cut_.store(index, std::memory_order_release); }
   std::uint64_t cut_index() const { return cut_.load(std::memory_order_acquire); }
   // Samples that the ring must hold before the stage opens.
@@ -47,13 +48,14 @@ class OutputStage {
 
   bool is_closed() const { return closed_.load(std::memory_order_acquire); }
   std::uint64_t underruns() const { return underruns_.load(std::memory_order_relaxed); }
-  // Samples at the model's rate: kept to close with; the most that one render() has asked for.
+  // Samples at the model's rate: the reserve for closing; the largest demand of one render() so
+  // far.
   std::size_t reserve() const { return reserve_.load(std::memory_order_relaxed); }
   std::size_t block() const { return block_.load(std::memory_order_relaxed); }
   // Of resampler and limiter.
   double latency_s() const { return latency_s_.load(std::memory_order_relaxed); }
 
-  // Where the last render() left the stream. For one reading thread.
+  // Position after the last render(). For one reading thread.
   struct Place {
     std::uint64_t consumed = 0;  // RingBuffer::consumed after it
     std::int64_t when_ns = 0;    // steady_clock
@@ -67,7 +69,7 @@ class OutputStage {
   bool should_open() noexcept;
   float next(bool open) noexcept;
 
-  static constexpr std::size_t piece = 256;  // frames worked on at a time
+  static constexpr std::size_t piece = 256;  // frames per pass
 
   RingBuffer<float>& ring_;
   std::unique_ptr<Resampler> resampler_;
@@ -79,7 +81,7 @@ class OutputStage {
   std::size_t source_at_ = 0, source_end_ = 0;  // pulled, not yet resampled
   float last_ = 0;                              // the last sample out of the ring, before fading
   bool starved_ = true;                         // closing, or closed, until the ring is refilled
-  bool cutting_ = false;                        // closing, to throw away what is before cut_at_
+  bool cutting_ = false;                        // closing, to discard what is before cut_at_
   std::uint64_t cut_at_ = 0;
   float mean_fill_ = 0;
 

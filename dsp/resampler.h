@@ -1,5 +1,5 @@
 // Streaming conversion of a mono signal's rate, by speexdsp's windowed sinc: short delay, some tens
-// of multiply-adds a sample, no allocation after construction. At equal rates it copies bit for
+// of multiply-adds per sample, no allocation after construction. At equal rates it copies bit for
 // bit. (Files are converted by soxr, offline; see app/files/rate_converter.h.)
 #pragma once
 
@@ -21,12 +21,12 @@ class Resampler {
   struct Moved {
     std::size_t in, out;
   };
-  // Takes from `in` and gives to `out` until one of them is used up. Wait-free.
+  // Reads `in` and writes `out` until one of them is exhausted. Wait-free.
   Moved process(std::span<const float> in, std::span<float> out);
 
   bool bypassed() const { return state_ == nullptr; }
   double latency_s() const { return latency_s_; }
-  // About how many samples it takes to give n.
+  // Input samples needed for n output samples, approximately.
   std::size_t needed(std::size_t n) const {
     return (n * static_cast<std::size_t>(rate_in_) + static_cast<std::size_t>(rate_out_) - 1) /
            static_cast<std::size_t>(rate_out_);

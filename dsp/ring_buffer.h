@@ -1,10 +1,10 @@
 // Wait-free queues between exactly one producer thread and one consumer thread.
 //
-// Indices count for ever and are masked on use, so that full and empty differ without a spare slot
-// and the index of a sample is its place in the history of the stream. Each side keeps the other's
-// index as it last saw it on a cache line of its own, and looks again only when that is not enough
-// (the idea of rigtorp/SPSCQueue): in steady state a call touches one shared line, seldom two.
-// Cost: two atomic operations and a copy; never a lock, a loop or an allocation after construction.
+// Indices grow monotonically and are masked on use, so that full and empty differ without a spare
+// slot and the index of a sample is its position in the stream. Each side caches the other's index
+// on a cache line of its own and reloads it only when the cached value is not enough (the idea of
+// rigtorp/SPSCQueue): in steady state a call touches one shared line, rarely two. Cost: two atomic
+// operations and a copy; never a lock, a loop or an allocation after construction.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@
 
 namespace mambo {
 
-// Not std::hardware_destructive_interference_size: that one is no constant of the ABI.
+// Not std::hardware_destructive_interference_size: its value is not fixed by the ABI.
 inline constexpr std::size_t cache_line = 64;
 
 // The two indices of a queue. Producer and consumer calls are marked; any thread may call the rest.
@@ -32,7 +32,7 @@ class SpscIndices {
   std::uint64_t written() const { return write_.load(std::memory_order_acquire); }
   std::uint64_t consumed() const { return read_.load(std::memory_order_acquire); }
 
-  // Producer: room for how many, looking at the consumer only when fewer than `enough` are known.
+  // Producer: free places; reloads the consumer's index only when fewer than `enough` are known.
   std::size_t room(std::size_t enough) {
     const std::uint64_t w = write_.load(std::memory_order_relaxed);
     if (capacity_ - static_cast<std::size_t>(w - seen_read_) < enough) seen_read_ = consumed();
@@ -42,7 +42,7 @@ class SpscIndices {
     write_.store(write_.load(std::memory_order_relaxed) + n, std::memory_order_release);
   }
 
-  // Consumer: likewise.
+  // Consumer: filled places, with the same rule.
   std::size_t filled(std::size_t enough) {
     const std::uint64_t r = read_.load(std::memory_order_relaxed);
     if (static_cast<std::size_t>(seen_written_ - r) < enough) seen_written_ = written();
@@ -61,7 +61,7 @@ class SpscIndices {
   [[maybe_unused]] char pad_[cache_line - 2 * sizeof(std::uint64_t)] = {};
 };
 
-// Samples, moved in stretches.
+// Samples, moved in blocks.
 template <class T>
 class RingBuffer {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -73,14 +73,14 @@ class RingBuffer {
         data_(std::make_unique<T[]>(indices_.capacity())) {}
 
   std::size_t capacity() const { return indices_.capacity(); }
-  // Elements ever written and ever taken out (discarded ones too). Any thread; the difference is
-  // the fill, at least for the consumer and at most for the producer.
+  // Elements written and taken out (discarded ones too) since construction. Any thread; the
+  // difference is the fill: a lower bound for the consumer, an upper bound for the producer.
   std::uint64_t written() const { return indices_.written(); }
   std::uint64_t consumed() const { return indices_.consumed(); }
 
   // Producer. Room for at least `enough`, if there is.
   std::size_t room(std::size_t enough = SIZE_MAX) { return indices_.room(enough); }
-  // Writes as many as fit; returns how many.
+  // Writes as many as fit; returns their number.
   std::size_t write(std::span<const T> from) {
     const std::size_t n = std::min(from.size(), indices_.room(from.size()));
     const std::size_t at = mask(indices_.written());
@@ -93,7 +93,7 @@ class RingBuffer {
 
   // Consumer.
   std::size_t filled(std::size_t enough = SIZE_MAX) { return indices_.filled(enough); }
-  // Reads as many as there are; returns how many.
+  // Reads as many as there are; returns their number.
   std::size_t read(std::span<T> to) {
     const std::size_t n = std::min(to.size(), indices_.filled(to.size()));
     const std::size_t at = mask(indices_.consumed());
@@ -103,7 +103,7 @@ class RingBuffer {
     indices_.release(n);
     return n;
   }
-  // Throws up to n away; returns how many.
+  // Discards up to n; returns their number.
   std::size_t discard(std::size_t n) {
     n = std::min(n, indices_.filled(n));
     indices_.release(n);
