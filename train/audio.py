@@ -1,4 +1,4 @@
-"""Audio files to codes and back. Any file that libsndfile reads, if python3-soundfile is installed; WAV without."""
+"""Audio files to codes and back. Any file that libsndfile reads if python3-soundfile is installed, else WAV."""
 from __future__ import annotations
 
 import math
@@ -31,15 +31,15 @@ NOT_READ = {".m4a", ".mp4", ".aac", ".wma", ".mov", ".webm", ".mka", ".ape", ".w
 
 
 def others(folder: Path) -> list[Path]:
-    """Files of sound below a folder that are of no kind that is read."""
+    """Sound files below a folder in formats that cannot be read."""
     return sorted(p for p in folder.rglob("*") if p.suffix.lower() in NOT_READ and p.is_file())
 
 
-BLOCK = 1 << 20  # samples in hand at a time: an hour of audio costs an hour of float32 and no more
+BLOCK = 1 << 20  # samples read at a time: an hour of audio takes the memory of an hour of float32, no more
 
 
 def _read_soundfile(path: Path) -> tuple[np.ndarray, int]:
-    """By blocks: a damaged header may promise any length."""
+    """In blocks: the length in a damaged header cannot be trusted."""
     with soundfile.SoundFile(str(path)) as f:
         parts = []
         while len(block := f.read(BLOCK, dtype="float32", always_2d=True)):
@@ -96,7 +96,7 @@ def resample(x: np.ndarray, found: int, rate: int) -> np.ndarray:
 
 
 def encode(x: np.ndarray, encoding: str) -> np.ndarray:
-    """float [-1, 1] -> codes 0..255; louder is clipped. Silence is 128."""
+    """float [-1, 1] -> codes 0..255; values beyond are clipped. Silence is 128."""
     x = np.asarray(x)
     out = np.empty(x.shape, np.uint8)
     for begin in range(0, len(x), BLOCK):

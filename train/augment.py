@@ -1,4 +1,4 @@
-"""Louder, softer, higher, lower, misheard: variants of crops, made where the network runs."""
+"""Variations of crops in gain, pitch and input noise, made on the device where the network runs."""
 from __future__ import annotations
 
 import math
@@ -21,7 +21,7 @@ def compress(x, encoding: str):
 
 
 def longer(length: int, semitones: float) -> int:
-    """Codes to crop so that `length` remain after the greatest change of pitch."""
+    """Codes to crop so that `length` remain after the largest change of pitch."""
     return length if semitones == 0 else math.ceil(length * 2 ** (semitones / 12)) + 3
 
 

@@ -1,4 +1,5 @@
-"""Checkpoints: written aside and renamed, so that a crash leaves the one before; all that an exact resume needs."""
+"""Checkpoints with everything that an exact resume needs. Written under a temporary name and renamed, so that a
+crash leaves the previous one."""
 from __future__ import annotations
 
 import os
@@ -13,7 +14,7 @@ FORMAT = "mambo-train-1"
 
 
 def save(path: Path, **state) -> None:
-    """Blocking; seconds at most. The file is whole or absent."""
+    """Blocking, for seconds at most. The file is complete or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(path.name + ".part")
     with open(aside, "wb") as f:

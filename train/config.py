@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """What the user can put right: shown as one sentence, without a traceback."""
+    """An error that the user can correct: shown as one sentence, without a traceback."""
 
 
 @dataclass
@@ -27,7 +27,7 @@ class ModelConfig:
     expand: int = 2
     d_state: int = 16
     d_conv: int = 4
-    mixer: list[str] = field(default_factory=list)  # one of s6, s4d a tier; empty: all s6
+    mixer: list[str] = field(default_factory=list)  # one of s6, s4d per tier; empty: all s6
     norm_eps: float = 1e-5
     vocab_size: int = 256
 
@@ -63,7 +63,7 @@ class ModelConfig:
 
     @property
     def stride(self) -> int:
-        """Samples for each step of the innermost tier: crops are a multiple of it."""
+        """Samples per step of the innermost tier: crops are a multiple of it."""
         product = 1
         for p in self.pool:
             product *= p
@@ -82,14 +82,14 @@ class ModelConfig:
 
 @dataclass
 class TrainConfig:
-    crop: int = 16384          # samples a crop
+    crop: int = 16384          # samples per crop
     whole: bool = False        # crops are whole files from their first sample, after one code of silence; a shorter
     #                            file is padded with silence (after_end next: with other whole files), of a longer one
     #                            the beginning is taken
-    after_end: str = "stop"    # crops end with their file (stop), or go on with the beginning of another one, so that
-    #                            silence is not learned to be the end (next), or with its own, for loops (again)
-    gap: float = 0.0           # with after_end next: up to so many seconds of silence before each file that follows
-    batch: int = 32            # crops a step, in all (over every GPU and every accumulated part)
+    after_end: str = "stop"    # crops end with their file (stop), or continue with the beginning of another one, so
+    #                            that the end is not learned as silence (next), or with their own, for loops (again)
+    gap: float = 0.0           # with after_end next: up to so many seconds of silence before each following file
+    batch: int = 32            # crops per update, in all (over every GPU and every accumulated part)
     accumulate: int = 1        # parts of the batch that go through the network one after the other
     steps: int = 20000         # updates; `--minutes` replaces them by time
     lr: float = 2e-3
@@ -97,18 +97,18 @@ class TrainConfig:
     lr_end: float = 0.02
     weight_decay: float = 0.1  # of matrices; never of norms, biases, A, D
     beta2: float = 0.98
-    clip: float = 1.0          # greatest norm of the gradient
-    ema: float = 0.999         # of the weights; what is evaluated and exported
+    clip: float = 1.0          # largest norm of the gradient
+    ema: float = 0.999         # moving average of the weights, which is evaluated and exported
     gain_db: float = 0.0       # augmentation: each crop louder or softer by up to so much
     pitch_semitones: float = 0.0  # augmentation: each crop resampled by up to so much
-    input_noise: float = 0.0   # codes that the network hears, not those that it is to say, stray by up to so many
-    foresight: float = 0.0     # weight of a second loss: the innermost tier foretells bands' levels
+    input_noise: float = 0.0   # the network's input, not its target, deviates by up to this many codes
+    foresight: float = 0.0     # weight of a second loss: the innermost tier predicts the levels of bands
     foresight_ahead: list[int] = field(default_factory=lambda: [1, 4, 16, 64])  # how many of its steps ahead
-    labels: list[int] = field(default_factory=list)  # what the innermost tier has to tell: parts of the files' names,
+    labels: list[int] = field(default_factory=list)  # what the innermost tier has to classify: parts of the files' names,
     #                            between hyphens, from 1 on; 0: their folder
     label_weight: float = 0.1  # of that loss
     held_out: float = 0.05     # share of the files, where the folder has no train/ and held-out/
-    eval_every: int = 1000     # updates between looks at held-out audio
+    eval_every: int = 1000     # updates between evaluations on held-out audio
     eval_crops: int = 32       # crops of held-out audio, the same each time
     save_every: float = 120.0  # seconds between checkpoints
     seed: int = 1
@@ -197,7 +197,7 @@ SAMPLING = dict(temperature=(float, 0, 10), top_k=(int, 0, 256), top_p=(float, 0
 
 
 def check_defaults(values, where: str) -> None:
-    """What the app would refuse, or pass over."""
+    """Refuses what the program would refuse or ignore."""
     if not isinstance(values, dict):
         raise UserError(f"{where}: expected an object, found {values!r}")
     for key, value in values.items():

@@ -1,7 +1,7 @@
 """Draws held-out bits over training: python -m train.curves LABEL=RUN[+RUN...] ... -o curves.png
 
-A curve a label, of one run's metrics.jsonl or of several parts, each of which began with what the one before had come
-to: it goes on where the last look at the one before was, however long that went on afterwards. Needs matplotlib;
+One curve per label, of one run's metrics.jsonl or of several parts, each of which started with the weights of the one
+before: it continues from the last evaluation of that part, however long the part ran afterwards. Needs matplotlib;
 --points prints the numbers as JSON instead and needs nothing.
 """
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .config import UserError
 
 def points(run: str) -> list[tuple[float, int, float]]:
     """(minutes, update, bits) of a run's folder or of a metrics file, in order. Where a run was resumed from an older
-    checkpoint, what came after that is told anew, and the later telling counts."""
+    checkpoint, the updates after it are logged twice, and the later entry counts."""
     file = Path(run) / "metrics.jsonl" if Path(run).is_dir() else Path(run)
     if not run:
         raise UserError("expected a run's folder or a metrics.jsonl, found nothing behind = or beside +")
@@ -80,7 +80,7 @@ def draw(curves: dict[str, list[list[tuple[float, int, float]]]], file: Path, ti
         axes.annotate(f"{bits:.3f}", (x, bits), textcoords="offset points", xytext=(5, -3) if last else (-2, 6),
                       ha="left" if last else "center", fontsize=8, color=colour)
     axes.set_xlabel("updates" if updates else "minutes of training")
-    axes.set_ylabel("bits a sample, held out")
+    axes.set_ylabel("bits per sample, held out")
     axes.margins(x=0.08)
     axes.grid(alpha=0.25)
     for side in ("top", "right"):
@@ -89,7 +89,7 @@ def draw(curves: dict[str, list[list[tuple[float, int, float]]]], file: Path, ti
         axes.set_title(title, fontsize=10, loc="left", parse_math=False)
     if len(curves) > 1:
         legend = axes.legend(handles, ["x"] * len(handles), frameon=False, fontsize=8)
-        for text, label in zip(legend.get_texts(), curves):  # as they are: no mathematics, and a _ hides none
+        for text, label in zip(legend.get_texts(), curves):  # verbatim: no mathematics, and a leading _ hides no label
             text.set_parse_math(False)
             text.set_text(label)
     aside = file.with_name(f".{file.name}.part{file.suffix}")
@@ -108,10 +108,10 @@ def main(argv: list[str] | None = None) -> int:
     p = argparse.ArgumentParser(prog="python -m train.curves", description=__doc__.split("\n\n")[0],
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("curves", nargs="+", metavar="[LABEL=]RUN[+RUN...]",
-                   help="a run's folder or metrics.jsonl; parts that follow one another, with + between them")
+                   help="a run's folder or metrics.jsonl; successive parts are joined by +")
     p.add_argument("-o", "--output", type=Path, metavar="FILE", help="a picture: .png, .svg or .pdf")
     p.add_argument("--title", metavar="TEXT")
-    p.add_argument("--updates", action="store_true", help="over updates, not minutes")
+    p.add_argument("--updates", action="store_true", help="plot over updates instead of minutes")
     p.add_argument("--points", action="store_true", help="print the numbers as JSON")
     args = p.parse_args(argv)
     try:

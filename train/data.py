@@ -1,11 +1,11 @@
-"""A folder of audio as codes: encoded once, kept beside nothing of the user's, cropped at random.
+"""A folder of audio as codes: encoded once, cached outside the user's folders, cropped at random.
 
 The cache (`--cache`, default RUN/data) holds codes-HASH.npy, all files one after the other, memory-mapped in
-training, and codes-HASH.json, which says where each begins and on which side of the split it is. HASH covers
-the files' paths, sizes and times, the rate and the encoding: change or move a file and it is made again.
+training, and codes-HASH.json, which holds where each begins and on which side of the split it is. HASH covers
+the files' paths, sizes and times, the rate and the encoding: if a file changes or moves, the cache is made again.
 
-Where DIR has train/ and held-out/, these are the split. Else a share of the files is held out, chosen by a
-hash of their names, so that the choice stays when files are added. Files of one folder whose names are alike up to a
+Where DIR has train/ and held-out/, these are the split. Otherwise a fraction of the files is held out, chosen by a
+hash of their names, so that the choice stays when files are added. Files of one folder whose names agree up to a
 `~` or the suffix are takes of one piece and stay together.
 """
 from __future__ import annotations
@@ -26,7 +26,7 @@ from . import audio
 from .config import ModelConfig, UserError
 from .processes import anew
 
-SILENCE = 128  # in both encodings; what generation from nothing begins with
+SILENCE = 128  # in both encodings; generation from nothing starts with it
 
 
 @dataclass
@@ -74,7 +74,7 @@ def split(names: list[str], share: float) -> dict[str, bool]:
         return {n: n.startswith("held-out/") for n in names if n.startswith(("train/", "held-out/"))}
     piece = {n: _piece(n) for n in names}
     out = {n: _unit(piece[n]) < share for n in names}
-    if share > 0 and len(set(piece.values())) > 1:  # a small folder: chance may leave one side empty
+    if share > 0 and len(set(piece.values())) > 1:  # in a small folder the hash may leave one side empty
         order = sorted(set(piece.values()), key=_unit)
         if not any(out.values()):
             out = {n: piece[n] == order[0] for n in names}
@@ -189,12 +189,12 @@ def _deaf() -> None:
 def _make(files, model, codes_file: Path, index_file: Path, say) -> None:
     jobs = [(str(p), model.sample_rate, model.encoding) for _, p in files]
     pieces, skipped, total = [], [], 0
-    # Names of this process's own: another run may be making the same files.
+    # Temporary names of this process: another run may be making the same files.
     part, whole, aside = (codes_file.with_suffix(f".{os.getpid()}.{kind}") for kind in ("part", "whole", "index"))
     try:
         with open(part, "wb") as out, \
                 concurrent.futures.ProcessPoolExecutor(
-                    min(len(os.sched_getaffinity(0)), -(-len(jobs) // 4)),  # of four files a task
+                    min(len(os.sched_getaffinity(0)), -(-len(jobs) // 4)),  # of four files per task
                     mp_context=anew, initializer=_deaf) as pool:
             for i, ((name, _), codes) in enumerate(zip(files, pool.map(_encode_file, jobs, chunksize=4))):
                 if isinstance(codes, str):
@@ -227,7 +227,7 @@ def _make(files, model, codes_file: Path, index_file: Path, say) -> None:
 
 
 class Crops:
-    """Random crops. Which ones depends on (seed, step, part) alone, so a resumed run sees what an unbroken one
+    """Random crops. Which ones depends on (seed, step, part) alone, so a resumed run sees what an uninterrupted one
     would have seen, and every part of a batch is drawn where it is used, on any number of machines.
 
     whole, after_end, gap (here in samples): see TrainConfig. With after_end "next" or "again" a crop may begin at every

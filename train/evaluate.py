@@ -1,8 +1,8 @@
-"""Bits a sample of a run or a model file on held-out audio: python -m train.evaluate RUN --audio DIR
+"""Bits per sample of a run or a model file on held-out audio: python -m train.evaluate RUN --audio DIR
 
-The same crops for every model (if its stride divides --crop), each from the zero state, so that models that were
-trained on other crops compare.
-(`mambo eval` judges whole recordings with the engine; on one crop the two agree to 1e-3.)
+The same crops for every model (if its stride divides --crop), each from the zero state, so that models
+trained on different crops can be compared.
+(`mambo eval` scores whole recordings with the engine; on one crop the two agree to 1e-3.)
 """
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def open_network(path: str, last: bool = False) -> Network:
     saved = checkpoint.load(file)
     net = Network(configs.parse(saved["config"], str(file)).model)
     net.load_state_dict(saved["ema"])
-    return net.requires_grad_(False)  # or the scans would keep their states
+    return net.requires_grad_(False)  # otherwise the scans would keep their states
 
 
 def held_out_share(paths: list[str], last: bool) -> float:
-    """What the runs held out: more would be audio that they were trained on. The same for all, or the crops would not
-    be. Of model files nobody knows: 0.05 where there is no run beside them."""
+    """The held-out fraction of the runs: a larger one would include audio that they were trained on. It must be the same for
+    all, or the crops would differ. Model files do not record it: 0.05 where no run is given beside them."""
     shares = {path: checkpoint.load(find(Path(path), last))["config"]["train"]["held_out"]
               for path in paths if not path.endswith(".safetensors")}
     if len(set(shares.values())) > 1:
@@ -69,9 +69,9 @@ def main(argv=None) -> int:
     p.add_argument("--audio", action="append", required=True, metavar="DIR")
     p.add_argument("--cache", required=True, metavar="DIR", help="where the encoded audio is kept")
     p.add_argument("--crop", type=int, default=65536, metavar="N", help="samples of each crop (default: 65536)")
-    p.add_argument("--crops", type=int, default=64, metavar="N", help="how many (default: 64)")
-    p.add_argument("--skip", type=int, default=0, metavar="N", help="samples at the start of each that do not count")
-    p.add_argument("--whole", action="store_true", help="whole files after one code of silence, as train.whole")
+    p.add_argument("--crops", type=int, default=64, metavar="N", help="number of crops (default: 64)")
+    p.add_argument("--skip", type=int, default=0, metavar="N", help="samples at the start of each crop that are not scored")
+    p.add_argument("--whole", action="store_true", help="whole files after one code of silence, as with train.whole")
     p.add_argument("--held-out", type=float, metavar="SHARE",
                    help="as in train.held_out (default: the runs' own; 0.05 for model files alone)")
     p.add_argument("--last", action="store_true", help="the last weights of a run, not the best")
@@ -101,7 +101,7 @@ def main(argv=None) -> int:
             error = (sum((b - mean) ** 2 for b in each) / max(1, len(each) - 1) / len(each)) ** 0.5
             results[path] = dict(bits=mean, standard_error=error, crops=len(each), crop=crop)
             if not args.json:
-                print(f"{path}: {mean:.4f} +- {error:.4f} bits a sample over {len(each)} crops of {crop} samples")
+                print(f"{path}: {mean:.4f} +- {error:.4f} bits per sample over {len(each)} crops of {crop} samples")
         if args.json:
             print(json.dumps(results))
     except UserError as e:

@@ -1,8 +1,8 @@
 """Writes a run's averaged weights as a native model file: python -m train.export RUN -o MODEL.safetensors
 
 RUN is the folder of a run (its best.pt, by bits on held-out audio, if there is one, else last.pt) or a checkpoint.
-The file holds what the engines need and, under `about`, where it comes from: data, licence, updates, bits a sample on
-held-out audio, date, versions; and the sampling settings that sound best, which the app then uses.
+The file holds what the engines need and, under `about`, its provenance: data, licence, updates, bits per sample on
+held-out audio, date, versions; and the sampling settings that sound best, which the program then uses.
 """
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .config import UserError
 from .model import Network
 
 STORAGE = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}
-# Small, and what they shape is sensitive to rounding: kept in float32 whatever the matrices are.
+# Small tensors whose rounding is audible: kept in float32 whatever the storage of the matrices.
 EXACT = ("A_log", "A_im", "log_dt", ".D", ".C", "dt_proj.bias", "norm.weight", "norm_f.weight")
 
 
@@ -29,7 +29,7 @@ def parse_arguments(argv=None):
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("run", metavar="RUN", help="folder of a run, or one of its checkpoints")
     p.add_argument("-o", "--output", required=True, metavar="FILE", help="the model file, .safetensors")
-    p.add_argument("--storage", choices=tuple(STORAGE), default="f16", help="of the matrices (default: f16)")
+    p.add_argument("--storage", choices=tuple(STORAGE), default="f16", help="number format of the matrices (default: f16)")
     p.add_argument("--last", action="store_true", help="the last weights, not the best on held-out audio")
     p.add_argument("--name", help="the model's name (default: the config's)")
     p.add_argument("--about", action="append", default=[], metavar="KEY=VALUE",
@@ -63,7 +63,7 @@ def export(args) -> Path:
     step, bits = saved["held_out"]
     if math.isfinite(bits):
         about["held_out_bits"] = round(bits, 4)
-        if step != saved["step"]:  # these weights were not looked at: those of so many updates were
+        if step != saved["step"]:  # these weights were not evaluated; the bits belong to an earlier update
             about["held_out_bits_at_update"] = step
     about.setdefault("data", [Path(a).resolve().name for a in saved["audio"]])
     for item in args.about:

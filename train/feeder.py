@@ -1,4 +1,4 @@
-"""Batches ahead of the network."""
+"""Prefetches batches."""
 from __future__ import annotations
 
 import queue
@@ -10,8 +10,8 @@ from .data import Crops
 
 
 class Feeder:
-    """Reads the next batches from disk while the GPU works on the present one. A thread of its own; batches are
-    numbered, so what arrives does not depend on when. What goes wrong there is raised by next()."""
+    """Reads the next batches from disk while the GPU works on the current one. A thread of its own; batches are
+    numbered, so their content does not depend on timing. next() raises what goes wrong in the thread."""
 
     def __init__(self, crops: Crops, first: int, accumulate: int, rank: int, count: int, pinned: bool, ahead: int = 4):
         self.crops, self.first, self.accumulate, self.rank = crops, first, accumulate, rank

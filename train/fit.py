@@ -1,7 +1,7 @@
 """Trains a model on a folder of audio: python -m train.fit --audio DIR --config configs/piano.json -o runs/piano
 
 Several GPUs: torchrun --nproc-per-node N -m train.fit ...; several machines: torchrun's own flags. The same
-command again goes on from the run's last checkpoint. Ctrl-C stops after the present update and saves.
+command again resumes from the run's last checkpoint. Ctrl-C stops after the current update and saves.
 """
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ from .report import Report, clock, rate
 from .trainer import Trainer
 
 LN2 = math.log(2)
-BEGUN = time.monotonic()  # --stop-after counts the reading of data too
+BEGUN = time.monotonic()  # --stop-after includes the time for reading data
 
 
 def parse_arguments(argv=None):
     p = argparse.ArgumentParser(prog="python -m train.fit", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--audio", action="append", required=True, metavar="DIR",
-                   help="folder of audio files of any rate and format, searched below; may be given again")
+                   help="folder of audio files of any rate and format, including subfolders; may be repeated")
     p.add_argument("--config", required=True, metavar="FILE",
-                   help="what to train: a JSON file, or one that comes with the trainer (configs/piano.json)")
+                   help="the configuration: a JSON file, or one of the trainer's own (configs/piano.json)")
     p.add_argument("-o", "--run", required=True, metavar="DIR",
-                   help="where checkpoints, metrics and the encoded audio go; a run that is there goes on")
+                   help="where checkpoints, metrics and the encoded audio go; an existing run is resumed")
     p.add_argument("--minutes", type=float, metavar="M",
                    help="train for M minutes in all, over all resumed parts, instead of train.steps updates")
     p.add_argument("--stop-after", type=float, metavar="M", help="stop cleanly after M minutes of this part; resume later")
     p.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                   help="change one key of the config, e.g. train.lr=1e-3 or model.layers=[2,2,2]; may be given again")
+                   help="set one key of the config, e.g. train.lr=1e-3 or model.layers=[2,2,2]; may be repeated")
     start = p.add_mutually_exclusive_group()
-    start.add_argument("--init", metavar="FILE", help="begin with the weights of a model file (.safetensors) or of another "
+    start.add_argument("--init", metavar="FILE", help="start with the weights of a model file (.safetensors) or of another "
                        "run's checkpoint (its EMA), of the same tiers and widths")
-    start.add_argument("--init-fitting", metavar="FILE", help="begin with those tensors of any model whose names and "
-                       "shapes are the config's, and with random ones for the rest")
-    p.add_argument("--fresh", action="store_true", help="begin anew: the run's checkpoint there is overwritten")
+    start.add_argument("--init-fitting", metavar="FILE", help="start with those tensors of any model whose names and "
+                       "shapes match the config, and with random ones for the rest")
+    p.add_argument("--fresh", action="store_true", help="start anew: an existing checkpoint of the run is overwritten")
     p.add_argument("--cache", metavar="DIR", help="where the encoded audio is kept (default: RUN/data)")
     p.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     p.add_argument("--float32", action="store_true", help="no bfloat16 autocast on the GPU")
     p.add_argument("--no-graph", action="store_true",
-                   help="launch every kernel anew instead of replaying a CUDA graph of the whole pass")
+                   help="launch every kernel separately instead of replaying a CUDA graph of the whole pass")
     p.add_argument("--quiet", action="store_true", help="no progress line")
     return p.parse_args(argv)
 
@@ -68,7 +68,7 @@ def load_config(args) -> configs.Config:
             tree[group][name] = json.loads(value)
         except json.JSONDecodeError:
             tree[group][name] = value
-    model = tree["model"]  # another number of tiers: one mixer for all stays one for all
+    model = tree["model"]  # if the number of tiers changes, one mixer for all tiers stays one for all
     mixer = model.get("mixer")
     if isinstance(model.get("layers"), list) and isinstance(mixer, list) and mixer and mixer == mixer[:1] * len(mixer):
         model["mixer"] = mixer[:1] * len(model["layers"])
@@ -76,19 +76,19 @@ def load_config(args) -> configs.Config:
 
 
 def held_out_crops(corpus, t: configs.TrainConfig) -> torch.Tensor:
-    """The same each time: uint8 [eval_crops, crop + 1], or none of them."""
+    """The same crops at each evaluation: uint8 [eval_crops, crop + 1], or none."""
     if t.held_out <= 0 or not corpus.side(True):
         return torch.empty(0, t.crop + 1, dtype=torch.uint8)
-    # Else what follows a file by chance, and says nothing of a model, would count.
+    # Otherwise the random file that follows would be scored, which says nothing about a model.
     after = t.after_end if t.whole or t.after_end == "again" else "stop"
     return torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole, after).batch(0, 0, t.eval_crops))
 
 
 def held_out_batches(crops, t: configs.TrainConfig, machines: Machines, per_part: int) -> list[torch.Tensor]:
-    """For any number of processes, shared among them."""
+    """Evaluates, divided among any number of processes."""
     if not len(crops):
         return []
-    # Equal shares, so that the mean of the means is the mean; a rest goes round once more.
+    # Equal shares, so that the mean of the means is the mean; a remainder wraps around.
     each = -(-t.eval_crops // machines.count)
     mine = crops[(torch.arange(each) * machines.count + machines.rank) % t.eval_crops]
     size = max(s for s in range(1, min(per_part, each) + 1) if each % s == 0)
@@ -96,7 +96,7 @@ def held_out_batches(crops, t: configs.TrainConfig, machines: Machines, per_part
 
 
 def read_corpus(args, config: configs.Config, machines: Machines, run: Path, say) -> data.Corpus:
-    """The first process of each machine encodes, then all read. What goes wrong there ends all of them."""
+    """The first process of each machine encodes, then all read. An error there ends all of them."""
     t = config.train
     cache = Path(args.cache) if args.cache else run / "data"
 
@@ -113,7 +113,7 @@ def read_corpus(args, config: configs.Config, machines: Machines, run: Path, say
             error = str(e)
     machines.together(error)
     corpus = corpus or load()
-    # Crops are drawn by number: other files here would be other crops, and other labels, without a word.
+    # Crops are drawn by number: different files on one machine would silently mean different crops and labels.
     first = machines.from_first(corpus.fingerprint())
     machines.together(None if first == corpus.fingerprint() else
                       f"{', '.join(args.audio)}: expected the files of the first machine, found others (by names and "
@@ -193,11 +193,11 @@ def train(args) -> int:
 
 
 class Loop:
-    """Updates until the steps or the minutes are done, or somebody asks to stop; looks, saves and tells on the way.
+    """Updates until the steps or the minutes are done, or a stop is requested; evaluates, saves and reports on the way.
 
     With several processes, what depends on a clock (how far the run is, and so the learning rate and the end; being
     asked to stop; saving) is agreed every TOGETHER updates and stays in between: processes that went by their own
-    clocks would train with other rates, and one that stopped alone would leave the others waiting."""
+    clocks would train with different rates, and one that stopped alone would leave the others waiting."""
 
     TOGETHER = 10
 
@@ -205,7 +205,7 @@ class Loop:
         self.args, self.trainer, self.feeder, self.held = args, trainer, feeder, held
         self.report, self.stop, self.last = report, stop, last
         self.machines, self.config = trainer.machines, trainer.config
-        # A last row for codes of no file: index -1.
+        # The last row is for codes of no file: index -1.
         none = torch.full((1, table.shape[1]), labels.NONE)
         self.table = torch.cat([torch.from_numpy(table), none]).to(self.machines.device)
         self.budget = args.minutes * 60 if args.minutes else None
@@ -214,7 +214,7 @@ class Loop:
         self._window()
 
     def _window(self) -> None:
-        """A progress line tells of what happened since the one before."""
+        """A progress line covers the time since the previous one."""
         self.window_at, self.window_samples = time.monotonic(), self.trainer.samples
         self.window_loss, self.window_norm, self.window_updates = None, None, 0
 
@@ -234,7 +234,7 @@ class Loop:
             if together:
                 trainer.seconds = self.machines.mean(self.before + time.monotonic() - self.clock)[0]
                 self.before, self.clock = trainer.seconds, time.monotonic()
-            if together and self._line_is_due():  # one process by the clock alone: ten updates can take a CPU an hour
+            if together and self._line_is_due():  # a single process by the clock alone: ten updates can take an hour on a CPU
                 self._tell(norm)
             if trainer.step % t.eval_every == 0 and self.progress() < 1:
                 self._look()
@@ -249,7 +249,7 @@ class Loop:
         self._look()
         self._save()
         if self.report:
-            best = f", {trainer.best:.4f} bits a sample on held-out audio" if math.isfinite(trainer.best) else ""
+            best = f", {trainer.best:.4f} bits per sample on held-out audio" if math.isfinite(trainer.best) else ""
             self.report.say(f"done: {trainer.step} updates, {clock(trainer.seconds)}, {trainer.samples / 1e9:.2f} G "
                             f"samples{best}; python -m train.export {self.last.parent} -o MODEL.safetensors")
         return 0
@@ -269,8 +269,8 @@ class Loop:
                                   files[:, start:] if t.labels else None, room)
             varied, bent = varied if t.labels else (varied, None)
             codes = torch.cat([codes[:, :start], varied], 1) if start else varied
-            # Other chance than the variation's, or the highest crops would always be the noisiest; in the lower 32 bits,
-            # the only ones that a CPU's generator takes.
+            # Another random stream than the variation's, or the highest crops would always be the noisiest; in the lower 32
+            # bits, the only ones that a CPU's generator takes.
             part = (codes, augment.misheard(codes, t.input_noise, seed ^ 0x5BD1E995)) if t.input_noise else (codes,)
             if t.labels:  # step j of the innermost tier has heard codes up to (j + 1) stride - 1
                 stride = self.config.model.stride
@@ -291,7 +291,7 @@ class Loop:
         left = self.budget - trainer.seconds if self.budget else \
             (self.config.train.steps - trainer.step) * seconds / self.window_updates
         if self.report:
-            self.report.line(f"update {trainer.step}  {bits:.4f} bits a sample  {rate(speed)}  {clock(left)} left")
+            self.report.line(f"update {trainer.step}  {bits:.4f} bits per sample  {rate(speed)}  {clock(left)} left")
             self.report.record(trainer.step, bits=bits, samples_per_second=speed, gradient_norm=float(norm),
                                lr=trainer.optimiser.param_groups[0]["lr"], seconds=trainer.seconds)
         if self.machines.count == 1:
@@ -299,14 +299,14 @@ class Loop:
         self._window()
 
     def _expect_numbers(self) -> None:
-        """Weights that are no numbers are never saved: a run could not come back from them."""
+        """NaN or infinite weights are never saved: a run could not recover from them."""
         sums = [float(x) for x in (self.window_loss, self.window_norm) if x is not None]
         if self.machines.any(not all(math.isfinite(x) for x in sums)):
             raise UserError(f"update {self.trainer.step}: the loss or its gradient is no number any more; the last "
                             "checkpoint is from before that; try a smaller train.lr")
 
     def _look(self) -> None:
-        """Held-out bits; the best weights so far are kept beside the last."""
+        """Computes held-out bits; the best weights so far are kept beside the last."""
         if not self.held:
             return
         trainer = self.trainer
@@ -317,7 +317,7 @@ class Loop:
         trainer.best = min(trainer.best, bits)
         if self.report:
             self.report.record(trainer.step, held_out_bits=bits, seconds=trainer.seconds)
-            self.report.say(f"update {trainer.step}: {bits:.4f} bits a sample on held-out audio"
+            self.report.say(f"update {trainer.step}: {bits:.4f} bits per sample on held-out audio"
                             + (" (best so far)" if best else ""))
             if best:
                 state = trainer.state(self.args.audio)
@@ -337,7 +337,7 @@ class Loop:
 
 
 def _short_of_memory(e: Exception) -> bool:
-    # PyTorch has a class of its own for it since 1.13, for GPUs alone; the CPU's allocator says it in words.
+    # PyTorch has its own exception class since 1.13, for GPUs alone; the CPU's allocator only has a message.
     return isinstance(e, MemoryError) or any(w in str(e).lower() for w in ("out of memory", "allocate memory"))
 
 

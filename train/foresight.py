@@ -1,10 +1,10 @@
-"""A second loss that trains the innermost tier to know what comes and when.
+"""A second loss that trains the innermost tier to predict what comes and when.
 
 Which phoneme comes next, or when the next stroke falls, is next to nothing of a sample's bits: knowing a stroke's time
-saves some 7 bits, and a second of drums has some eight strokes and costs 56,000 bits. So a network learns how things sound
-long before it learns what follows what. Here the innermost tier is asked for that at each of its steps: how loud will
-each of eight bands be some steps later (`train.foresight_ahead`: 1, 4, 16 and 64). The head that answers is the
-trainer's alone, no part of the model.
+saves some 7 bits, and a second of drums has some eight strokes and costs 56,000 bits. So a network learns timbre
+long before it learns sequence. Here a head predicts from the innermost tier, at each of its steps, how loud each of
+eight bands will be some steps later (`train.foresight_ahead`: 1, 4, 16 and 64). The head belongs to the trainer and is
+not part of the model.
 """
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Spectrum(nn.Module):
         super().__init__()
         lines = torch.arange(1, stride // 2 + 1)
         turns = 2 * torch.pi * torch.arange(stride)[:, None] * lines / stride
-        # By a product: the steps are short, and a CUDA graph takes it as it is.
+        # As a matrix product: the steps are short, and a CUDA graph can record it.
         waves = torch.cat([torch.cos(turns), torch.sin(turns)], 1) * (2 ** 0.5 / stride)
         edges = np.geomspace(1, stride // 2 + 1, min(BANDS, stride // 2) + 1).round().astype(int)
         for i in range(1, len(edges)):
@@ -54,12 +54,12 @@ class Foresight(nn.Module):
 
     def targets(self, codes):
         """codes [B, L+1] -> levels [B, L/stride, bands]; row j is of codes j stride + 1 to (j+1) stride. Step j of the
-        innermost tier has heard codes up to (j+1) stride - 1, so that row j + 1 is the first of which it knows nothing."""
+        innermost tier has heard codes up to (j+1) stride - 1, so that row j + 1 is the first that it has not heard."""
         with torch.no_grad(), torch.autocast(codes.device.type, enabled=False):
             return self.spectrum(augment.expand(codes[:, 1:], self.encoding).unflatten(1, (-1, self.stride)))
 
     def forward(self, center, codes):
-        """center [B, L/stride, width], codes [B, L+1] -> mean nats a level."""
+        """center [B, L/stride, width], codes [B, L+1] -> mean nats per level."""
         wanted = self.targets(codes)
         guesses = self.head(center).unflatten(2, (len(self.ahead), self.spectrum.bands, LEVELS)).float()
         each = [F.cross_entropy(guesses[:, :-k, i].flatten(0, 2), wanted[:, k:].flatten())

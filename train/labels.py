@@ -1,9 +1,9 @@
-"""A second loss that trains the innermost tier to know what is sounding.
+"""A second loss that trains the innermost tier to classify what is sounding.
 
-Which word this is, and whose voice, decides everything that follows; yet at each sample it is worth next to nothing, so
-that a network learns to make speech long before it keeps to a word. Where the names of the files say it
-(`seven-slt-03.wav`, or a folder for each word), the innermost tier is asked for it at each of its steps: for the class
-that the file last heard of belongs to. The head that answers is the trainer's alone, no part of the model.
+Which word this is, and whose voice, determines everything that follows; yet at each sample it is worth next to nothing, so
+that a network learns to make speech long before it keeps to a word. Where the names of the files hold it
+(`seven-slt-03.wav`, or a folder for each word), a head predicts from the innermost tier, at each of its steps, the
+class of the file heard last. The head belongs to the trainer and is not part of the model.
 """
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ class Labels(nn.Module):
         self.head = nn.Linear(width, sum(counts))
 
     def forward(self, center, wanted):
-        """center [B, L/stride, width], wanted [B, L/stride, parts], NONE where there is nothing to tell -> nats summed
-        over the parts, a step; steps without a label count as zero, so that parts of a batch add up to the whole."""
+        """center [B, L/stride, width], wanted [B, L/stride, parts], NONE where there is no label -> nats summed
+        over the parts, per step; steps without a label count as zero, so that parts of a batch add up to the whole."""
         guesses = self.head(center).float().flatten(0, 1).split(self.counts, 1)
         each = [F.cross_entropy(g, w, ignore_index=NONE, reduction="sum")
                 for g, w in zip(guesses, wanted.flatten(0, 1).unbind(1))]

@@ -1,4 +1,4 @@
-"""The process and its fellows: one alone or those that torchrun started, the device, and being asked to stop."""
+"""The processes of a run (one, or those that torchrun started), the device, and requests to stop."""
 from __future__ import annotations
 
 import datetime
@@ -25,7 +25,7 @@ class Machines:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         self.device = torch.device("cuda" if cuda else "cpu")
         if self.count > 1:
-            # Long: the others wait while the first of each machine encodes many hours of audio.
+            # Long, because the others wait while the first process of each machine encodes many hours of audio.
             dist.init_process_group("nccl" if cuda else "gloo", timeout=datetime.timedelta(hours=12))
 
     @property
@@ -34,11 +34,11 @@ class Machines:
 
     @property
     def first_here(self) -> bool:
-        """The first of this machine's: it prepares what all of them read."""
+        """The first process of this machine: it prepares what all of them read."""
         return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
     def together(self, error: str | None) -> None:
-        """Waits for all; if one has met an error, all stop with one."""
+        """Waits for all processes; an error in one stops all of them with an error."""
         if self.count > 1:
             if self.any(error is not None) and error is None:
                 raise UserError("another process could not go on")
@@ -46,7 +46,7 @@ class Machines:
             raise UserError(error)
 
     def from_first(self, value):
-        """What the first process has."""
+        """Returns the value of the first process."""
         if self.count == 1:
             return value
         box = [value if self.first else None]
@@ -61,7 +61,7 @@ class Machines:
         return (t / self.count).tolist()
 
     def mean_of(self, tensors: list[torch.Tensor]) -> None:
-        """Each becomes its mean over the processes: one all-reduce of all of them, in float32."""
+        """Replaces each tensor by its mean over the processes: one all-reduce of all of them, in float32."""
         if self.count == 1:
             return
         flat = torch.cat([t.reshape(-1).float() for t in tensors])
@@ -75,8 +75,8 @@ class Machines:
 
 
 class Stop:
-    """Ctrl-C and SIGTERM ask; a second Ctrl-C insists. One within a second of the first is the same: torchrun hands
-    on what the terminal has sent already."""
+    """Ctrl-C and SIGTERM request a stop; a second Ctrl-C forces it. One within a second of the first counts as the same:
+    torchrun forwards what the terminal has sent already."""
 
     def __init__(self):
         self.asked, self.since = False, 0.0

@@ -37,7 +37,7 @@ def _log_dt(channels: int):
 
 
 def _product_dtype(x):
-    """What matrix products take: the norm before them writes it, so that no cast is needed."""
+    """The dtype of the matrix products: the norm before them writes it, so that no cast is needed."""
     return torch.bfloat16 if x.is_cuda and torch.is_autocast_enabled() else x.dtype
 
 
@@ -71,12 +71,12 @@ class Block(nn.Module):
     def forward(self, x):
         v = ops.rms_norm(x, self.norm.weight, self.eps, _product_dtype(x))
         to_u, to_z = self.in_proj.weight.split(self.inner)
-        # Two products: their gradients then need no joining.
+        # Two products: their gradients then need no concatenation.
         u, z = F.linear(v, to_u), F.linear(v, to_z)
         u = ops.conv_silu(u, self.conv1d.weight[:, 0], self.conv1d.bias)
         if self.mixer == "s6":
-            # dt_proj(x_proj(u)) as one product of full rank: more arithmetic, which tensor cores have to spare, and
-            # no thin matrices. The weights that are learned stay the two thin ones.
+            # dt_proj(x_proj(u)) as one product of full rank: more arithmetic, of which tensor cores have plenty, and
+            # no thin matrices. The learned weights stay the two thin ones.
             to_rank, to_bc = self.x_proj.weight.split([self.rank, 2 * self.states])
             with torch.autocast(x.device.type, enabled=False):
                 joined = torch.cat([self.dt_proj.weight @ to_rank, to_bc])
@@ -118,7 +118,7 @@ class Network(nn.Module):
         return self.with_center(codes)[0]
 
     def with_center(self, codes):
-        """(logits, what the innermost tier's blocks end with: [B, L/stride, width])"""
+        """(logits, the output of the innermost tier's blocks: [B, L/stride, width])"""
         c = self.config
         x = ops.embed(codes, self.embed.weight)
         skips = []
@@ -142,7 +142,7 @@ class Network(nn.Module):
         return F.linear(v, self.head.weight, self.head.bias), center
 
     def loss(self, codes):
-        """codes [B, L+1] -> mean nats a code of codes 1..L given all before."""
+        """codes [B, L+1] -> mean nats per code of codes 1..L, given all before."""
         return nats(self(codes[:, :-1]), codes)
 
 

@@ -1,4 +1,4 @@
-"""Weights to begin a run with: another run's checkpoint, or a model file that the engines play."""
+"""Weights to start a run with: another run's checkpoint, or a model file that the engines play."""
 from __future__ import annotations
 
 import json
@@ -33,12 +33,12 @@ def _from_model(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]
 
 
 def read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
-    """(what the model is, its averaged weights in float32, where they come from: what `about.started_from` shall say).
+    """(the model's description, its averaged weights in float32, their origin for `about.started_from`).
     PATH is a checkpoint of train.fit (its EMA) or a model file (.safetensors). Raises UserError."""
     if path.suffix == ".safetensors":
         model, state, about = _from_model(path)
         whole = Network(model).state_dict()
-        state.setdefault("head.bias", torch.zeros_like(whole["head.bias"]))  # of converted models: they have none
+        state.setdefault("head.bias", torch.zeros_like(whole["head.bias"]))  # converted models have none
         for name, t in whole.items():
             found = state.get(name)
             if found is None or found.shape != t.shape:

@@ -24,7 +24,7 @@ def rms_norm(x, weight, eps: float, dtype=None):
 
 
 def conv_silu(x, weight, bias):
-    """silu(causal depthwise convolution). x [B, L, D]; weight [D, K]: column K-1 multiplies the present step;
+    """silu(causal depthwise convolution). x [B, L, D]; weight [D, K]: column K-1 multiplies the current step;
     bias [D]."""
     if triton_ops is not None and x.is_cuda and weight.shape[1] <= 4:
         return triton_ops.ConvSilu.apply(x, weight, bias)

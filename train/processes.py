@@ -1,5 +1,5 @@
-"""Processes that share the work, started anew (`spawn`): a forked one can inherit, beside threads such as PyTorch's or
-NumPy's, a lock that nobody opens any more, and hang for good."""
+"""Worker processes, started with `spawn`: a forked one can inherit a lock held by a thread of PyTorch's or NumPy's
+that does not exist in the child, and wait for it forever."""
 import multiprocessing
 
 anew = multiprocessing.get_context("spawn")

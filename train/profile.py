@@ -1,6 +1,6 @@
 """How fast a model trains here, and where the time goes: python -m train.profile --config configs/piano.json
 
-Random codes; the whole update (forward, backward, clipping, AdamW, EMA). The table adds up GPU time by kind of
+Measures with random codes the whole update (forward, backward, clipping, AdamW, EMA). The table sums GPU time by kind of
 kernel, from PyTorch's profiler.
 """
 from __future__ import annotations
@@ -101,7 +101,7 @@ def main(argv=None) -> int:
     for title, key in (("GPU time by kind", "gpu_ms"), ("kernels", "kernels_ms")):
         if key in out:
             total = sum(out["gpu_ms"].values())
-            print(f"\n{title}, ms an update ({total:.1f} in all)")
+            print(f"\n{title}, ms per update ({total:.1f} in all)")
             for name, ms in out[key].items():
                 print(f"{ms:9.2f}  {100 * ms / total:5.1f} %  {name[:100]}")
     return 0

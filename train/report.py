@@ -1,4 +1,4 @@
-"""What a run says: a progress line, metrics as JSON lines, TensorBoard where it is installed."""
+"""What a run reports: a progress line, metrics as JSON lines, TensorBoard where it is installed."""
 from __future__ import annotations
 
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 try:
     from torch.utils.tensorboard import SummaryWriter
-except Exception:  # it is not installed, or not with what it needs
+except Exception:  # not installed, or without its dependencies
     SummaryWriter = None
 
 
@@ -24,8 +24,8 @@ def rate(samples_per_second: float) -> str:
 
 
 class Report:
-    """Thread: the trainer's; only on the first rank. Lines are appended whole and flushed, so a run that is cut
-    off leaves valid JSON lines."""
+    """Thread: the trainer's, on the first rank only. Lines are appended whole and flushed, so an interrupted run
+    leaves valid JSON lines."""
 
     def __init__(self, run: Path, quiet: bool = False):
         run.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ class Report:
         self.wide = 0
 
     def line(self, text: str, last: bool = False) -> None:
-        """The progress line: rewritten in a terminal, written anew in a log."""
+        """The progress line: rewritten in place in a terminal, a new line in a log."""
         if self.quiet:
             return
         if self.terminal:

@@ -4,8 +4,8 @@ Gu et al., "On the Parameterization and Initialization of Diagonal State Space M
 With dt = exp(log_dt), A = -exp(A_log) + i A_im and zero-order hold:
     h[t] = exp(dt A) h[t-1] + u[t],    y[t] = 2 Re(sum_m C_m (exp(dt A_m) - 1)/A_m h_m[t]) + D u[t].
 
-s4d_literal is the equations; s4d_chunks serves any device: nothing depends on the input, so within a chunk the
-whole thing is one matrix product a channel, and only the chunks' end states follow one another; on a GPU a fused
+s4d_literal is the equations; s4d_chunks serves any device: the dynamics do not depend on the input, so a chunk is one
+matrix product per channel, and only the end states of the chunks are sequential; on a GPU a fused
 scan (train/triton_s4d.py) moves a tenth of the data.
 
 Shapes: u [B, L, D]; log_dt, D [D]; A_log, A_im [D, M]; C [D, M, 2] (real, imaginary); y [B, L, D].
@@ -24,7 +24,7 @@ CHUNK = 128  # steps in one matrix product
 
 
 def discretise(log_dt, A_log, A_im, C):
-    """(dt A, c): complex [D, M]; the decay a step is exp(dt A), and y = Re(sum c h) + D u."""
+    """(dt A, c): complex [D, M]; the decay per step is exp(dt A), and y = Re(sum c h) + D u."""
     A = torch.complex(-torch.exp(A_log), A_im)
     dtA = torch.exp(log_dt)[:, None] * A
     # exp(dt A) - 1 without the cancellation, which costs float32 three digits where dt is small.
@@ -34,7 +34,7 @@ def discretise(log_dt, A_log, A_im, C):
 
 
 def s4d_literal(u, log_dt, A_log, A_im, C, D):
-    """One step after the other, as the equations stand: the oracle of the tests."""
+    """One step after the other, literally the equations: the oracle of the tests."""
     dtA, c = discretise(log_dt, A_log, A_im, C)
     decay = torch.exp(dtA)
     h = torch.zeros(u.shape[0], *decay.shape, dtype=decay.dtype)
@@ -61,7 +61,7 @@ def s4d_chunks(u, log_dt, A_log, A_im, C, D, chunk: int = CHUNK):
     steps = torch.arange(T + 1, device=u.device, dtype=wide)
     powers = torch.exp(dtA[..., None] * steps)  # [D, M, T+1]: decay over 0..T steps
 
-    # What a chunk leaves behind if it began with nothing, then what each one begins with: h[g] =
+    # The end state of each chunk from a zero state, then the initial state of each: h[g] =
     # decay^T h[g-1] + end[g-1], by doubling.
     into = powers[..., :T].flip(-1)
     end = torch.bmm(torch.cat([into.real, into.imag], 1), x)
@@ -87,7 +87,7 @@ def s4d_chunks(u, log_dt, A_log, A_im, C, D, chunk: int = CHUNK):
 
 
 def s4d_scan(u, log_dt, A_log, A_im, C, D):
-    """What a block calls: the fused scan on a GPU, chunks elsewhere."""
+    """For a block: the fused scan on a GPU, chunks elsewhere."""
     if triton_s4d is None or not u.is_cuda:
         return s4d_chunks(u, log_dt, A_log, A_im, C, D)
     dtA, c = discretise(*(p.float() for p in (log_dt, A_log, A_im, C)))

@@ -3,14 +3,14 @@
 Gu & Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", arXiv 2312.00752, section 3.
 
 Three ways to compute it:
-  scan_literal   one step after the other, as the equations stand: the oracle of the tests.
+  scan_literal   one step after the other, literally the equations: the oracle of the tests.
   scan_chunks    plain PyTorch for any device, 2 sqrt(L) sequential steps instead of L; autograd does the
-                 backward pass and keeps every state, which is why training on a CPU wants short crops.
+                 backward pass and keeps every state, which is why training on a CPU needs short crops.
   triton_scan    the fused kernels for a GPU (train/triton_scan.py).
 `selective_scan` picks the last where it can run and the second elsewhere.
 
 Shapes, everywhere: u, delta [B, L, D]; Bm, C [B, L, N]; A [D, N], negative; D [D]; y [B, L, D].
-The state starts at zero: training crops begin in silence.
+The state starts at zero: training crops start in silence.
 """
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def scan_literal(u, delta, A, Bm, C, D):
 
 
 def scan_chunks(u, delta, A, Bm, C, D):
-    """The same in about sqrt(L) chunks that run side by side, then a scan over the chunks' ends.
+    """The same in about sqrt(L) chunks that run in parallel, then a scan over the chunks' ends.
 
     A chunk's answer to the state before it is that state times the product of the decays so far, and
     decays only multiply: nothing is divided, so nothing overflows.
@@ -57,7 +57,7 @@ def scan_chunks(u, delta, A, Bm, C, D):
     drive = (delta_ * u_)[..., None] * B_[:, :, :, None, :]  # [B, chunks, size, D, N]
     decay = torch.exp(delta_[..., None] * A)
 
-    # unbind, not an index a step: the gradient of an index is a whole tensor of zeros with one part filled.
+    # unbind, not one index per step: the gradient of an index is a whole tensor of zeros with one part filled.
     local, h = [], u.new_zeros(batch, chunks, channels, states)
     for a, b in zip(decay.unbind(2), drive.unbind(2)):
         h = a * h + b

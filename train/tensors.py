@@ -1,4 +1,4 @@
-"""safetensors files with one dependency less: eight bytes of length, a JSON header, the tensors."""
+"""safetensors files without the safetensors package: eight bytes of length, a JSON header, the tensors."""
 from __future__ import annotations
 
 import json
@@ -13,7 +13,7 @@ TYPES = {v: k for k, v in NAMES.items()}
 
 
 def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Written aside and renamed: the file is whole or as it was."""
+    """Written under a temporary name and renamed: the file is complete or as it was."""
     header: dict = {"__metadata__": metadata}
     at = 0
     for name, t in tensors.items():
@@ -35,7 +35,7 @@ def write(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """(tensors, metadata). Raises ValueError if the file is no safetensors file."""
+    """(tensors, metadata). Raises ValueError if the file is not a safetensors file."""
     data = Path(path).read_bytes()
     try:
         length = struct.unpack("<Q", data[:8])[0]

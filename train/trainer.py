@@ -1,4 +1,4 @@
-"""Model, optimiser and average of the weights; one update; what a checkpoint holds of them."""
+"""Model, optimiser and average of the weights; one update; their part of a checkpoint."""
 from __future__ import annotations
 
 import contextlib
@@ -17,7 +17,7 @@ from .model import Network, nats
 
 
 def parameter_groups(model: Network, decay: float):
-    """Weight decay on matrices alone: norms, biases, D and what shapes the decays are left as they are."""
+    """Weight decay on matrices alone: norms, biases, D and the parameters of the decays are exempt."""
     plain = ("norm.weight", "norm_f.weight", "bias", "A_log", "A_im", "log_dt", ".D", "conv1d.weight", ".C")
     groups = {decay: [], 0.0: []}
     for name, p in model.named_parameters():
@@ -47,7 +47,7 @@ class GraphedPass:
 
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):  # compiles and warms up outside the record
+        with torch.cuda.stream(stream):  # compiles and warms up outside the recording
             for _ in range(2):
                 self.clear()
                 run()
@@ -73,7 +73,7 @@ class GraphedPass:
 
 
 class Trainer:
-    """Model, optimiser, EMA and what a checkpoint holds of them."""
+    """Model, optimiser, EMA and their part of a checkpoint."""
 
     def __init__(self, config: configs.Config, machines: Machines, float32: bool, graph: bool = True,
                  classes: list[list[str]] | None = None):
@@ -97,9 +97,9 @@ class Trainer:
         self.bf16 = machines.device.type == "cuda" and not float32
         self.step, self.seconds, self.samples = 0, 0.0, 0
         self.best = math.inf             # bits on held-out audio, of the average that was best
-        self.held_out = (-1, math.inf)   # (update, bits) of the last look
+        self.held_out = (-1, math.inf)   # (update, bits) of the last evaluation
         self.key = ""                    # of the held-out crops
-        # One part a batch: parts would need their gradients added up outside the graph.
+        # One part per batch: several would need their gradients summed outside the graph.
         self.graph = graph and machines.device.type == "cuda" and t.accumulate == 1
         self.graphed = None
         if machines.count > 1 and not self.graph:  # DDP's hooks would have to be recorded; see _gradients
@@ -110,7 +110,7 @@ class Trainer:
         return torch.autocast("cuda", torch.bfloat16) if self.bf16 else contextlib.nullcontext()
 
     def _gradients(self, parts: list[tuple[torch.Tensor, ...]]):
-        """Mean nats a code over the parts; .grad holds its gradient."""
+        """Mean nats per code over the parts; .grad holds its gradient."""
         if self.graph:
             if self.graphed is None:
                 self.graphed = GraphedPass(self.net, parts[0], self.autocast)
@@ -121,7 +121,7 @@ class Trainer:
         for i, part in enumerate(parts):
             last = i == len(parts) - 1
             quiet = self.net.no_sync() if not last and hasattr(self.net, "no_sync") else contextlib.nullcontext()
-            with quiet:  # DDP adds up over the GPUs once, with the last part
+            with quiet:  # DDP reduces over the GPUs once, with the last part
                 with self.autocast():
                     whole, said = self.net(*part)
                 (whole / len(parts)).backward()
@@ -130,7 +130,7 @@ class Trainer:
 
     def update(self, parts: list[tuple[torch.Tensor, ...]], progress: float):
         """One update from parts of (crops [count, L+1]), (crops, what is heard of them), or these and the label of each
-        step of the innermost tier [count, L/stride, labels]. Gives (nats a code, norm of the gradient), on the device."""
+        step of the innermost tier [count, L/stride, labels]. Returns (nats per code, norm of the gradient), on the device."""
         t = self.config.train
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(t, self.step, progress)
@@ -138,7 +138,7 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), t.clip)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        # The first updates are followed closely, then ever more slowly: an average needs no start of its own.
+        # The average follows the first updates closely, then ever more slowly, so that its initial value does not matter.
         keep = min(t.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             ours, theirs = list(self.ema.parameters()), list(self.model.parameters())
@@ -150,7 +150,7 @@ class Trainer:
 
     @torch.no_grad()
     def held_out_bits(self, batches: list[torch.Tensor]) -> float:
-        """Bits a sample of the averaged weights on the same held-out crops each time; ranks share them."""
+        """Bits per sample of the averaged weights, on the same held-out crops each time; the ranks divide them."""
         total = 0.0
         with self.autocast():
             for codes in batches:
@@ -167,7 +167,7 @@ class Trainer:
                     audio=[str(a) for a in audio], torch=str(torch.__version__))
 
     def start_from(self, path: Path, fitting: bool = False) -> tuple[int, int]:
-        """The averaged weights of another run of the same model, or of a model file; `about` tells whose. Fitting: of
+        """The averaged weights of another run of the same model, or of a model file; `about` records whose. Fitting: of
         any model, those tensors that have a namesake of the same shape here. -> (tensors taken, tensors in all)."""
         model, weights, origin = native.read(path)
         if fitting:
@@ -175,7 +175,7 @@ class Trainer:
                 raise UserError(f"--init-fitting {path}: expected a model of the encoding {self.config.model.encoding}, "
                                 f"found {model.encoding}")
             mine = self.model.state_dict()
-            # A_log of s6 and of s4d are not the same, even where they have one shape.
+            # A_log of s6 and of s4d mean different things, even where their shapes agree.
             alike = {n: (n.replace("A_log", "A_im") in mine) == (n.replace("A_log", "A_im") in weights) for n in mine}
             taken = {n: t for n, t in weights.items() if n in mine and mine[n].shape == t.shape and alike[n]}
             if not any(t.dim() > 1 for t in taken.values()):
@@ -227,7 +227,7 @@ class Trainer:
 
 
 class _Loss(torch.nn.Module):
-    """What DDP wraps: codes in; what is to become less, and the nats a code in it, out."""
+    """The module that DDP wraps: codes in; the loss and, within it, the nats per code out."""
 
     def __init__(self, model: Network, foresight: Foresight | None, weight: float, labels: Labels | None = None,
                  label_weight: float = 0.0):

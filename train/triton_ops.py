@@ -1,9 +1,9 @@
-"""What stands around the scan in a block, fused: RMS norm, depthwise convolution + SiLU, gate. GPU only;
+"""The parts of a block around the scan, fused: RMS norm, depthwise convolution + SiLU, gate. GPU only;
 train/ops.py holds the same in plain PyTorch and chooses.
 
 All are bound by memory: each reads its inputs once and writes its outputs once, and recomputes in the backward
-pass what is cheaper to compute than to keep. Sums over rows (weight gradients) are made in parts of a fixed
-order, without atomics.
+pass what is cheaper to compute than to keep. Sums over rows (weight gradients) are made in parts and
+added in a fixed order, without atomics.
 """
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import torch
 import triton
 import triton.language as tl
 
-TILE = 2048  # elements a program has in hand: 16 a thread
+TILE = 2048  # elements per program: 16 per thread
 
 
 def _rows(columns: int) -> int:
-    """Rows of a tile of so many columns."""
+    """Rows of a tile with the given number of columns."""
     return max(1, TILE // columns)
 
 
 def _blocks(rows: int, tile: int, most: int = 1056) -> tuple[int, int]:
-    """Programs along the rows, and tiles for each: enough to fill a GPU, few enough that the parts of a weight
-    gradient are quickly summed."""
+    """Programs along the rows, and tiles for each: enough to fill a GPU, few enough that summing the parts of a
+    weight gradient is cheap."""
     blocks = triton.cdiv(rows, tile)
     each = triton.cdiv(blocks, most)
     return triton.cdiv(blocks, each), each

@@ -1,8 +1,8 @@
 """The time-invariant scan (S4D) on a GPU, forward and backward, in Triton; train/s4d.py holds the equations.
 
-The plan of train/triton_scan.py: one warp walks a chunk of time for a block of channels, chunks are made
-independent by a pass over their ends. It is simpler by two things: the decays are constants, and no gradient has a
-time of its own but du, so all others add up in registers. Complex numbers are pairs of tiles [channels, states].
+The scheme of train/triton_scan.py: one warp processes a chunk of time for a block of channels, and a pass over their
+ends makes the chunks independent. It is simpler in two ways: the decays are constants, and only du has a time
+dimension among the gradients, so all others are summed in registers. Complex numbers are pairs of tiles [channels, states].
 """
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import triton.language as tl
 
 from .triton_scan import chunking
 
-CHANNELS = 16    # channels a program; one warp
-STRIDE = 2       # of the states, one in so many is kept for the backward pass
-FULL_GPU = 4096  # programs that fill a large GPU evenly; with fewer, time is cut finer
+CHANNELS = 16    # channels per program; one warp
+STRIDE = 2       # one state in STRIDE is kept for the backward pass
+FULL_GPU = 4096  # programs that fill a large GPU; with fewer, time is divided more finely
 
 
 @triton.jit
 def _ends4_kernel(x, are, aim, into, end, L, D, size, chunks, BACK: tl.constexpr,
                   M: tl.constexpr, MP: tl.constexpr, BD: tl.constexpr):
-    """end [B, chunks, D, M, 2]. Forward: each chunk's last state from zero, h = a h + x. BACK: what it hands to the
+    """end [B, chunks, D, M, 2]. Forward: each chunk's last state from zero, h = a h + x. BACK: what it passes to the
     left, with x = dy: g = conj(a) (g + into dy), into [D, M, 2]."""
     c = tl.program_id(0) * BD + tl.arange(0, BD)
     k = tl.program_id(1)
@@ -60,7 +60,7 @@ def _ends4_kernel(x, are, aim, into, end, L, D, size, chunks, BACK: tl.constexpr
 @triton.jit
 def _carry4_kernel(end, are, aim, D, chunks, REVERSE: tl.constexpr,
                    M: tl.constexpr, MP: tl.constexpr, BD: tl.constexpr):
-    """In place: from what each chunk ends with to what each begins with; (are, aim) the decay over a whole chunk,
+    """In place: from the end state of each chunk to the initial state of each; (are, aim) the decay over a whole chunk,
     conjugate if REVERSE. The last chunk may be shorter, but nothing passes through it."""
     c = tl.program_id(0) * BD + tl.arange(0, BD)
     b = tl.program_id(1)
@@ -186,7 +186,7 @@ def _back4_kernel(u, are, aim, cre, cim, skip, begin, kept, dy, du, parts, dskip
             gr += cr * o[:, None]
             gi -= ci * o[:, None]
             tl.store(du + r, (tl.sum(gr, 1) + d * o).to(du.dtype.element_ty), mask=cm & inside)
-            keep = tl.where(inside, 1.0, 0.0)  # beyond the end nothing decays
+            keep = tl.where(inside, 1.0, 0.0)  # beyond the end: no decay
             sum_ar += (gr * pr + gi * pi) * keep
             sum_ai += (gi * pr - gr * pi) * keep
             nr = ar * gr + ai * gi
@@ -216,7 +216,7 @@ class S4dScan(torch.autograd.Function):
         wide = dict(device=u.device, dtype=torch.float32)
         begin, over = u, ()
         if chunks > 1:
-            # In double precision: the walk multiplies by exactly this a, `size` times.
+            # In double precision: the scan multiplies by exactly this a, `size` times.
             a = torch.complex(are.double(), aim.double()) ** size
             over = a.real.float().contiguous(), a.imag.float().contiguous()
             begin = torch.empty(B, chunks, Dn, M, 2, **wide)

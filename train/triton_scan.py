@@ -1,18 +1,18 @@
 """The selective scan on a GPU, forward and backward, in Triton.
 
-What is parallel: batch x blocks of channels x chunks of time. One warp walks one chunk of 64 channels step
+Parallel dimensions: batch x blocks of channels x chunks of time. One warp processes one chunk of 64 channels step
 by step, the states of its channels in registers; three passes make chunks independent:
 
   forward   ends      each chunk from a zero state: its last state, and the sum of its deltas. The decay over
                       a whole chunk is exp(A sum(delta)), so nothing else is needed.
-            carry     runs over the chunks of a channel: the state that each one begins with.
+            carry     runs over the chunks of a channel: the initial state of each.
             walk      each chunk again from its true state: y, and the state before every STRIDE-th step.
   backward  ends, carry, walk, the same from the right, for g[t] = C[t] dy[t] + a[t+1] g[t+1]. The walk takes
             the states that the forward pass kept, computes the STRIDE - 1 between them again in registers,
             and goes back over them.
 
-Of the states one in STRIDE is kept in memory, in float32, gradients need no atomics: parts are summed in a
-fixed order, so a step gives the same bits each time.
+One state in STRIDE is kept in memory, in float32. Gradients need no atomics: parts are summed in a fixed order,
+so a step gives the same bits each time.
 
 Layout: a tile is [channels, states]. Triton gives a thread four states of several channels, so that the sums
 over states (y, d delta, du) and over channels (dB, dC) both take few shuffles.
@@ -23,9 +23,9 @@ import torch
 import triton
 import triton.language as tl
 
-CHANNELS = 64    # channels a program; one warp
-STRIDE = 2       # of the states, one in so many is kept for the backward pass
-FULL_GPU = 4096  # programs that fill a large GPU evenly; with fewer, time is cut finer
+CHANNELS = 64    # channels per program; one warp
+STRIDE = 2       # one state in STRIDE is kept for the backward pass
+FULL_GPU = 4096  # programs that fill a large GPU; with fewer, time is divided more finely
 LN2 = tl.constexpr(0.6931471805599453)
 
 
@@ -77,7 +77,7 @@ def _ends_kernel(u, delta, A2, p, end, total, L, D, P, size, chunks,
 @triton.jit
 def _carry_kernel(end, total, A2, D, chunks, REVERSE: tl.constexpr,
                   N: tl.constexpr, NP: tl.constexpr, BD: tl.constexpr):
-    """In place: from what each chunk ends with to what each begins with (from the right if REVERSE)."""
+    """In place: from the end state of each chunk to the initial state of each (from the right if REVERSE)."""
     c = tl.program_id(0) * BD + tl.arange(0, BD)
     b = tl.program_id(1)
     n = tl.arange(0, NP)
@@ -134,8 +134,8 @@ def _walk_kernel(u, delta, A2, p, skip, begin, y, kept, L, D, P, size, chunks, g
 @triton.jit
 def _back_ends_kernel(dy, delta, A2, p, end, L, D, P, size, chunks,
                       N: tl.constexpr, NP: tl.constexpr, BD: tl.constexpr):
-    """end [B, chunks, D, N]: what a chunk hands to the one on its left, a[t] g[t] of its first step, if
-    nothing came from the right."""
+    """end [B, chunks, D, N]: what a chunk passes to the one on its left, a[t] g[t] of its first step, with
+    zero from the right."""
     c = tl.program_id(0) * BD + tl.arange(0, BD)
     k = tl.program_id(1)
     b = tl.program_id(2)
@@ -230,8 +230,8 @@ def _back_walk_kernel(u, delta, A2, p, skip, begin, kept, dy, du, dp, dbc, dA, d
 
 
 def chunking(batch: int, length: int, channels: int, block: int, stride: int, full: int) -> tuple[int, int]:
-    """Steps a chunk (a multiple of stride) and how many chunks: as few as give the GPU its `full` programs of
-    `block` channels, since every chunk more costs a carry, and none shorter than 64 steps."""
+    """Steps per chunk (a multiple of stride) and number of chunks: the fewest that give the GPU its `full` programs of
+    `block` channels, since every chunk costs a carry, and none shorter than 64 steps."""
     programs = batch * triton.cdiv(channels, block)
     chunks = max(1, min(triton.cdiv(full, programs), length // 64))
     size = triton.cdiv(triton.cdiv(length, chunks), stride) * stride

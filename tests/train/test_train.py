@@ -59,7 +59,7 @@ class Fit(InFolder):
 
     @unittest.skipUnless(os.environ.get("MAMBO"), "MAMBO names no engine to compare with")
     def test_the_engine_agrees(self):
-        """`mambo eval` of the exported file gives the bits a sample that PyTorch gives."""
+        """`mambo eval` of the exported file gives the bits per sample that PyTorch gives."""
         clip = 0.3 * np.random.default_rng(1).standard_normal(2049) * np.linspace(0, 1, 2049)
         write_wave(self.dir / "clip.wav", clip)
         codes = audio.encode(audio.read(self.dir / "clip.wav", 16000), "mulaw8")
@@ -234,7 +234,7 @@ class Fit(InFolder):
         code, said = quiet(fit.main, ["--audio", str(self.dir / "audio"), "--config", "configs/piano.json", "-o",
                                       str(self.dir / "run"), "--cache", str(self.dir / "cache"), "--set", "train.steps=10",
                                       *(x for x in TINY if x != "--quiet")])
-        self.assertRegex(said, r"update 10 +\d\.\d{4} bits a sample +[\d.]+ [kM] samples/s +0:00:0\d left")
+        self.assertRegex(said, r"update 10 +\d\.\d{4} bits per sample +[\d.]+ [kM] samples/s +0:00:0\d left")
         self.assertTrue(list((self.dir / "cache").glob("codes-*.npy")))
         self.assertFalse((self.dir / "run" / "data").exists())
 

@@ -1,10 +1,10 @@
-"""Judges clips of one second by what a small net hears in them: which digit, how surely, how varied.
+"""Judges clips of one second with a small network: which digit, with what confidence, how varied.
 
     python -m train.judge.digits fit --real data/digits/held-out -o judge.pt
     python -m train.judge.digits score --judge judge.pt --real data/digits/held-out --generated DIR [--json]
     python -m train.judge.digits keep --judge listener.pt --generated DIR -o DIR2
 
-The judge learns from speakers that a model of data/digits/train never heard. `keep` copies what a model said well, for
+The judge learns from speakers that a model of data/digits/train never heard. `keep` copies a model's best clips, for
 the model to learn from: with a listener of its own, fitted to other clips than the judge, or the score means nothing.
 """
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .digits_net import NONE, WORDS, Judge, augment, listen, nonsense
 from .numbers import frechet_distance, inception_score
 from .sounds import JudgeError
 
-CLICK_REACH = 33  # samples on either side that a click is compared with
-SURE = 0.5  # a clip is recognised if its digit is surer than this
+CLICK_REACH = 33  # samples on either side with which a click is compared
+SURE = 0.5  # a clip is recognised if the probability of its digit exceeds this
 
 
 def labelled(folder: Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """-> (clips, digits, speakers) of files that are named DIGIT-SPEAKER-TAKE.wav"""
+    """-> (clips, digits, speakers) of files named DIGIT-SPEAKER-TAKE.wav"""
     files = sounds.find(folder)
     parts = [f.stem.split("-") for f in files]
     for f, p in zip(files, parts):
@@ -68,7 +68,7 @@ def fit(x: np.ndarray, y: np.ndarray, epochs: int, seed: int, device: str) -> Ju
 
 
 def accuracy(judge: Judge, x: np.ndarray, y: np.ndarray) -> dict[str, float]:
-    """Of clips as they are, and augmented as in training; and how much nonsense is taken for a digit."""
+    """Accuracy on clips unchanged and augmented as in training; and the share of nonsense taken for a digit."""
     g = torch.Generator().manual_seed(0)
     clips = torch.as_tensor(x, dtype=torch.float32)
     clean = listen(judge, x)[0].argmax(1)
@@ -98,7 +98,7 @@ def run_fit(args: argparse.Namespace) -> int:
     told = accuracy(trial, x[test], y[test])
     names = {"speakers learnt from": len(set(speakers)), "clips": len(x), "tested clips": int(test.sum()), **told}
     print("trial on a fifth of the speakers: " + ", ".join(f"{k} {v:.3f}" for k, v in told.items()))
-    judge = fit(x, y, args.epochs, args.seed, args.device)  # the judge itself learns from all
+    judge = fit(x, y, args.epochs, args.seed, args.device)  # the final judge learns from all
     torch.save({"judge": "digits 1", "state": judge.cpu().state_dict(), "trial": names}, str(args.out))
     print(f"{args.out}: learnt from {len(x)} clips of {len(set(speakers))} speakers in {time.monotonic() - began:.0f} s")
     return 0
@@ -131,8 +131,8 @@ def measure(judge: Judge, clips: np.ndarray, real_features: np.ndarray) -> dict:
 
 
 def click(x: np.ndarray) -> np.ndarray:
-    """(clips, samples) -> how far the furthest sample of each clip is from the middle of its neighbours, in units of what
-    is usual in the 4 ms about it. Of real words 5, in one of a hundred 10; a code far from all others has 20 and more."""
+    """(clips, samples) -> the largest deviation of a sample of each clip from the median of its neighbours, in units of the
+    typical deviation in the 4 ms around it. Real words have 5, one in a hundred 10; an isolated wrong code 20 and more."""
     bend = np.abs(x[:, 1:-1] - 0.5 * (x[:, :-2] + x[:, 2:]))
     total = np.cumsum(np.pad(bend, ((0, 0), (CLICK_REACH + 1, CLICK_REACH))), 1, dtype=np.float64)
     usual = (total[:, 2 * CLICK_REACH + 1:] - total[:, :-2 * CLICK_REACH - 1]) / (2 * CLICK_REACH + 1)
@@ -140,7 +140,7 @@ def click(x: np.ndarray) -> np.ndarray:
 
 
 def choose(p: np.ndarray, clicks: np.ndarray, sure: float, most_click: float, each: int, seed: int) -> list[np.ndarray]:
-    """-> for each digit, which clips to keep: sure enough and without clicks, `each` at most, of more by chance."""
+    """-> for each digit, which clips to keep: confident and without clicks, at most `each`, chosen at random."""
     rng = np.random.default_rng(seed)
     fine = (p.max(1) > sure) & (clicks <= most_click)
     groups = [np.flatnonzero(fine & (p.argmax(1) == digit)) for digit in range(NONE)]
@@ -153,7 +153,7 @@ def run_keep(args: argparse.Namespace) -> int:
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise JudgeError(f"{args.out}: expected a new or empty folder")
     p, clicks = [], []
-    for i in range(0, len(files), 512):  # thousands of clips do not lie in memory together
+    for i in range(0, len(files), 512):  # not thousands of clips in memory at once
         clips = np.stack([sounds.one_second(f) for f in files[i:i + 512]])
         p.append(listen(judge, clips)[0])
         clicks.append(click(clips))
@@ -216,24 +216,24 @@ def run_score(args: argparse.Namespace) -> int:
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.judge.digits", description=__doc__.split("\n")[0])
     actions = parser.add_subparsers(dest="action", required=True)
-    f = actions.add_parser("fit", help="teach a judge from real clips")
+    f = actions.add_parser("fit", help="train a judge on real clips")
     f.add_argument("--real", type=Path, required=True, metavar="DIR")
     f.add_argument("-o", "--out", type=Path, required=True, metavar="FILE")
     f.add_argument("--epochs", type=int, default=20)
     f.add_argument("--seed", type=int, default=1)
     s = actions.add_parser("score", help="judge generated clips")
     s.add_argument("--judge", type=Path, required=True, metavar="FILE")
-    s.add_argument("--real", type=Path, required=True, metavar="DIR", help="what generated clips are compared with")
+    s.add_argument("--real", type=Path, required=True, metavar="DIR", help="real clips with which generated ones are compared")
     s.add_argument("--generated", type=Path, required=True, metavar="DIR")
     s.add_argument("--ceiling", type=Path, metavar="DIR", help="real clips to score too (the folder train beside --real)")
     s.add_argument("--limit", type=int, default=1000, metavar="N", help="clips of the ceiling at most (1000)")
     s.add_argument("--json", action="store_true")
-    k = actions.add_parser("keep", help="copy the clips that are surely a digit, to learn from")
-    k.add_argument("--judge", type=Path, required=True, metavar="FILE", help="not the one that scores")
+    k = actions.add_parser("keep", help="copy the clips that are confidently a digit, for training")
+    k.add_argument("--judge", type=Path, required=True, metavar="FILE", help="a listener other than the judge that scores")
     k.add_argument("--generated", type=Path, required=True, metavar="DIR")
     k.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
     k.add_argument("--sure", type=float, default=0.8, metavar="P", help="least probability of a digit (0.8)")
-    k.add_argument("--click", type=float, default=10.0, metavar="X", help="most that a sample may stand out of its "
+    k.add_argument("--click", type=float, default=10.0, metavar="X", help="largest deviation of a sample from its "
                    "neighbourhood (10: of real words one in a hundred does)")
     k.add_argument("--each", type=int, default=1000, metavar="N", help="clips of each digit at most (1000)")
     k.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""The judge of spoken digits: log-mel frames, a small convolutional net, and the eleventh class 'none'."""
+"""The judge of spoken digits: log-mel frames, a small convolutional network, and the eleventh class 'none'."""
 from __future__ import annotations
 
 import math
@@ -49,7 +49,7 @@ class Judge(nn.Module):
         for i, (layer, norm) in enumerate(zip(self.layers, self.norms)):
             y = F.relu(norm(layer(y)))
             y = F.max_pool2d(y, 2) if i < 3 else y
-        # The word may stand anywhere in its second: what is heard somewhere, and how much on the whole.
+        # The word may lie anywhere in its second: the maximum over time, and the mean.
         return 0.5 * (y.amax((2, 3)) + y.mean((2, 3)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -57,7 +57,7 @@ class Judge(nn.Module):
 
 
 def augment(x: torch.Tensor, g: torch.Generator) -> torch.Tensor:
-    """Moved in time, at another level, with noise of 5 to 60 dB less, sometimes through mu-law of 8 bits."""
+    """Shifted in time, at another level, with noise 5 to 60 dB below, sometimes through 8-bit mu-law."""
     n, samples = x.shape
     shift = torch.randint(-1600, 1601, (n,), generator=g)
     at = torch.arange(samples)[None] - shift[:, None]
@@ -82,7 +82,7 @@ def mu_law(x: torch.Tensor) -> torch.Tensor:
 
 
 def nonsense(x: torch.Tensor, g: torch.Generator) -> torch.Tensor:
-    """Clips that are no digit, one for each of x: noise, silence, noise in the shape of speech, babble, speech cut into
+    """Clips without a digit, one for each of x: noise, silence, noise in the shape of speech, babble, speech cut into
     pieces of 30 to 120 ms in another order, tones."""
     n, samples = x.shape
     kind = torch.randint(0, 8, (n,), generator=g)
@@ -117,7 +117,7 @@ def nonsense(x: torch.Tensor, g: torch.Generator) -> torch.Tensor:
 
 @torch.no_grad()
 def listen(judge: Judge, clips: np.ndarray, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """-> (probabilities of the eleven classes, features), a row a clip"""
+    """-> (probabilities of the eleven classes, features), one row per clip"""
     judge.eval()
     device = judge.out.weight.device
     probabilities, features = [], []

@@ -1,10 +1,9 @@
-"""Tells of rendered WAV files whether they stay music: loudness and flatness over time, silence, noise, drones,
-tempo.
+"""Judges whether rendered WAV files stay music: loudness and flatness over time, silence, noise, drones, tempo.
 
     python -m train.judge.sound RENDERED [--reference DIR] [--seed-seconds S] [--json]
 
 With --reference, noise is what is flatter than nearly all of the real audio there; with --seed-seconds, the tempo of
-what follows the seed is compared with the seed's.
+the continuation is compared with that of the clip before it.
 """
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ def rms_db(x: np.ndarray) -> float:
 
 
 def spectra(x: np.ndarray, window: int, hop: int) -> np.ndarray:
-    """Power spectra of windowed frames, a row a frame."""
+    """Power spectra of windowed frames, one row per frame."""
     x = np.pad(x, (0, max(0, window - len(x))))
     frames = np.lib.stride_tricks.sliding_window_view(x, window)[::hop]
     return np.square(np.abs(np.fft.rfft(frames * np.hanning(window)))).astype(np.float64)
@@ -50,12 +49,12 @@ def flatness(x: np.ndarray) -> float:
 
 
 def drone(x: np.ndarray, rate: int) -> float:
-    """Which part of the time lies in stretches of STILL_SECONDS and more that sound and whose spectrum, from 250 Hz to
-    5 kHz, hardly changes: a rumble or a note that hangs on. Silence is none."""
+    """The fraction of the time in stretches of at least STILL_SECONDS that sound and whose spectrum, from 250 Hz to
+    5 kHz, hardly changes: a rumble or a note that does not decay. Silence does not count."""
     window = max(2, rate * 512 // 16000)
     hertz = np.fft.rfftfreq(window, 1 / rate)
     power = spectra(x, window, window)[:, (hertz >= 250) & (hertz < 5000)]
-    each = 8  # windows of 32 ms a quarter of a second
+    each = 8  # windows of 32 ms per quarter of a second
     quarters = len(power) // each
     if quarters < 2:
         return 0.0
@@ -72,7 +71,7 @@ def drone(x: np.ndarray, rate: int) -> float:
 
 
 def onsets(x: np.ndarray, rate: int) -> np.ndarray:
-    """How much louder each 10 ms is than the last one, over the bands of the spectrum."""
+    """How much louder each 10 ms is than the previous one, over the bands of the spectrum."""
     hop = max(1, rate * HOP // 16000)
     power = spectra(x, 4 * hop, hop)
     bands = np.stack([b.mean(1) for b in np.array_split(power[:, 1:], 16, axis=1)], 1)
@@ -82,7 +81,7 @@ def onsets(x: np.ndarray, rate: int) -> np.ndarray:
 
 
 def tempo(x: np.ndarray, rate: int, low: float = 60, high: float = 180) -> tuple[float, float]:
-    """-> (beats a minute, how clear: the autocorrelation there, 0 to 1). 0 where nothing repeats."""
+    """-> (beats per minute, the autocorrelation there, 0 to 1). 0 where nothing repeats."""
     rise = onsets(x, rate)
     if len(rise) < 300 or not rise.any():
         return 0.0, 0.0
@@ -96,16 +95,16 @@ def tempo(x: np.ndarray, rate: int, low: float = 60, high: float = 180) -> tuple
     scores = np.zeros(len(beats))
     for i, bpm in enumerate(beats):
         beat = 6000 / bpm
-        at = beat * np.array([1, 2, 4, 8])  # the bar repeats more surely than the beat
+        at = beat * np.array([1, 2, 4, 8])  # the bar repeats more reliably than the beat
         part = np.array([0.6, 0.8, 1.2, 1.0])[at < limit]
         scores[i] = np.dot(part, np.interp(at[at < limit], lags, repeat)) / part.sum() if len(part) else 0
-    scores *= np.exp(-0.5 * (np.log2(beats / 110) / 0.9) ** 2)  # of equal ones the middling tempo
+    scores *= np.exp(-0.5 * (np.log2(beats / 110) / 0.9) ** 2)  # among equal ones, the moderate tempo
     best = int(scores.argmax())
     return float(beats[best]), float(np.clip(scores[best], 0, 1))
 
 
 def tempo_ratio(a: float, b: float) -> float:
-    """How far b is from a, as a part of it; twice and half the tempo count as the same."""
+    """The relative distance of b from a; double and half the tempo count as the same."""
     if a <= 0 or b <= 0:
         return 1.0
     octave = np.log2(b / a)
@@ -136,7 +135,7 @@ def calibrate(folder: Path, limit: int = 100) -> float:
     files = sounds.find(folder)
     files = [files[i] for i in sorted(np.random.default_rng(0).permutation(len(files))[:limit])]
     ends = [flatness(x[-int(END * rate):]) for x, rate in map(sounds.read, files)]
-    return float(np.clip(np.percentile(ends, 99) * MARGIN, 0.05, 0.5))  # white noise is to stay noise
+    return float(np.clip(np.percentile(ends, 99) * MARGIN, 0.05, 0.5))  # white noise must stay noise
 
 
 def summary(rows: list[dict], noise_above: float) -> dict:
@@ -174,8 +173,8 @@ def show(rows: list[dict], total: dict) -> None:
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m train.judge.sound", description=__doc__.split("\n\n")[0])
     parser.add_argument("folder", type=Path, metavar="RENDERED")
-    parser.add_argument("--reference", type=Path, metavar="DIR", help="real audio, to know noise by")
-    parser.add_argument("--seed-seconds", type=float, default=0.0, metavar="S", help="what each file begins with was given")
+    parser.add_argument("--reference", type=Path, metavar="DIR", help="real audio, from which the threshold of noise is taken")
+    parser.add_argument("--seed-seconds", type=float, default=0.0, metavar="S", help="length of the clip at the start of each file")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args(words)
     try:

@@ -1,4 +1,4 @@
-"""WAV files for the judges: any that libsndfile reads where python3-soundfile is installed, 16-bit PCM without."""
+"""WAV files for the judges: any that libsndfile reads if python3-soundfile is installed, else 16-bit PCM."""
 from __future__ import annotations
 
 import wave
@@ -13,11 +13,11 @@ except (ImportError, OSError):
 
 
 class JudgeError(Exception):
-    """Something the user can put right; its text says how."""
+    """An error that the user can correct; its text says how."""
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
-    """-> (mono float32, samples a second)"""
+    """-> (mono float32, samples per second)"""
     try:
         if soundfile is not None:
             x, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
@@ -32,7 +32,7 @@ def read(path: Path) -> tuple[np.ndarray, int]:
 
 
 def find(folder: Path) -> list[Path]:
-    """The folder's WAV files, in a stable order, those of folders in it too."""
+    """The WAV files of the folder and its subfolders, in a stable order."""
     if not folder.is_dir():
         raise JudgeError(f"no such folder: {folder}")
     files = sorted(folder.rglob("*.wav"))

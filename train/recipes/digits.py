@@ -1,9 +1,9 @@
-"""Makes spoken digits, zero to nine, of many voices: SC09 in small. One second a clip, 16 kHz mono.
+"""Makes spoken digits, zero to nine, in many voices: a small SC09. One second per clip, 16 kHz mono.
 
     python -m train.recipes.digits -o data/digits --clips 6000 --seed 1
 
 Speaks with Debian's flite, festival (festvox-kallpc16k, festvox-kdlpc16k, festvox-us-slt-hts) and espeak-ng.
-Speakers are kept apart: OUT/held-out has none of those in OUT/train. docs/digits-drums-data.md tells more.
+Speakers are kept apart: OUT/held-out has none of those in OUT/train. See docs/digits-drums-data.md.
 """
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Synthesiser = Callable[[list[Request], int], None]
 def arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.recipes.digits", description=__doc__.split("\n")[0])
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="DIR", help="new or empty folder")
-    parser.add_argument("--clips", type=int, default=6000, metavar="N", help="about so many (6000)")
+    parser.add_argument("--clips", type=int, default=6000, metavar="N", help="approximate number of clips (6000)")
     parser.add_argument("--held-out", type=float, default=0.12, metavar="PART", help="part of the speakers kept from "
                         "training (0.12)")
     parser.add_argument("--takes", type=int, default=3, metavar="N", help="of each digit by each speaker (3): more "
@@ -43,7 +43,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--clean", action="store_true", help="no noise floors and no rooms: silence around the word")
     parser.add_argument("--early", action="store_true", help="each word begins in the first tenth of its second, not "
                         "anywhere in it")
-    parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
     args = parser.parse_args(words)
     if args.clips < 10 or args.jobs < 1 or args.takes < 1 or args.seed < 0 or not 0 <= args.held_out < 1:
@@ -53,7 +53,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
 
 @dataclass
 class Clip:
-    """One clip to be made: who says what, and the chance that is its own."""
+    """One clip to be made: speaker, digit, and its own random seed."""
     speaker: Speaker
     colour: placing.Colour
     word: str
@@ -72,7 +72,7 @@ class Clip:
 
 def plan(speakers: list[Speaker], clips: int, seed: int, out: Path, scratch: Path, clean: bool = False,
          early: bool = False) -> list[Clip]:
-    """Every speaker says every digit as often as the next one; the last takes are left out where clips are up."""
+    """Every speaker says every digit equally often; the last takes are left out when the number of clips is reached."""
     colours = [placing.random_colour(np.random.default_rng([seed, 1, i])) for i in range(len(speakers))]
     if clean:
         colours = [dataclasses.replace(c, room=-np.inf, noisy=0.0) for c in colours]

@@ -1,4 +1,4 @@
-"""From what a synthesiser wrote to a clip of one second: resampling, trimming, colour, level and place."""
+"""From a synthesiser's output to a clip of one second: resampling, trimming, colour, level and place."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 from .wav import RATE, gain, rms_db
 
 CLIP = RATE                      # one second
-LONGEST = int(0.93 * CLIP)       # a longer word leaves no room to move it about
-EARLY = CLIP // 10               # where a word begins at the latest, if asked for
-SHORTEST = int(0.10 * CLIP)      # less than this is a synthesiser that failed
+LONGEST = int(0.93 * CLIP)       # a longer word leaves no room to place it
+EARLY = CLIP // 10               # latest start of a word, with --early
+SHORTEST = int(0.10 * CLIP)      # anything shorter means that the synthesiser failed
 TAPS = 16                        # each side of the interpolating sinc
 
 
@@ -76,7 +76,7 @@ def trim(x: np.ndarray, below: float = -42) -> np.ndarray:
 
 
 def voice_to_word(x: np.ndarray, rate: int, ratio: float, rng: np.random.Generator) -> np.ndarray:
-    """At 16 kHz, formants and pitch moved by `ratio`, trimmed; as long as it comes."""
+    """At 16 kHz, formants and pitch moved by `ratio`, trimmed; of any length."""
     if len(x) < rate // 50 or float(np.abs(x).max()) < 1e-4:  # empty or silent output
         return np.zeros(0)
     step = rate / RATE * ratio
@@ -103,8 +103,8 @@ def reverberate(x: np.ndarray, colour: Colour) -> np.ndarray:
     rng = np.random.default_rng(colour.room_seed)
     t = np.arange(int(colour.decay * RATE)) / RATE
     tail = rng.standard_normal(len(t)) * np.exp(-6.9 * t / colour.decay)
-    tail[:int(rng.uniform(0.002, 0.006) * RATE)] = 0  # the first wall is some way off
-    tail = np.convolve(tail, [0.5, 0.5], "same")      # walls swallow the highs
+    tail[:int(rng.uniform(0.002, 0.006) * RATE)] = 0  # the first reflection arrives a little later
+    tail = np.convolve(tail, [0.5, 0.5], "same")      # walls absorb high frequencies
     tail *= gain(colour.room) / np.sqrt(np.square(tail).sum())
     tail[0] = 1
     size = 1 << (len(x) + len(tail)).bit_length()

@@ -25,8 +25,8 @@ class Voice:
     package: str                   # of Debian
     licence: str
     about: str
-    ask: str                       # what the tool calls it
-    hertz: float                   # the usual pitch
+    ask: str                       # the tool's name for it
+    hertz: float                   # the typical pitch
     pitch: str = "shift"           # how its pitch is set: "shift", "target", or "none"
     ratios: tuple[float, float] = (0.88, 1.15)  # how far formants are moved
 
@@ -60,7 +60,7 @@ ESPEAK = Voice("espeak", "espeak-ng", "espeak-ng", "the program and its voices: 
 class Speaker:
     name: str                      # flite_slt_p12
     voice: Voice
-    ask: str                       # what the tool is asked for: the voice, or accent+variant
+    ask: str                       # the tool's argument: the voice, or accent+variant
     ratio: float                   # of formants, and of the pitch with them
     pitch: float                   # of the pitch, before the formants are moved
     stretch: float                 # of time
@@ -78,7 +78,7 @@ class Request:
 
 
 def missing_tools() -> list[str]:
-    """Debian packages to install before anything can be made."""
+    """Debian packages that have to be installed first."""
     needed = {v.tool: v.tool for v in (*VOICES, ESPEAK)}
     return [package for program, package in needed.items() if shutil.which(program) is None]
 
@@ -100,7 +100,7 @@ def versions() -> dict[str, str]:
 
 
 def cast(count: int, held_out: float, rng: np.random.Generator, voices: list[Voice]) -> list[Speaker]:
-    """`count` speakers, 45 % of them of espeak-ng; of each voice a part is kept from training."""
+    """`count` speakers, 45 % of them of espeak-ng; a fraction of each voice is held out."""
     quotas = {v: 0 for v in voices}
     espeak = int(count * 0.45) if voices else count
     for i in range(count - espeak):
@@ -165,7 +165,7 @@ def festival_script(requests: list[Request]) -> str:
 
 
 def synthesise(requests: list[Request], jobs: int = 2) -> None:
-    """Writes each request's file. One that could not be made is not there afterwards."""
+    """Writes each request's file. A file that could not be made is absent afterwards."""
     spoken = sorted((r for r in requests if r.speaker.voice.tool == "festival"), key=lambda r: r.speaker.voice.name)
     if spoken:
         script = spoken[0].path.parent / "festival.scm"

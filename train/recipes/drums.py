@@ -3,7 +3,7 @@
     python -m train.recipes.drums --samples /usr/share/sonic-pi/samples -o data/drums --loops 1500
 
 The strokes are those of Debian's sonic-pi-samples (CC0). Some kits and some kick patterns are in the held-out loops
-only. dataset.json has each loop's tempo and style. docs/digits-drums-data.md tells more.
+only. dataset.json has each loop's tempo and style. See docs/digits-drums-data.md.
 """
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
                         "training (0.08)")
     parser.add_argument("--tempo-step", type=int, default=1, metavar="N", help="only tempi that are multiples of N "
                         "beats a minute, 1 to 20 (1)")
-    parser.add_argument("--steady", action="store_true", help="as a machine plays: on the grid, every bar or two alike, no "
+    parser.add_argument("--steady", action="store_true", help="like a machine: on the grid, every bar or two alike, no "
                         "swing, no fills")
-    parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (2)")
     args = parser.parse_args(words)
     if args.loops < 1 or args.kits < 8 or args.jobs < 1 or args.seed < 0 or not 0 <= args.held_out < 1:
@@ -51,9 +51,9 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
 
 def make_loop(number: int, held_out: bool, strokes: dict[str, np.ndarray], kits: list[drums_kit.Kit], out: Path,
               seed: int, tempo_step: int, steady: bool) -> dict:
-    """Writes one loop; -> what dataset.json says about it. Its chance is its own, whoever makes it and when."""
+    """Writes one loop; -> its entry in dataset.json. Its random stream is its own and does not depend on process or order."""
     rng = np.random.default_rng([seed, 2, number])
-    # Of the held-out loops half have a kit that training lacks, half a kick pattern; one does not tell of the other.
+    # Of the held-out loops half have a kit that training lacks, half a kick pattern; independently of one another.
     case = int(rng.integers(4)) if held_out else 3
     new_kit, new_pattern = held_out and case in (0, 2), held_out and case in (1, 2)
     style = list(STYLES)[number % len(STYLES)]
@@ -81,7 +81,7 @@ _job: functools.partial | None = None
 
 
 def _start(job: functools.partial) -> None:
-    global _job  # the strokes go to each process once, not with each loop
+    global _job  # each process receives the strokes once, not with each loop
     _job = job
 
 

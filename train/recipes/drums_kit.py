@@ -68,7 +68,7 @@ LEVEL = {"kick": 0.0, "snare": -2.0, "clap": -5.0, "side": -9.0, "hat": -15.0, "
          "perc": -12.0, "conga-hi": -9.0, "conga-lo": -7.0, "tom-hi": -5.0, "tom-mid": -4.0, "tom-lo": -3.0}
 LONGEST = {"kick": 0.6, "hat": 0.2, "open": 0.7, "crash": 2.0, "bell": 0.35, "side": 0.2}  # seconds; others 0.7
 TOMS = {"tom-hi": 1.18, "tom-mid": 1.0, "tom-lo": 0.82}  # three of one stroke where a kit has only one
-CHOKES = {"hat": "hats", "open": "hats"}                 # a closed hat ends an open one; other voices end themselves
+CHOKES = {"hat": "hats", "open": "hats"}                 # a closed hat ends an open one; other voices end by themselves
 MASTER = 1.7       # one gain for the set, before the saturation
 CEILING = 0.891    # -1 dBFS
 
@@ -113,7 +113,7 @@ def to_rate(x: np.ndarray, rate: int, speed: float = 1.0) -> np.ndarray:
 
 
 def level(x: np.ndarray) -> np.ndarray:
-    """The loudest 40 ms at -16 dBFS: so kits stay in balance whatever their strokes."""
+    """Sets the loudest 40 ms to -16 dBFS, so that kits stay balanced whatever their strokes."""
     frame = RATE // 25
     power = np.convolve(np.square(x), np.ones(frame) / frame, "valid") if len(x) > frame else np.array([np.mean(x * x)])
     return x * gain(-16) / np.sqrt(power.max() + 1e-12)
@@ -156,7 +156,7 @@ def darker(x: np.ndarray, velocity: float) -> np.ndarray:
 
 def render(groove: Groove, hits: list[Hit], sounds: dict[str, np.ndarray], balance: dict[str, float], room: float,
            drive: float, rng: np.random.Generator) -> np.ndarray:
-    """The loop as a circle: what still rings at its end sounds on at its beginning, so it can be repeated seamlessly."""
+    """The loop, circular: what still rings at its end continues at its beginning, so that it repeats seamlessly."""
     samples = int(round(groove.seconds * RATE))
     mix = np.zeros(samples)
     groups: dict[str, list[Hit]] = {}

@@ -1,6 +1,6 @@
 """A small grammar of drum patterns: what a bar of a style may be made of.
 
-A pattern has 16 steps a bar (two bars where it has 32): X loud, x plain, o ghost, ? plain in some bars, . nothing.
+A pattern has 16 steps per bar (two bars where it has 32): X loud, x plain, o ghost, ? plain in some bars, . nothing.
 The last pattern of each line of kick patterns is kept for the held-out loops.
 """
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Style:
     swing: tuple[float, float]          # part of two sixteenths that the first one takes: 0.5 is straight
     kits: tuple[str, ...]               # families of kits that suit it
     lines: dict[str, tuple[str, ...]]   # voice -> the patterns to choose from; "" is a voice that rests
-    loose: float = 4.0                  # milliseconds that hits stray by
+    loose: float = 4.0                  # deviation of hits in milliseconds
 
 
 STYLES: dict[str, Style] = {
@@ -120,7 +120,7 @@ class Groove:
     lines: dict[str, str]
     unseen: bool                         # its kick pattern is one that training never has
     answers: dict[str, str] = field(default_factory=dict)  # other patterns for the phrase's second half
-    steady: bool = False                 # as a machine plays: on the grid, every bar alike
+    steady: bool = False                 # like a machine: on the grid, every bar alike
 
     @property
     def seconds(self) -> float:
@@ -151,7 +151,7 @@ def compose(style_name: str, unseen: bool, rng: np.random.Generator, tempo_step:
         lines[voice] = str(rng.choice(choice))
         if len(choice) > 1 and lines[voice] and rng.random() < 0.3:
             answers[voice] = str(rng.choice(choice))
-    # Bars that are alike go on being so where the loop's end meets its beginning.
+    # Alternating bars must still alternate where the loop's end meets its beginning.
     bars = bars_for(bpm, rng, max(map(len, lines.values())) // STEPS if steady else 1)
     swing, phrase = float(rng.uniform(*style.swing)), int(rng.choice([4, 8]))
     if steady:

@@ -5,7 +5,7 @@
     python -m train.recipes.piano --pack piano.npz -o data/piano --takes 3
 
 The first needs mido and soundfile; so does the second, which puts scores and bank into one file.
-The third, on a machine that trains, needs numpy only. docs/piano-data.md tells more.
+The third, on a machine that trains, needs numpy only. See docs/piano-data.md.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
                         "file; without: read them from it")
     parser.add_argument("-o", "--out", type=Path, metavar="DIR", help="new or empty folder for the audio")
     parser.add_argument("--takes", type=int, default=3, metavar="N", help="performances of each piece (3)")
-    parser.add_argument("--rate", type=int, default=16000, metavar="HZ", help="samples a second (16000)")
+    parser.add_argument("--rate", type=int, default=16000, metavar="HZ", help="samples per second (16000)")
     parser.add_argument("--held-out", type=float, default=0.06, metavar="PART", help="part of the works kept from "
                         "training (0.06)")
-    parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
+    parser.add_argument("--seed", type=int, default=1, help="random seed (1)")
     parser.add_argument("--gain", type=float, default=piano_sampler.GAIN_DB, metavar="DB",
                         help=f"one gain for the whole set ({piano_sampler.GAIN_DB:g})")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
-    parser.add_argument("--limit-pieces", type=int, metavar="N", help="take N pieces, chosen by the seed")
+    parser.add_argument("--limit-pieces", type=int, metavar="N", help="take N pieces, chosen by the random seed")
     parser.add_argument("--hours", type=float, metavar="H", help="stop at about H hours of audio")
     args = parser.parse_args(words)
     if bool(args.midi) != bool(args.bank):
@@ -58,7 +58,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     if args.takes < 1 or args.jobs < 1 or not 0 <= args.held_out < 1 or args.seed < 0:
         parser.error("--takes and --jobs begin at 1, --held-out is a part from 0 to below 1, --seed is not negative")
     if not 4000 <= args.rate <= 192000:
-        parser.error("--rate is 4000 to 192000 samples a second")
+        parser.error("--rate is 4000 to 192000 samples per second")
     return args
 
 
@@ -88,7 +88,7 @@ def read_scores(where: Path, credits_path: Path | None) -> tuple[list[piano_scor
 
 
 def held_out(score: piano_score.Score, part: float) -> bool:
-    """By the work's name alone: neither seed nor other pieces move a work to the other side."""
+    """By the work's name alone: neither the random seed nor other pieces move a work to the other side."""
     digest = hashlib.sha256(b"held-out:" + score.group.encode()).digest()
     return int.from_bytes(digest[:8], "big") < part * 2 ** 64
 
@@ -130,7 +130,7 @@ def render(task: tuple[int, int, str]) -> dict:
 
 
 def start(worker: dict) -> None:
-    """Ctrl-C reaches every process; the first one alone answers it, and ends the others."""
+    """Ctrl-C reaches every process; only the first one handles it, and ends the others."""
     WORKER.update(worker)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -138,7 +138,7 @@ def start(worker: dict) -> None:
 
 def render_all(tasks: list, scores: list, instrument: piano_bank.Instrument, args: argparse.Namespace) -> list[dict]:
     WORKER.update(scores=scores, instrument=instrument, rate=args.rate, seed=args.seed, gain=args.gain, out=args.out)
-    tasks = sorted(tasks, key=lambda t: -scores[t[0]].seconds)  # the longest first, lest one be waited for
+    tasks = sorted(tasks, key=lambda t: -scores[t[0]].seconds)  # the longest first, so that none is left at the end
     jobs = min(args.jobs, len(tasks))
     done, began = [], time.monotonic()
     if jobs == 1:
@@ -170,7 +170,7 @@ def fingerprint(scores: list[piano_score.Score], bank: piano_bank.Bank) -> dict[
 
 def describe(done: list[dict], scores: list[piano_score.Score], bank: piano_bank.Bank,
              left_out: list[tuple[str, str]], args: argparse.Namespace) -> dict:
-    """What dataset.json says: enough to tell later where a model's music comes from."""
+    """The content of dataset.json: the provenance of a model's music."""
     used = {d["piece"] for d in done}
     level = sorted(10 * np.log10(d["power"] + 1e-12) for d in done)
     sides = {}
@@ -245,5 +245,5 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, the other processes too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: ends the other processes too
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 A bank is a folder with `zones.json`, a list of {name, sid, key: [low, high], pvel: [low, high], root,
 corr}, and the recordings `SID.flac` or `SID.wav`. Names that end in (L) and (R) are a stereo pair.
-Reading FLAC needs soundfile, which the machine that renders from a pack need not have.
+Reading FLAC needs soundfile; rendering from a pack does not.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_audio(folder: Path, sid: int) -> tuple[np.ndarray, int]:
             return raw[:, 0].astype(np.float32) / 32768, file.getframerate()
     if not flac.is_file():
         raise FileNotFoundError(f"the bank names a recording that is not there: {flac}")
-    import soundfile  # here, because the renderer does without
+    import soundfile  # here, because rendering from a pack does not need it
 
     audio, rate = soundfile.read(str(flac), dtype="float32", always_2d=True)
     return audio[:, 0], rate
@@ -57,7 +57,7 @@ def read_audio(folder: Path, sid: int) -> tuple[np.ndarray, int]:
 
 def to_mono(sides: list[list[np.ndarray]]) -> list[np.ndarray]:
     """Layers of [left, right] at one key -> mono. Two microphones' sum can cancel; then the louder
-    one stands alone, the same one in all layers, lest the piano change its place with loudness."""
+    one is used alone, the same in all layers, so that the piano keeps its place at every loudness."""
     if any(len(s) == 1 for s in sides):
         return [s[0] for s in sides]
     alike, louder = [], []
@@ -129,7 +129,7 @@ def smooth_sizes(low: int, high: int) -> np.ndarray:
 def resampled(audio: np.ndarray, ratio: float, shapes: list) -> list[np.ndarray]:
     """`ratio` times as many samples, band-limited, once for each of `shapes`: functions of the
     output's frequencies (as parts of its rate) that give a filter's response."""
-    n = len(audio) + 1024  # the filters' tails do not come round to the attack
+    n = len(audio) + 1024  # the filters' tails must not wrap around to the attack
     sources = smooth_sizes(n, int(n * 1.1) + 64)
     targets = smooth_sizes(int(sources[0] * ratio), int(sources[-1] * ratio) + 1)
     off = np.abs(np.log(targets[None, :] / sources[:, None] / ratio))
@@ -140,7 +140,7 @@ def resampled(audio: np.ndarray, ratio: float, shapes: list) -> list[np.ndarray]
     kept = np.zeros(bins, complex)
     m = min(bins, len(spectrum))
     kept[:m] = spectrum[:m] * (target / size)
-    edge = max(int(0.03 * m), 1)  # a short slope instead of a wall rings less
+    edge = max(int(0.03 * m), 1)  # a short slope rings less than an abrupt edge
     kept[m - edge:m] *= 0.5 + 0.5 * np.cos(np.pi * (np.arange(edge) + 1) / edge)
     places = np.arange(bins) / target
     length = int(len(audio) * ratio)

@@ -1,9 +1,9 @@
-"""A score performed: how loud, when and how long each note is played, and what the foot does.
+"""A score performed: loudness, onset and length of each note, and the sustain pedal.
 
 Scores from LilyPond are exact and nearly all of one loudness; played so they sound like a
 typewriter. A performance here has metre, a melody above its accompaniment, phrases that swell and
-sink, sections from pp to ff, rubato, and hands that are a little uneven. Chance is seeded by the
-piece's name, the take and the set's seed; so each take is another performance, and always the same.
+sink, sections from pp to ff, rubato, and hands that are a little uneven. The random seed is made
+from the piece's name, the take and the set's random seed: each take is another performance, and always the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .piano_sampler import Performance
 from .piano_score import HIGHEST, LOWEST, Score
 
 WRITTEN = 90  # LilyPond's velocity where no dynamics are written
-FASTEST = 13.0  # onsets a second that hands may have to play; faster files have a wrong tempo
+FASTEST = 13.0  # onsets per second that hands may have to play; faster files have a wrong tempo
 
 
 def perform(score: Score, seed: int, take: int) -> Performance:
@@ -114,7 +114,7 @@ class Clock:
 
 
 def busiest(moments: np.ndarray, grid: np.ndarray, tempo: np.ndarray) -> float:
-    """Onsets a second where the score has most of them, trills and ornaments left aside."""
+    """Onsets per second where the score has most of them, trills and ornaments left aside."""
     if len(moments) < 20:
         return 1.0
     time = np.interp(moments, grid, np.concatenate([[0], np.cumsum(0.125 * 60 / tempo)[:-1]]))
@@ -142,7 +142,7 @@ def touches(score: Score, start: np.ndarray, length: np.ndarray, pitch: np.ndarr
         around = np.convolve(np.pad(line, 8, mode="edge"), np.ones(17) / 17, "valid")
         velocity[top] += np.clip(0.5 * (line - around), -4, 5)
     velocity -= np.clip(46 - pitch, 0, 24) * 0.2  # low strings carry further
-    velocity += np.clip(length / bars[0, 2] - 1, 0, 2) * 1.5  # what lasts must be heard to its end
+    velocity += np.clip(length / bars[0, 2] - 1, 0, 2) * 1.5  # long notes must be heard to their end
 
     time = clock(start)
     around = np.searchsorted(time, time + 0.5) - np.searchsorted(time, time - 0.5)

@@ -36,7 +36,7 @@ def weight(place: np.ndarray, bar: float, beat: float) -> np.ndarray:
 
 
 def upbeat(score: Score, start: np.ndarray, length: np.ndarray, to: float, bar: float, beat: float) -> float:
-    """Where the first bar line stands. MIDI does not tell; but long, low and full notes stand on it."""
+    """Where the first bar line stands. MIDI does not store it; but long, low and full notes lie on it."""
     inside = start < min(to, 64 * bar)
     place, low = start[inside], score.notes[inside, 2] < 55
     heavy = np.minimum(length[inside] / beat, 2) + 0.7 * low
@@ -80,7 +80,7 @@ def dynamics(score: Score, start: np.ndarray, bars: np.ndarray, unmarked: int) -
 
     LilyPond applies a dynamic sign to the voice it stands at and leaves the others at `unmarked`, so
     that an inner voice may shout over a soft melody. A sign is meant for the whole piano: here the
-    notes that have one speak for those around them."""
+    notes that have one set the level of those around them."""
     written = score.notes[:, 3].astype(float)
     moments = np.unique(start)
     has_sign = written != unmarked

@@ -15,9 +15,9 @@ import numpy as np
 from .piano_bank import Instrument
 
 GAIN_DB = 5.5  # of the whole set, from the bank's LEVEL; docs/piano-data.md says how it was chosen
-CEILING = 10 ** (-1.3 / 20)  # what no sample passes, so that the wave between them stays under -1 dBFS
+CEILING = 10 ** (-1.3 / 20)  # no sample exceeds it, so that the wave between samples stays under -1 dBFS
 UNDAMPED = 89  # from this key up a piano has no dampers
-SLOPE = 38.0  # dB a decade of velocity
+SLOPE = 38.0  # dB per decade of velocity
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Performance:
     key: np.ndarray
     velocity: np.ndarray  # 1..127, fractions allowed
     pedal: np.ndarray  # (n, 2): seconds, down and up, in order
-    room: tuple[float, float, int] | None = None  # RT60 in seconds, level in dB, seed
+    room: tuple[float, float, int] | None = None  # RT60 in seconds, level in dB, random seed
     release: float = 1.0  # how slowly this piano's dampers work
     ring: float = 2.0  # seconds to hear after the last key was let go
 
@@ -165,7 +165,7 @@ def limited(sound: np.ndarray, rate: int) -> tuple[np.ndarray, int]:
 
 
 def write_wav(path: Path, samples: np.ndarray, rate: int) -> None:
-    """All of the file or none of it: written beside and renamed."""
+    """Written under a temporary name and renamed: the file is complete or absent."""
     aside = path.with_name(path.name + ".part")
     with wave.open(str(aside), "wb") as file:
         file.setnchannels(1)

@@ -1,8 +1,7 @@
-"""Scores for the piano recipe: MIDI files read, checked and rid of copies.
+"""Scores for the piano recipe: MIDI files read, checked and deduplicated.
 
 A score keeps the written notes in ticks, with nothing of a performance in it; `piano_play` performs
-it. Reading MIDI needs mido, which the machine that renders from a pack need not have; everything
-else here is numpy.
+it. Reading MIDI needs mido; rendering from a pack does not. Everything else here is numpy.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ FREE = {"public domain", "cc0", "cc0 1.0"}
 @dataclass
 class Score:
     name: str
-    group: str  # pieces of one group never stand on both sides of the split
+    group: str  # pieces of one group are never on both sides of the split
     composer: str
     title: str
     source: str
@@ -89,11 +88,11 @@ def work_of(name: str) -> str:
 
 def parse(name: str, data: bytes, table: dict[str, tuple[str, str, str, str]] | None = None) -> Score:
     """One piano part of all the tracks. Raises NotAPiece where it cannot be."""
-    import mido  # here, because the renderer does without
+    import mido  # here, because rendering from a pack does not need it
 
     try:
         midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
-    except Exception as error:  # mido lets through whatever a broken file makes it meet
+    except Exception as error:  # mido raises many kinds for broken files
         raise NotAPiece(f"unreadable: {type(error).__name__} {error}") from error
     if midi.type == 2 or midi.ticks_per_beat <= 0:
         raise NotAPiece("unreadable: a MIDI file of independent sequences or without beats")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-RATE = 16000  # of everything the recipes make
+RATE = 16000  # of everything that the recipes make
 
 
 class RecipeError(Exception):
-    """Something the user can put right; its text says how."""
+    """An error that the user can correct; its text says how."""
 
 
 def read(path: Path) -> tuple[np.ndarray, int]:
-    """-> (mono float32 from -1 to 1, samples a second). 16-bit PCM, which is what the synthesisers write."""
+    """-> (mono float32 from -1 to 1, samples per second). 16-bit PCM, which is what the synthesisers write."""
     with wave.open(str(path), "rb") as f:
         if f.getsampwidth() != 2:
             raise RecipeError(f"{path}: not 16-bit PCM")
@@ -32,7 +32,7 @@ def write(path: Path, x: np.ndarray, rate: int = RATE) -> None:
 
 
 def new_folder(out: Path) -> None:
-    """Makes OUT/train and OUT/held-out. A folder that holds something already is left alone."""
+    """Makes OUT/train and OUT/held-out. A folder that is not empty is refused."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RecipeError(f"{out} is not empty: name a new folder with -o, or remove that one")
     for part in ("train", "held-out"):
