@@ -1,5 +1,5 @@
-// An engine that passes for a GPU and is lost after a while: from then on whatever it is asked
-// throws DeviceError, as a CUDA device does that fell off its bus.
+// An engine that passes for a GPU and is lost after a while: from then on every call throws
+// DeviceError, as with a CUDA device that fell off the bus.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ class FailingEngine final : public Engine {
  public:
   static constexpr const char* kWhy = "CUDA: pretended to be lost (test)";
 
-  // Draws `samples` (over all streams), then is lost; 0: it refuses the first prefill already.
+  // Draws `samples` (over all streams), then is lost; 0: it already refuses the first prefill.
   FailingEngine(const NetworkView& net, const EngineOptions& options, std::int64_t samples)
       : Engine(net), inner_(make_engine(net, "cpu", options)), left_(samples) {}
 

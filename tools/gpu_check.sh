@@ -35,7 +35,7 @@ passed=0 failed=0 skipped=0
 nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv,noheader ||
   die "There is no GPU here (nvidia-smi gives none)."
 
-# What is installed decides what is built beside the CUDA engine.
+# The installed libraries decide what is built beside the CUDA engine.
 flags=()
 has_library() { command -v pkg-config >/dev/null && pkg-config --exists "$@"; }
 has_library libhwy openblas speexdsp || flags+=(-DMAMBO_CPU=OFF)
@@ -73,15 +73,15 @@ run_tests() {
 say "== Tests"
 run_tests kernels "$build/tests/test_kernels" "--gtest_filter=$filter"
 run_tests golden "$build/tests/test_golden" "--gtest_filter=$filter"
-grep -E '^  .*(d logit|bits a sample|distance)' "$logs/golden.log" || true
+grep -E '^  .*(d logit|bits per sample|distance)' "$logs/golden.log" || true
 
 if $sanitize; then
   # A little of everything, of small networks, in both storages and every plan (CudaFewSteps); streams
-  # in batches of four an SM (of eight two steps, when an engine is made) and copies beside them.
+  # in batches of four streams per SM (of eight, two steps, when an engine is made) and copies beside them.
   few='*CudaFewSteps*:*StreamsNeedNotBeAlike*cuda*:*CudaBatch.ACopyIsDone*pools_of_eight*'
   few+=':*CudaBatch.FromSilence*half_one_pool*:*CudaBatch.FromSilence*half_s4d_flat'
   few+=':*CudaPlans*wide_inner_half'
-  # racecheck slows these kernels a few thousand times: a shape for each way to play.
+  # racecheck slows these kernels a few thousand times: one shape for each plan.
   fewest='*CudaFewSteps*cuda_f32_*_one_pool:*CudaFewSteps*cuda_half_*_one_pool'
   fewest+=':*CudaFewSteps*cuda_half_cluster_team:*CudaFewSteps*cuda_half_cluster_narrow*'
   fewest+=':*CudaFewSteps*cuda_half_*_flat256:*CudaFewSteps*cuda_half_grid_flat'
@@ -100,7 +100,7 @@ if $sanitize; then
   sanitize memcheck memcheck "$few"
   sanitize racecheck racecheck "$fewest"
   sanitize initcheck initcheck "$few"
-  # A cluster waits at more barriers (13 a CTA) than synccheck keeps track of by itself, and those of
+  # A cluster waits at more barriers (13 per CTA) than synccheck keeps track of by itself, and those of
   # all launches count. With as many as steps need it had no memory left for prefill over long chunks,
   # which has a run of its own.
   sanitize synccheck synccheck "$few" --num-cuda-barriers 4096

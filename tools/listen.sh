@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# What a model sounds like, made and measured the same way each time.
+# Renders and measures how a model sounds, the same way each time.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=tools/setup.sh
 source tools/setup.sh
 
 usage() {
-  say "usage: tools/listen.sh MODEL.safetensors SEED OUT [--runs N --seconds S --seeds DIR --reference DIR]"
+  say "usage: tools/listen.sh MODEL.safetensors CLIP OUT [--runs N --seconds S --seeds DIR --reference DIR]"
   say
-  say "  Continues SEED (a sound file, or - for silence) for a minute at the model's own settings, as OUT.ogg,"
-  say "  with its spectrogram, OUT.png (by sox). With --runs, continues the sounds of --seeds (default: SEED alone)"
-  say "  N times for S seconds (30) and says how loud and how flat they are, how many end in silence or in noise and"
-  say "  how many drone, against the real sound in --reference (python -m train.judge.sound)."
-  say "  MAMBO names another program than build/release/mambo, KEEP a folder that keeps the N sounds."
+  say "  Continues CLIP (a sound file, or - for silence) for a minute at the model's own settings, as OUT.ogg,"
+  say "  with its spectrogram, OUT.png (by sox). With --runs, continues the clips of --seeds (default: CLIP alone)"
+  say "  N times for S seconds (30) and prints how loud and how flat they are, how many end in silence or in noise and"
+  say "  how many drone, compared with the real sound in --reference (python -m train.judge.sound)."
+  say "  MAMBO names a program other than build/release/mambo, KEEP a folder in which the N sounds are kept."
 }
 
 [[ ${1:-} == -h || ${1:-} == --help ]] && usage && exit 0
@@ -35,7 +35,7 @@ mambo=${MAMBO:-build/release/mambo}
 [[ -x $mambo ]] || die "$mambo: no such program; cmake --preset release && cmake --build build/release makes it"
 command -v sox >/dev/null || die "sox, which draws the spectrogram, is not installed (apt-get install sox)"
 
-# continue_from SEED OPTIONS...
+# continue_from CLIP OPTIONS...
 continue_from() {
   local from=(--seed-clip "$1")
   [[ $1 == - ]] && from=(--from-silence)

@@ -1,4 +1,4 @@
-# Shared by ./demo and ./check: what to install, and how to talk. Sourced, not run.
+# Shared by ./demo and ./check: packages and messages. Sourced, not run.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,7 +10,7 @@ die() {
   exit 1
 }
 
-# logged FILE COMMAND... runs quietly; when it fails, shows the end of what it said.
+# logged FILE COMMAND... runs quietly; when it fails, shows the end of its output.
 logged() {
   local log=$1
   shift
@@ -32,7 +32,7 @@ missing_packages() {
   comm -23 <(echo "$wanted") <(echo "$installed")
 }
 
-# ensure_packages SET... installs what is missing: as root, or by sudo; asks once if somebody is there.
+# ensure_packages SET... installs what is missing: as root, or by sudo; asks once in a terminal.
 ensure_packages() {
   if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     say "This is no Debian or Ubuntu: going on with what is installed (tools/packages.txt names the libraries)."

@@ -1,4 +1,4 @@
-// The program as people meet it: help, bad usage, and what each command prints.
+// The program from the outside: help, bad usage, and the output of each command.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -198,7 +198,7 @@ TEST(CommandLine, HelpSaysWhoseSamplingIsTheDefault) {
   }
 }
 
-// A folder does not say how it sounds: whoever plays it can.
+// A folder does not record its sound format: options supply it.
 TEST(CommandLine, PlayTakesRateAndEncodingOfAnEcosystemFolder) {
   const auto j = mambo({"play", "-m", testing::golden("hf-flat"), "--model-rate", "8000",
                         "--encoding", "linear8", "--from-silence", "--seconds", "0.3", "--json"})
@@ -211,7 +211,7 @@ TEST(CommandLine, PlayTakesRateAndEncodingOfAnEcosystemFolder) {
   EXPECT_NE(all.find("--model-rate"), all.rfind("--model-rate")) << "one of them does not take it";
 }
 
-// As in a container that has ALSA's library without its data, where PortAudio itself gives up.
+// As in a container that has ALSA's library without its data, where PortAudio itself fails.
 TEST(CommandLine, WithoutAlsasConfigurationThereIsNoSoundCard) {
   const std::string setup = "export ALSA_CONFIG_PATH=/nonexistent";
   const Outcome list = mambo({"devices"}, setup);
@@ -303,7 +303,7 @@ TEST(CommandLine, BenchPromisesItsKeys) {
   EXPECT_NE(people.out.find("us per sample p99"), std::string::npos) << people.out;
 }
 
-// To be watched costs little; three tries, because others may use the machine.
+// Observing costs little; three attempts, because other processes may use the machine.
 TEST(CommandLine, TheTapCostsLessThanFivePercentOfAStep) {
   double least = 100;
   for (int i = 0; i < 3 && least >= 5; ++i) {

@@ -1,4 +1,4 @@
-// mambo info: what it says of models of every kind.
+// mambo info: its output for models of every kind.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -62,7 +62,7 @@ TEST(CommandLine, InfoSaysTheSamplingThatSoundsBest) {
   EXPECT_EQ(tuned, (nlohmann::json{{"temperature", 0.95}, {"top_k", 0}, {"top_p", 0.98}}));
   EXPECT_NE(mambo({"info", "-m", model}).out.find("temperature 0.95, top k off, top p 0.98\n"),
             std::string::npos);
-  // A file or folder that says nothing: as the network says.
+  // A file or folder without defaults: temperature 1, no restriction.
   for (const std::string& plain : {small_model(), testing::golden("hf-flat")}) {
     const auto none = mambo({"info", "-m", plain, "--json"}).json().at("sampling");
     EXPECT_EQ(none, (nlohmann::json{{"temperature", 1.0}, {"top_k", 0}, {"top_p", 1.0}}));

@@ -22,7 +22,7 @@ using testing::Outcome;
 using testing::small_model;
 using testing::tone_clip;
 
-// Logits after each code, the engine stepped.
+// Logits after each code, from single steps.
 std::vector<float> stepped_logits(const Model& model, std::span<const std::uint8_t> codes) {
   EngineOptions options;
   options.storage = WeightStorage::f32;
@@ -46,7 +46,7 @@ std::vector<float> floats(const TensorFile& file, const std::string& name) {
   return values;
 }
 
-// Rows of delta, B and C of one layer, as the engine hands them to whoever asks.
+// Rows of delta, B and C of one layer, as the engine hands them to a sink.
 class Keep : public PrefillSink {
  public:
   explicit Keep(int layer) : layer_(layer) {}
@@ -68,7 +68,7 @@ TEST(Probe, HoldsWhatTheEngineSays) {
   const Folder folder;
   const auto clip = tone_clip(folder, 0.2);
   const auto out = folder / "p.safetensors";
-  // From 0.05 s: 2401 samples, which is no multiple of any stride.
+  // From 0.05 s: 2401 samples, not a multiple of any stride.
   const Outcome o = mambo({"probe", "-m", small_model(), "-a", clip, "-o", out, "--from", "0.05",
                            "--weights", "f32", "--to", "0.2000625"});
   ASSERT_EQ(o.code, 0) << o.err;

@@ -10,7 +10,7 @@
 namespace mambo {
 namespace {
 
-// Sets a variable of the environment as long as it lives.
+// Sets an environment variable for the lifetime of the object.
 class Environment {
  public:
   Environment(const char* name, const std::string& value) : name_(name) {

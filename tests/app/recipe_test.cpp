@@ -67,7 +67,7 @@ TEST(Recipe, SameSoundHearsEveryDifference) {
   EXPECT_TRUE(differs([](Recipe& o) { o.format = FileFormat::ogg; }));
   EXPECT_TRUE(differs([](Recipe& o) { o.file_rate = 44100; }));
   EXPECT_TRUE(differs([](Recipe& o) { o.encoding = Encoding::linear8; }));
-  // Where things lie and who made them changes no sample.
+  // Paths and the program's version change no sample.
   EXPECT_FALSE(differs([](Recipe& o) { o.model_path = o.clip_path = "/elsewhere"; }));
   EXPECT_FALSE(differs([](Recipe& o) { o.version = "9.9.9"; }));
   EXPECT_FALSE(differs([](Recipe& o) { o.engine = "another"; }));

@@ -1,4 +1,4 @@
-// Rendering on a GPU that is lost on the way.
+// Rendering on a GPU that is lost meanwhile.
 #include <gtest/gtest.h>
 
 #include "app/offline/render.h"
@@ -31,9 +31,9 @@ TEST(RenderOnALostGpu, LeavesValidShorterFilesWhoseRecipesSaySo) {
   const std::vector<Take> takes = plan_takes(recipe_of(100000), choice);
   RenderEvents events;
   try {
-    // Three at once, as this engine likes it.
+    // Three at once, the engine's streams_at_once().
     render(engine, takes, {}, 0, events);
-    FAIL() << "nobody noticed";
+    FAIL() << "the loss went unnoticed";
   } catch (const DeviceError& e) {
     EXPECT_STREQ(e.what(), FailingEngine::kWhy);
   }

@@ -134,7 +134,7 @@ TEST_F(Render, DrawsAsTheModelsMakerFoundBestUnlessTold) {
   EXPECT_EQ(told, (nlohmann::json{{"temperature", 0.25}, {"top_k", 40}, {"top_p", 1.0}}));
 }
 
-// Byte for byte: the file's metadata, too, says what was used and not who chose it.
+// Byte for byte: the file's metadata, too, records the values used, not their origin.
 TEST_F(Render, TheModelsOwnSamplingIsTheSameFileAsSayingIt) {
   const std::string model = path("greedy.safetensors");
   copy_with_about(small_model(), model, {{"defaults", {{"temperature", 0}, {"top_p", 0.9}}}});
@@ -151,10 +151,10 @@ TEST_F(Render, TheModelsOwnSamplingIsTheSameFileAsSayingIt) {
   // Greedy: whatever the random numbers, the same samples.
   file("seed.wav", {"--rng-seed", "7"});
   EXPECT_EQ(read_sound(path("own.wav")).samples, read_sound(path("seed.wav")).samples);
-  // What is said counts one by one, and the rest stays the model's.
+  // Each option given overrides one value, and the rest stays the model's.
   EXPECT_FALSE(own == file("hot.wav", {"--temperature", "1"}));
   EXPECT_EQ(read_recipe(path("hot.json")).sampling, (SamplingParams{1.0F, 0, 0.9F}));
-  // Variations draw as a single one does.
+  // Variations draw like a single rendering.
   ASSERT_EQ(mambo({"render", "-m", model, "-s", clip, "--seconds", "0.2", "--backend", "cpu", "-q",
                    "--count", "2", "-o", path("n") + "/"})
                 .code,
@@ -195,7 +195,7 @@ TEST_F(Render, LeavesTheRecipesOfOtherFilesAlone) {
   EXPECT_FALSE(std::filesystem::exists(flac));
   ASSERT_EQ(render({"--seconds", "0.1", "-o", flac, "--force"}).code, 0);
   EXPECT_NE(bytes_of(path("take.json")), recipe);
-  // A recipe whose file is gone is nobody's.
+  // A recipe whose file is gone belongs to no file.
   std::filesystem::remove(flac);
   std::filesystem::remove(wav);
   EXPECT_EQ(render({"--seconds", "0.1", "-o", wav}).code, 0);
@@ -221,7 +221,7 @@ TEST_F(Render, SkipsWhatIsFinishedAndMakesTheRest) {
   EXPECT_EQ(second.at("files").at(0), path("t-001.wav"));
   EXPECT_EQ(second.at("sha256").at(0), first.at("sha256").at(1));
   EXPECT_NE(o.err.find("already there"), std::string::npos) << o.err;
-  // Another recipe replaces what mambo made; --force makes all again.
+  // Another recipe replaces a file that mambo made; --force makes all files again.
   EXPECT_EQ(
       render({"--seconds", "0.1", "-o", path("t-002.wav"), "--json"}).json().at("files").size(),
       1U);
@@ -358,7 +358,7 @@ TEST_F(Render, InterruptedItLeavesValidShorterFiles) {
     EXPECT_EQ(recipe.samples, 320000000U);
     EXPECT_TRUE(recipe.interrupted);
   }
-  // What was drawn is how the whole would have begun.
+  // The samples drawn are the beginning of the whole.
   const auto part = read_sound(path("i/tone-continued-000.wav")).samples;
   ASSERT_EQ(render({"--seconds", "0.1", "-o", path("whole.wav")}).code, 0);
   const auto whole = read_sound(path("whole.wav")).samples;
@@ -375,7 +375,7 @@ TEST_F(Render, InterruptedWhileItListensItLeavesNothing) {
       folder / "err");
   ASSERT_GT(pid, 0);
   std::this_thread::sleep_for(
-      std::chrono::milliseconds(1500));  // of some 30 s that it would listen
+      std::chrono::milliseconds(1500));  // of some 30 s that absorbing would take
   const auto start = std::chrono::steady_clock::now();
   ::kill(pid, SIGINT);
   EXPECT_EQ(testing::wait_for(pid), 130);

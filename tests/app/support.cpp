@@ -69,7 +69,7 @@ void write_sound(const fs::path& path, const Sound& sound, int sndfile_format) {
   SNDFILE* file = sf_open(path.c_str(), SFM_WRITE, &info);
   ASSERT_NE(file, nullptr) << sf_strerror(nullptr);
   const auto frames = static_cast<sf_count_t>(sound.samples.size()) / sound.channels;
-  for (sf_count_t at = 0; at < frames; at += 4096) {  // small writes: Vorbis wants them so
+  for (sf_count_t at = 0; at < frames; at += 4096) {  // small writes, for Vorbis
     const sf_count_t n = std::min<sf_count_t>(4096, frames - at);
     ASSERT_EQ(sf_writef_float(file, sound.samples.data() + at * sound.channels, n), n);
   }

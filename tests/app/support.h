@@ -1,4 +1,4 @@
-// What the tests of the program share: a folder of their own, sound files, the program itself.
+// Shared by the tests of the program: a temporary folder, sound files, the program itself.
 #pragma once
 
 #include <sys/types.h>
@@ -12,7 +12,7 @@ namespace mambo::testing {
 
 namespace fs = std::filesystem;
 
-// A fresh folder that goes away with the object.
+// A fresh folder, removed with the object.
 class Folder {
  public:
   Folder();
@@ -47,7 +47,7 @@ struct Sound {
   std::vector<float> samples;  // interleaved
   std::string comment;
 };
-Sound read_sound(const fs::path& path);  // samples is empty when it is none
+Sound read_sound(const fs::path& path);  // samples is empty if it is not a sound file
 // sndfile_format: SF_FORMAT_WAV | SF_FORMAT_PCM_16 and so on.
 void write_sound(const fs::path& path, const Sound& sound, int sndfile_format);
 // A tone of 220 Hz at half level.
@@ -61,18 +61,18 @@ struct Outcome {
   std::string out, err;
   nlohmann::json json() const;  // of out, which must be one line of JSON
 };
-// Runs the program; a word a string. setup: shell commands before it ("ulimit -f 64").
+// Runs the program; one string per argument. setup: shell commands before it ("ulimit -f 64").
 Outcome mambo(const std::vector<std::string>& words, const std::string& setup = "");
 
-// What a failure prints: one line that begins with the program's name.
+// The output of a failure: one line that begins with the program's name.
 void expect_one_line(const std::string& err);
-// Starts it and does not wait.
+// Starts it without waiting.
 pid_t start_mambo(const std::vector<std::string>& words, const fs::path& out, const fs::path& err,
                   const std::string& setup = "");
 int wait_for(pid_t pid);
 
 std::string golden(const std::string& name);  // a file of tests/golden
-// `model` once more at `path`, its configuration's "about" replaced.
+// A copy of `model` at `path` with the "about" of its configuration replaced.
 void copy_with_about(const std::string& model, const fs::path& path, const nlohmann::json& about);
 std::string small_model();  // quick: random weights, pools of 4
 std::string piano_model();

@@ -62,13 +62,13 @@ TEST(Limiter, NothingLeavesBeyondTheCeilingAndItRecoversCompletely) {
     ASSERT_LE(std::fabs(out), 0.9F) << i;
     exact = i >= 24 && out == in[i - 24] ? exact + 1 : 0;
   }
-  EXPECT_GT(exact, 1000U);  // back to bit for bit, and staying there
+  EXPECT_GT(exact, 1000U);  // back to bit for bit, and stays there
 }
 
 TEST(Limiter, TurnsDownSmoothly) {
   Limiter limiter(1.0F);
   limiter.prepare(24, 200);
-  // A constant below the ceiling, with one peak of 4: the gain around it may not jump.
+  // A constant below the ceiling, with one peak of 4: the gain around it must not jump.
   float before = 0.5F, worst = 0;
   for (int i = 0; i < 2000; ++i) {
     const float out = limiter.process(i == 1000 ? 4.0F : 0.5F);
@@ -121,7 +121,7 @@ std::vector<float> convert(const std::vector<float>& in, int from, int to) {
   Resampler resampler(from, to);
   std::vector<float> out(in.size() * static_cast<std::size_t>(to) / static_cast<std::size_t>(from));
   std::size_t at = 0, done = 0;
-  while (at < in.size() && done < out.size()) {  // in pieces that fit badly
+  while (at < in.size() && done < out.size()) {  // in pieces of unequal lengths
     const std::size_t in_n = std::min<std::size_t>(37, in.size() - at);
     const std::size_t out_n = std::min<std::size_t>(101, out.size() - done);
     const auto moved = resampler.process({in.data() + at, in_n}, {out.data() + done, out_n});
@@ -139,7 +139,7 @@ TEST(Resampler, EqualRatesCopyBitForBit) {
   EXPECT_EQ(convert(in, 16000, 16000), in);
 }
 
-// A sine must come out as the sine of the same frequency, level and phase, and nothing beside it.
+// A sine must come out as the sine of the same frequency, level and phase, and nothing else.
 TEST(Resampler, KeepsASineAndAddsNothing) {
   for (const auto& [from, to] : {std::pair{16000, 48000}, {16000, 44100}, {48000, 44100}}) {
     for (const double share : {0.05, 0.45, 0.85}) {  // of the lower Nyquist frequency

@@ -1,5 +1,5 @@
 // Interruptions of a sine, at every moment and on devices of several rates: the output never moves
-// by more than the sine and the fade do, and no sample is skipped that was not asked to be.
+// by more than the sine and the fade do, and no sample is skipped unasked.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -30,7 +30,7 @@ void feed(RingBuffer<float>& ring, std::size_t n) {
   }
 }
 
-// The sine's own slope and the fade's, a sample of the device; a tenth for the resampler's ripple.
+// The sine's own slope plus the fade's, per device sample; a tenth for the resampler's ripple.
 double bound(int device) {
   const double slope = level * 2 * std::numbers::pi * pitch / rate;
   const double fading = level * std::numbers::pi / (2.0 * fade);
@@ -139,7 +139,7 @@ TEST(RunningDry, FadesOutOverTheSamplesThatAreLeft) {
 }
 
 // Sample by sample at the model's own rate: each sample out belongs to a known sample of the ring.
-// None is skipped or repeated, what is heard outside fades is that sample, and silence takes
+// None is skipped or repeated, the output outside fades is that sample, and silence consumes
 // nothing.
 TEST(Pause, GoesOnWithTheVeryNextSample) {
   RingBuffer<float> ring(1 << 14);

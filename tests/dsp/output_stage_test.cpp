@@ -12,12 +12,12 @@ namespace {
 
 constexpr int rate = 16000;
 
-// The loudest thing a model can say, and the worst for clicks: full scale, standing still.
+// The loudest output of a model, and the worst for clicks: constant full scale.
 void fill(RingBuffer<float>& ring, std::size_t n, float value = 1.0F) {
   ring.write(std::vector<float>(n, value));
 }
 
-// Largest step between neighbouring samples, over all that goes through it.
+// Largest step between neighbouring samples, over everything fed to it.
 struct StepMeter {
   float before = 0, worst = 0;
   void hear(const std::vector<float>& sound) {
@@ -27,7 +27,7 @@ struct StepMeter {
     }
   }
 };
-// A fade of 80 samples moves full scale by at most pi/160 a sample.
+// A fade of 80 samples moves full scale by at most pi/160 per sample.
 constexpr float no_click = 0.0197F;
 
 std::vector<float> hear(OutputStage& stage, std::size_t frames) {
@@ -78,7 +78,7 @@ TEST(OutputStage, AtTheModelsRateAndZeroDecibelsSamplesPassUnchanged) {
   }
 }
 
-// The ring runs dry at every possible moment, in the middle of anything.
+// The ring runs dry at every possible moment, during any other transition.
 TEST(OutputStage, RunningDryNeverClicks) {
   for (std::size_t n = 0; n < 700; n += 3) {
     RingBuffer<float> ring(4096);
@@ -91,7 +91,7 @@ TEST(OutputStage, RunningDryNeverClicks) {
     EXPECT_EQ(meter.before, 0.0F) << n;
     EXPECT_EQ(stage.underruns(), n > stage.reserve() ? 1U : 0U) << n;
     if (ring.filled() > 0) continue;  // never opened
-    fill(ring, 300, -1.0F);           // comes back with something else
+    fill(ring, 300, -1.0F);           // resumes with a different signal
     for (int i = 0; i < 8; ++i) meter.hear(hear(stage, 64));
     EXPECT_LE(meter.worst, no_click) << n;
   }
@@ -131,8 +131,8 @@ TEST(OutputStage, PausingFadesKeepsTheRestAndIsNoUnderrun) {
   EXPECT_EQ(stage.underruns(), 0U);
 }
 
-// Again: what was in the ring is thrown away, what was written behind it is heard; at every place
-// of the cut, also so close that no sample is left to fade out with.
+// Again: the contents of the ring are discarded, what was written after the cut is played; at every
+// position of the cut, also so close that no sample is left to fade out with.
 TEST(OutputStage, CuttingNeverClicksAndLosesNothingBehindTheCut) {
   for (std::size_t left = 0; left < 300; ++left) {
     RingBuffer<float> ring(4096);

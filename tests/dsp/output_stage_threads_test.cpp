@@ -1,4 +1,4 @@
-// The stage as it is used: one thread fills the ring, one renders, one pushes the buttons.
+// The stage in use: one thread fills the ring, one renders, one changes the controls.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -58,7 +58,7 @@ TEST(OutputStageThreads, CutPausedAndStarvedAtAnyMomentItNeverClicks) {
   EXPECT_EQ(ring.consumed(), consumed);
 }
 
-// Two starts behind one another: only what follows the last cut may be heard once it was taken up.
+// Two cuts in succession: once the last is taken up, only what follows it may be played.
 TEST(OutputStageThreads, ASecondCutInTheMiddleOfAFirstOneWins) {
   for (std::size_t at = 1; at < 160; at += 7) {
     RingBuffer<float> ring(8192);

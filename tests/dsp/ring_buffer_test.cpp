@@ -43,8 +43,8 @@ TEST(RingBuffer, TakesNoMoreThanFitsAndGivesNoMoreThanThereIs) {
   EXPECT_EQ(ring.discard(3), 0U);
 }
 
-// Two threads, stretches of random lengths: every element once and in order. What a wrong memory
-// order would break shows here on a weakly ordered machine, and under ThreadSanitizer everywhere.
+// Two threads, blocks of random lengths: every element once and in order. What a wrong memory order
+// would break shows here on a weakly ordered machine, and under ThreadSanitizer everywhere.
 TEST(RingBuffer, TwoThreadsLoseNothing) {
   constexpr std::uint32_t total = 2'000'000;
   RingBuffer<std::uint32_t> ring(256);

@@ -1,4 +1,4 @@
-// The ring under load: what two threads may do to it at once, in numbers that find a lost update.
+// The ring under load: two threads at once, often enough to find a lost update.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,17 +16,17 @@ namespace mambo {
 namespace {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::uint32_t total = 2'000'000;  // the sanitizers see orders, not numbers
+constexpr std::uint32_t total = 2'000'000;  // sanitizers need few repetitions
 #else
 constexpr std::uint32_t total = 20'000'000;
 #endif
 
-// Single elements, whole rings and everything between; some is thrown away unread. Every element
-// arrives in its place, and a third thread never sees more taken out than was put in.
+// Single elements, whole rings and everything between; some is discarded unread. Every element
+// arrives at its place, and a third thread never sees more taken out than was put in.
 TEST(RingStress, EveryElementInItsPlaceWhateverTheBlocks) {
   RingBuffer<std::uint32_t> ring(1024);
-  // Threads that fill and drain by turns stay aligned for ever: begin where the seam is in the
-  // middle.
+  // Threads that fill and drain in turn stay aligned: start with the wrap-around in the middle of a
+  // block.
   constexpr std::size_t offset = 333;
   ring.write(std::vector<std::uint32_t>(offset));
   ring.discard(offset);
@@ -46,7 +46,7 @@ TEST(RingStress, EveryElementInItsPlaceWhateverTheBlocks) {
   std::uint64_t impossible = 0;
   std::thread onlooker([&] {
     while (!done.load()) {
-      const std::uint64_t out = ring.consumed();  // first: then the other can only be ahead
+      const std::uint64_t out = ring.consumed();  // read first: the other can then only be ahead
       impossible += ring.written() < out ? 1U : 0U;
       std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
@@ -74,7 +74,7 @@ TEST(RingStress, EveryElementInItsPlaceWhateverTheBlocks) {
   EXPECT_EQ(wrong, 0U);
   EXPECT_EQ(impossible, 0U);
   EXPECT_GT(discarded, 0U);
-  EXPECT_GT(seams, total / ring.capacity() / 20);  // else it has not tried what it is for
+  EXPECT_GT(seams, total / ring.capacity() / 20);  // otherwise the wrap-around was not exercised
   EXPECT_EQ(ring.written(), total + offset);
   EXPECT_EQ(ring.consumed(), total + offset);
   EXPECT_EQ(ring.filled(), 0U);

@@ -14,7 +14,7 @@ void read_all(const TensorFile& file) {
   for (const auto& [name, entry] : file.tensors()) {
     try {
       to_float(file.get(name, entry.shape));  // reads every byte that the view claims
-    } catch (const Error&) {                  // a type that is only listed
+    } catch (const Error&) {                  // a type that is listed but not decoded
     }
   }
 }
@@ -43,7 +43,7 @@ void parse_configs(std::span<const std::byte> text) {
   const std::string_view json(reinterpret_cast<const char*>(text.data()), text.size());
   try {
     parse_config(json, "fuzz");
-  } catch (const Error&) {  // what a stranger's file deserves
+  } catch (const Error&) {  // the expected outcome for damaged input
   }
   try {
     parse_ecosystem_config(json, "fuzz", "fuzz");

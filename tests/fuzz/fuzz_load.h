@@ -1,4 +1,4 @@
-// What the fuzz target and the mutation test call: everything that reads a stranger's bytes.
+// Called by the fuzz target and the mutation test: everything that reads untrusted bytes.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,8 @@
 
 namespace mambo::fuzz {
 
-// Takes the bytes for a model file, as far as they lead: header, configuration, shapes, the decoded
-// weights. Only Error may come of it, and is swallowed. Returns whether a whole model was found.
+// Reads the bytes as a model file, as far as possible: header, configuration, shapes, the decoded
+// weights. Only Error may be thrown, and is caught here. Returns whether a whole model was found.
 bool load(std::span<const std::byte> bytes);
 
 // The same for a configuration alone: the native one and an ecosystem folder's.

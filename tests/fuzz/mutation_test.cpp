@@ -17,7 +17,7 @@ namespace {
 
 std::span<const std::byte> bytes_of(const std::string& s) { return std::as_bytes(std::span(s)); }
 
-// Numbers at which sizes wrap and readers stumble, and pieces of JSON where a value was expected.
+// Numbers at which sizes overflow, and pieces of JSON in place of a value.
 constexpr std::array numbers = {"0",
                                 "1",
                                 "-1",
@@ -61,13 +61,13 @@ class Mutator {
       case 0:  // a bit
         text[below(text.size())] ^= static_cast<char>(1U << below(8));
         break;
-      case 1:  // a byte, any
+      case 1:  // any byte
         text.insert(below(text.size()), 1, static_cast<char>(below(256)));
         break;
-      case 2:  // a stretch out
+      case 2:  // remove a block
         text.erase(below(text.size()), 1 + below(20));
         break;
-      case 3:  // a stretch twice
+      case 3:  // repeat a block
         text.insert(below(text.size()), text.substr(below(text.size()), 1 + below(60)));
         break;
       default:

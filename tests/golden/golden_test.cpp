@@ -132,23 +132,23 @@ TEST_P(GoldenTest, HalfStorageCostsUnderAHundredthOfABit) {
   e->prefill(*state, golden_.tokens, &sink);
   const double want = bits_per_sample(golden_.logits, golden_.tokens);
   const double got = bits_per_sample(sink.all, golden_.tokens);
-  std::printf("  %s: %.5f bits a sample, half storage %.5f\n", oracle().name.c_str(), want, got);
+  std::printf("  %s: %.5f bits per sample, half storage %.5f\n", oracle().name.c_str(), want, got);
   EXPECT_NEAR(got, want, 0.01);
 }
 
-// The same by steps, which have weights, sums and kernels of their own.
+// The same by single steps, whose weights, sums and kernels are separate.
 TEST_P(GoldenTest, StepsInHalfStorageCostUnderAHundredthOfABit) {
   const auto e = engine(WeightStorage::half);
   if (!e) GTEST_SKIP() << why_not_;
   const double want = bits_per_sample(golden_.logits, golden_.tokens);
   const double got = bits_per_sample(by_steps(*e), golden_.tokens);
-  std::printf("  %s: %.5f bits a sample, steps in half storage %.5f\n", oracle().name.c_str(), want,
-              got);
+  std::printf("  %s: %.5f bits per sample, steps in half storage %.5f\n", oracle().name.c_str(),
+              want, got);
   EXPECT_NEAR(got, want, 0.01);
 }
 
-// What the oracle heard, then the likeliest code a thousand times and more: each must be the
-// likeliest (within rounding) of the engine that it is held against as well.
+// The oracle's tokens, then the likeliest code more than a thousand times: each must also be the
+// likeliest (within rounding) of the engine compared with.
 TEST_P(GoldenTest, GreedyContinuationIsTheReferences) {
   const auto e = engine(WeightStorage::f32);
   if (!e) GTEST_SKIP() << why_not_;
@@ -172,12 +172,12 @@ TEST_P(GoldenTest, GreedyContinuationIsTheReferences) {
   }
 }
 
-// Engines that are held against the CPU's as well.
+// Engines that are also compared with the CPU's.
 class OtherEngine : public GoldenTest {};
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(OtherEngine);
 
 #if MAMBO_HAS_CPU
-// The same against the CPU engine, code for code, from the end of all that the oracle heard.
+// The same against the CPU engine, code for code, from the end of the oracle's tokens.
 TEST_P(OtherEngine, GreedyContinuationIsTheCpus) {
   const auto e = engine(WeightStorage::f32);
   if (!e) GTEST_SKIP() << why_not_;
@@ -196,14 +196,14 @@ TEST_P(OtherEngine, GreedyContinuationIsTheCpus) {
 }
 #endif
 
-// Prefill over a context of a million samples ends where an engine that walked there ends: the
-// CPU's prefill, or, in a build without it, the engine's own steps.
+// Prefill over a context of a million samples ends in the state that single steps reach: the CPU's
+// prefill, or, in a build without it, the engine's own steps.
 TEST_P(OtherEngine, AMillionSamplesOfContext) {
   if (oracle().name != "piano_lab") GTEST_SKIP() << "one model tells";
   const auto e = engine(WeightStorage::f32);
   if (!e) GTEST_SKIP() << why_not_;
   std::vector<std::uint8_t> codes(1'000'000);
-  for (std::size_t i = 0; i < codes.size(); ++i)  // what the oracle heard, over and over
+  for (std::size_t i = 0; i < codes.size(); ++i)  // the oracle's tokens, repeated
     codes[i] = golden_.tokens[i % golden_.tokens.size()];
   const auto filled = e->make_state();
   e->prefill(*filled, codes);
@@ -247,8 +247,7 @@ TEST_P(ReferenceGolden, FollowsTheOracle) {
   const auto model = Model::load(GetParam().model);
   const Golden golden(GetParam().golden);
   Reference reference(model->network());
-  const std::size_t n =
-      std::min<std::size_t>(golden.tokens.size(), 700);  // it is slow: that is its charm
+  const std::size_t n = std::min<std::size_t>(golden.tokens.size(), 700);  // the reference is slow
   Error2 worst;
   for (std::size_t t = 0; t < n; ++t) {
     const Error2 d =

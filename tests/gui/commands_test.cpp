@@ -89,7 +89,7 @@ TEST_F(DropTest, WhatIsSaidOnTheCommandLineGoesBeforeTheModelsOwnAndWhatWasKept)
   adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
   EXPECT_EQ(settings_.sampling, (SamplingParams{0.9F, 7, 0.95F}));
   said = {};
-  said.temperature = 0.0F;  // said, though it is nothing
+  said.temperature = 0.0F;  // given, although 0
   adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
   EXPECT_EQ(settings_.sampling, (SamplingParams{0.0F, 7, 0.95F}));
   EXPECT_EQ(session_.sampling(), settings_.sampling);
@@ -104,7 +104,7 @@ TEST_F(DropTest, AModelIsTheSameByWhateverNameItIsCalled) {
   }
 }
 
-// Another model's first samples must not be drawn the way the one before was set.
+// Another model's first samples must not be drawn with the previous model's settings.
 TEST_F(DropTest, AnotherModelDrawsItsOwnWayBeforeTheWindowHasMetIt) {
   session_.set_sampling({0.5F, 3, 0.5F});
   settings_.sampling_of = "/models/a.safetensors";

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int channels = 24;
 
-// Δ of a step and channel, made so that both can be told from it.
+// Δ of a step and channel, from which both can be recovered.
 float delta_of(std::uint64_t step, int channel) {
   const double wave = std::sin(0.01 * static_cast<double>(step) + channel);
   return static_cast<float>(std::exp2(-6.0 + 4.0 * wave + 0.1 * channel));

@@ -25,7 +25,7 @@ VirtualDisplay::VirtualDisplay(int width, int height) {
     _exit(127);
   }
   close(ends[1]);
-  // It writes the number it found once it is ready, or closes the pipe by dying.
+  // It writes the display number once it is ready; if it exits, the pipe closes.
   std::string number;
   pollfd waiting{ends[0], POLLIN, 0};
   char c = 0;

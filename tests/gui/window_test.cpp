@@ -66,7 +66,7 @@ class WindowTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(folder_); }
 
-  // Exit code of `mambo gui ARGUMENTS` on the display; what it said is in said_.
+  // Exit code of `mambo gui ARGUMENTS` on the display; its output is in said_.
   int run(const std::string& display, const std::string& arguments) {
     const std::string command =
         "env -u WAYLAND_DISPLAY " + (display.empty() ? "-u DISPLAY" : "DISPLAY=" + display) +
@@ -131,7 +131,7 @@ TEST_F(WindowTest, OpensInSpiteOfBrokenSettingsAndFillsALargeScreen) {
   EXPECT_EQ(p.width, 3840);
   EXPECT_EQ(p.height, 2160);
   EXPECT_GT(p.colours(), 100U);
-  // The complaint stands in the status line, 28 units high: at one pixel a unit it would be lower.
+  // The message is in the status line, 28 units high: at one pixel per unit it would be lower.
   EXPECT_GT(p.count(error_red, 2160 - 56, 2160 - 28), 20) << "too small to read";
   EXPECT_NE(said_.find("window.json"), std::string::npos) << said_;
 }

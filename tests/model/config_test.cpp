@@ -1,5 +1,5 @@
-// The configuration: what is read, and for every way to get it wrong a message that names the key,
-// what was expected and what was found.
+// The configuration: what is read, and for every kind of error a message that names the key, what
+// was expected and what was found.
 #include "model/config.h"
 
 #include <gtest/gtest.h>

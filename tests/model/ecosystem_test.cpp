@@ -39,7 +39,7 @@ TEST(EcosystemFolder, TheOracleLoadsFromAnyOfItsPaths) {
   }
 }
 
-// A small folder of one's own: hidden 3, one layer, N = 2, K = 3, R = 1 (which "auto" gives, too).
+// A small folder: hidden 3, one layer, N = 2, K = 3, R = 1 (which "auto" gives, too).
 class Folder : public ::testing::Test {
  protected:
   Folder() {
@@ -127,7 +127,7 @@ TEST_F(Folder, AnotherArchitecture) {
   expect_says("config.json: model_type: expected mamba (MambaForCausalLM), found llama");
   keys.erase("model_type");
   expect_says("found none");
-  // Said even where the weights have another name as well.
+  // Reported even where the weights have another name as well.
   std::filesystem::remove(folder / "model.safetensors");
   EXPECT_NE(error_of([&] { Model::load(folder.path()); }).find("model_type"), std::string::npos);
 }

@@ -1,5 +1,5 @@
-// Whole models: the shipped one and the oracles' load with the right shapes; spoiled ones say what
-// is wrong with them.
+// Whole models: the shipped one and the oracles' load with the right shapes; damaged ones are
+// refused with the reason.
 #include "model/model.h"
 
 #include <gtest/gtest.h>
@@ -69,7 +69,8 @@ TEST(Model, PianoLabHasItsShape) {
 //   tier 1:  65536 + 1024 + 10240 + 2048 + 32768 + 8448 = 120064, six, every 16 samples
 //   tier 2:  262144 + 2048 + 24576 + 8192 + 131072 + 16896 = 444928, three, every 256
 //   pooling: 2 * 128*1024 every 16, 2 * 256*2048 every 256; head 256*64
-// State: 19 floats a channel of 3840 (3 of the convolution, 16 of h), 2*16*(64 + 128), 256 logits.
+// State: 19 floats per channel of 3840 (3 of the convolution, 16 of h), 2*16*(64 + 128), 256
+// logits.
 TEST(Model, StatsOfPianoLab) {
   const ModelStats s = Model::load(piano)->stats();
   EXPECT_EQ(s.macs_per_sample_worst,
@@ -117,7 +118,7 @@ TEST(Model, OptionsOverrideWhatTheFileSays) {
   EXPECT_NE(error_of([&] { Model::load(piano, options); }).find("sample_rate"), std::string::npos);
 }
 
-// One thing spoiled at a time.
+// One defect at a time.
 class SpoiledModel : public ::testing::Test {
  protected:
   std::string refusal() {

@@ -1,4 +1,4 @@
-// What the tests of files share: a folder that goes away, and the message of an Error.
+// Shared by the tests of files: a temporary folder, and the message of an Error.
 #pragma once
 
 #include <gtest/gtest.h>

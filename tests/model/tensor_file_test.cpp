@@ -1,4 +1,4 @@
-// Safetensors files, honest and hostile.
+// Safetensors files, valid and hostile.
 #include "model/tensor_file.h"
 
 #include <gtest/gtest.h>

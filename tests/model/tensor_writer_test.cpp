@@ -1,4 +1,4 @@
-// Writing aside: what is written is read back, and what is not finished leaves nothing.
+// Atomic writing: a finished file is read back, an unfinished one leaves nothing.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

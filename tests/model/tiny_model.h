@@ -1,4 +1,4 @@
-// A native model of a few hundred numbers, made here so that a test can spoil one thing of it.
+// A native model of a few hundred numbers, built here so that a test can damage one part of it.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ struct TinyModel {
     DType dtype = DType::f32;
     std::int64_t strange = -1;  // an element that is NaN
   };
-  // Two tiers of widths 3 and 6, one block a half-stage; N = 2, K = 3, R = 1.
+  // Two tiers of widths 3 and 6, one block per half-stage; N = 2, K = 3, R = 1.
   std::string config =
       R"({"format":"mambo-1","name":"tiny","sample_rate":16000,"encoding":"mulaw8",)"
       R"("vocab_size":256,"d_model":3,"pool":[4],"layers":[1,1],"widen":2,"expand":2,)"
@@ -67,7 +67,7 @@ struct TinyModel {
     }
   }
 
-  // Every tensor is zeros, but for a strange element: what matters here is shape.
+  // Every tensor is zeros, except the strange element: only shapes matter here.
   void write(const std::filesystem::path& path) const {
     std::map<std::string, std::string> metadata;
     if (!config.empty()) metadata["mambo.config"] = config;

@@ -38,7 +38,7 @@ void count(Kind kind) {
   }
 }
 
-// While it lives, this thread is not counted.
+// During its lifetime this thread is not counted.
 class Uncounted {
  public:
   Uncounted() : was_here_(std::exchange(here, false)), was_exempt_(std::exchange(exempt, true)) {}
@@ -95,7 +95,7 @@ bool counts_calls() { return false; }
 
 #if defined(MAMBO_COUNTS_CALLS)
 
-// Replaced for the whole process: an executable's symbols go before its libraries'.
+// Replaced for the whole process: an executable's symbols take precedence over its libraries'.
 using namespace mambo::testing;  // NOLINT(google-build-using-namespace)
 
 extern "C" {
@@ -140,8 +140,8 @@ void free(void* p) noexcept {
   __libc_free(p);
 }
 
-// Counts, then goes on to the true one, which is looked up on the first call; should the look-up
-// allocate, it does so with the functions above, which need none.
+// Counts, then calls the original, which is looked up on the first call; if the look-up allocates,
+// it does so through the functions above, which need no look-up.
 #define MAMBO_COUNTED(kind, result, name, parameters, arguments, ...) \
   result name parameters __VA_ARGS__ {                                \
     using F = result parameters;                                      \
@@ -177,7 +177,7 @@ MAMBO_COUNTED(kFile, ssize_t, write, (int fd, const void* from, std::size_t n), 
 MAMBO_COUNTED(kFile, ssize_t, read, (int fd, void* to, std::size_t n), (fd, to, n))
 MAMBO_COUNTED(kFile, int, poll, (pollfd * fds, nfds_t n, int timeout), (fds, n, timeout))
 
-// What std::atomic waits and wakes with.
+// Used by std::atomic's wait and notify.
 long syscall(long number, ...) noexcept {
   using F = long(long, ...);
   static std::atomic<F*> known{nullptr};

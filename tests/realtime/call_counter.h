@@ -1,5 +1,6 @@
-// Counts what the audio callback and the generator must not do: this executable's malloc and its
-// kin, locks, waits and writes are replaced by ones that count and go on to the true ones.
+// Counts what the audio callback and the generator must not do: this executable's malloc and
+// related functions, locks, waits and writes are replaced by ones that count and call the
+// originals.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@ struct Calls {
   std::uint64_t frees = 0;
   std::uint64_t locks = 0;   // pthread mutexes, reader-writer and spin locks
   std::uint64_t waits = 0;   // condition variables, semaphores, futexes
-  std::uint64_t sleeps = 0;  // nanosleep and its kin
+  std::uint64_t sleeps = 0;  // nanosleep and related functions
   std::uint64_t files = 0;   // write, read, open, poll
 
   // All but sleeps, which the generator thread may do while the ring is full.
@@ -20,10 +21,10 @@ struct Calls {
   std::string text() const;
 };
 
-// False under a sanitizer, which brings replacements of its own: then nothing is counted.
+// False under a sanitizer, which installs its own replacements: nothing is counted then.
 bool counts_calls();
 
-// Counts what this thread does while it lives. One at a time a thread.
+// Counts this thread's calls during its lifetime. One at a time per thread.
 class CountHere {
  public:
   CountHere();
@@ -33,7 +34,7 @@ class CountHere {
   Calls calls() const;
 };
 
-// Counts what all threads but the one that made it do, while it lives. One at a time.
+// Counts the calls of all threads but its creator's during its lifetime. One at a time.
 class CountElsewhere {
  public:
   CountElsewhere();

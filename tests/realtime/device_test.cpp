@@ -24,7 +24,7 @@ double seconds_since(Clock::time_point t) {
   return std::chrono::duration<double>(Clock::now() - t).count();
 }
 
-// Plays 1, 2, 3, ... / 2^20: every sample names its place. The same in all channels.
+// Plays 1, 2, 3, ... / 2^20: every sample identifies its position. The same in all channels.
 class Counting final : public AudioSource {
  public:
   void prepare(double rate, int channels, int max_frames) override {
@@ -113,7 +113,7 @@ double most_ahead(const Counting& source, double seconds) {
   return ahead;
 }
 
-// A device fills its buffer in one go; a generator that has only just begun could not follow.
+// A device fills its buffer in one go; a generator that has just started could not keep up.
 TEST(AudioDevice, AsksForSoundAtItsOwnPaceFromTheBeginning) {
   MAMBO_NEEDS_SOUND_SERVER();
   SoundServer server(16000, 1);
@@ -124,7 +124,8 @@ TEST(AudioDevice, AsksForSoundAtItsOwnPaceFromTheBeginning) {
   EXPECT_GT(source.played, 4000U);
 }
 
-// There its thread may have to wait while it fills the buffer, which is no sign that it is full.
+// Its thread may have to wait while it fills the buffer, which does not mean that the buffer is
+// full.
 TEST(AudioDevice, AsksForSoundAtItsOwnPaceOnABusyMachine) {
   MAMBO_NEEDS_REAL_TIME();
   MAMBO_NEEDS_SOUND_SERVER();
@@ -221,7 +222,7 @@ TEST(AudioDevice, AServerThatDiesIsNoticed) {
   EXPECT_FALSE(message_of({"", 16000, 0.05}).empty());
 }
 
-// Hung: PortAudio's own calls would wait for ever.
+// Hung: PortAudio's own calls would never return.
 TEST(AudioDevice, AServerThatHangsIsLeftBehind) {
   MAMBO_NEEDS_SOUND_SERVER();
   SoundServer server(16000, 1);
@@ -241,7 +242,7 @@ TEST(AudioDevice, AServerThatHangsIsLeftBehind) {
   EXPECT_EQ(message_of({"", 16000, 0.05}), "the sound system does not answer");
   EXPECT_LT(seconds_since(asking), 1) << "a second call waits again";
   EXPECT_EQ(source.played, played) << "rendered after it was closed";
-  server.kill();  // which answers all that waits for it
+  server.kill();  // which releases every call that waits for it
   const auto killed = Clock::now();
   while (portaudio::left_behind() > 0 && seconds_since(killed) < 5)
     std::this_thread::sleep_for(10ms);

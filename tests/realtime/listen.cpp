@@ -71,7 +71,7 @@ std::vector<Observation> watch(Session& session, std::size_t samples, std::uint6
     const Observation* o = nullptr;
     for (; n < samples && (o = session.front()) != nullptr; session.pop()) {
       if (o->generation <= after) continue;
-      if (!seen.empty() && seen.back().generation != o->generation) {  // it began anew
+      if (!seen.empty() && seen.back().generation != o->generation) {  // it started anew
         seen.clear();
         n = 0;
       }

@@ -1,4 +1,4 @@
-// What the tests of the session share: waiting for it, what it should have played, what it shows.
+// Shared by the tests of the session: waiting for it, its expected samples, its observations.
 #pragma once
 
 #include <chrono>
@@ -27,14 +27,14 @@ bool within(double seconds, F f) {
   return true;
 }
 
-// The first second and a half of the clip, as a file in `folder`: quickly absorbed.
+// The first second and a half of the clip, as a file in `folder`: quick to absorb.
 std::filesystem::path short_clip(const std::filesystem::path& folder);
 
-// Opens the model, with the clip if there is one, and waits. False, with the message shown, when it
-// does not come up.
+// Opens the model, with the clip if there is one, and waits. False, with the message shown, if it
+// does not start.
 bool bring_up(Session& session, const std::filesystem::path& clip = {});
 
-// Polls until there are `samples` generated ones of one generation later than `after`.
+// Polls until there are `samples` generated samples of one generation later than `after`.
 std::vector<Observation> watch(Session& session, std::size_t samples, std::uint64_t after = 0);
 
 // The codes of the generated observations, or of the clip's.

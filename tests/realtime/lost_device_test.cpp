@@ -1,4 +1,4 @@
-// A GPU that refuses, or goes away while it plays: one sentence, and the CPU goes on.
+// A GPU that refuses, or is lost during playing: one sentence, and the CPU continues.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -74,7 +74,7 @@ TEST_F(LostDevice, TheCpuGoesOnWhereTheGpuStood) {
   }
   std::vector<std::uint8_t> codes = codes_of(seen);
   ASSERT_GT(codes.size(), lost_after + 500);
-  codes.resize(lost_after + 500);  // rounding of another way there may tell after a long while
+  codes.resize(lost_after + 500);  // after long, different rounding may draw other codes
   EXPECT_EQ(codes, Offline(clip, 1, "cpu").codes(codes.size()));
 
   const std::uint64_t before = seen.back().generation;
@@ -139,7 +139,7 @@ TEST_F(LostDevice, WithNothingToGoOnWithTheSessionSaysSoAndLives) {
   EXPECT_TRUE(within(10, [&] { return session->status().generated > 1000; }));
 }
 
-// More was drawn than is kept: it stands at the right place, on what it heard last.
+// More was drawn than is kept: the position is right, the state that of the kept codes.
 TEST(ReviveVoice, KeepsItsPlaceWhenOnlyTheEndIsKnown) {
   const auto model = Model::load(MAMBO_TEST_DATA "/rand-unet-p4.safetensors");
   const std::shared_ptr<const Engine> engine =

@@ -1,5 +1,5 @@
-// The rules of real time: what runs in the audio callback and in the generator's steady state
-// allocates nothing, takes no lock and waits for nobody.
+// The rules of real time: the audio callback and the generator's steady state allocate nothing,
+// take no lock and never wait.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -118,8 +118,8 @@ class Rules : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     model = Model::load(MAMBO_ASSETS "/models/piano-lab.safetensors");
-    // The CPU's, whatever else there is: what a GPU's driver does within a call is not ours, and
-    // these tests are of our own code.
+    // The CPU's, whatever else is present: these tests are of this project's code, not of a GPU
+    // driver's.
     engine = make_engine(model->network(), "cpu");
   }
   static void TearDownTestSuite() {
@@ -137,7 +137,7 @@ class Rules : public ::testing::Test {
   inline static std::shared_ptr<const Engine> engine;
 };
 
-// What a GPU takes for a state that is played, it takes here and not in the generator's thread.
+// What a GPU allocates for a state that is played is allocated here, not in the generator thread.
 TEST_F(Rules, AGeneratorPreparesItsState) {
   const testing::FailingEngine pretended(model->network(), {}, 1000);
   EXPECT_EQ(pretended.prepared, 0);
@@ -187,7 +187,7 @@ TEST_F(Rules, ObservingAllocatesNothing) {
   EXPECT_LT(entropy.back(), 5.6F);
 }
 
-// The generator thread as the session runs it, with everything the owner may do meanwhile.
+// The generator thread as the session runs it, with every control call that is allowed meanwhile.
 TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
   MAMBO_NEEDS_CALL_COUNTER();
   GeneratorThread player(128, 1);
@@ -219,7 +219,7 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
     play(20);
     player.set_observing(false);
     play(20);
-    std::this_thread::sleep_for(200ms);  // nobody listens: the ring fills, and the thread may sleep
+    std::this_thread::sleep_for(200ms);  // no consumer: the ring fills, and the thread may sleep
     const testing::Calls calls = count.calls();
     EXPECT_EQ(calls.forbidden(), 0U) << calls.text();
     EXPECT_GT(calls.sleeps, 0U) << "not looking at the generator thread";

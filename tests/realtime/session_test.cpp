@@ -139,7 +139,7 @@ TEST_F(SessionTest, ControlsTakeEffectWithinAChunk) {
     if (o.from_clip) continue;
     if (offline.codes(o.codes.size(), now) == o.codes) continue;
     ASSERT_EQ(changed, 0U) << "differs at " << o.first << " too";
-    changed = o.first - 1;  // one sample of silence went before
+    changed = o.first - 1;  // one sample of silence comes before
     offline.step_back();
     now.temperature = 0;
     ASSERT_EQ(offline.codes(o.codes.size(), now), o.codes) << "at " << o.first;

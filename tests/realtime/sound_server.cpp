@@ -69,7 +69,7 @@ SoundWorld::SoundWorld() {
     fs::create_directory(folder_ / sub);
     fs::permissions(folder_ / sub, fs::perms::owner_all);
   }
-  std::ofstream alsa(folder_ / "alsa.conf");  // by the two names that desktops use
+  std::ofstream alsa(folder_ / "alsa.conf");  // under the two names that desktops use
   for (const char* pcm : {"pcm.pulse", "pcm.!default"}) {
     alsa << pcm << " { type pulse server \"unix:" << socket().string() << "\" }\n";
   }
@@ -83,7 +83,7 @@ SoundWorld::SoundWorld() {
   set("PULSE_SERVER", "unix:" + socket().string());
   set("ALSA_CONFIG_PATH", (folder_ / "alsa.conf").string());
   set("JACK_NO_START_SERVER", "1");
-  if (kSanitized) set("MAMBO_VERBOSE", "1");  // or its reports would be silenced as chatter
+  if (kSanitized) set("MAMBO_VERBOSE", "1");  // otherwise its reports would be silenced
 }
 
 SoundWorld::~SoundWorld() {
@@ -195,7 +195,7 @@ std::vector<float> SinkRecording::so_far() const {
 }
 
 std::vector<float> SinkRecording::stop() {
-  std::this_thread::sleep_for(150ms);  // what is on its way to the file
+  std::this_thread::sleep_for(150ms);  // let the rest reach the file
   child_.stop();
   return so_far();
 }

@@ -12,9 +12,8 @@
 
 namespace mambo::testing {
 
-// A folder that goes away, and an environment in which ALSA knows only a sound server behind
-// socket(): a machine without sound as long as none is there. The environment before comes back.
-// One at a time.
+// A temporary folder, and an environment in which ALSA knows only a sound server behind socket(): a
+// machine without sound while no server runs. The previous environment is restored. One at a time.
 class SoundWorld {
  public:
   SoundWorld();
@@ -34,7 +33,7 @@ class SoundWorld {
   std::vector<Variable> before_;
 };
 
-// A child that dies with us. Its stderr goes to `log`, its stdout to `out`.
+// A child process that ends with this one. Its stderr goes to `log`, its stdout to `out`.
 class Child {
  public:
   Child(std::vector<std::string> command, const std::filesystem::path& out,
@@ -52,7 +51,7 @@ class Child {
 
 class SoundServer {
  public:
-  // Why there can be none on this machine; empty when there can.
+  // Why a server cannot run on this machine; empty if it can.
   static std::string missing();
 
   // A sink of this rate and these channels, float samples. problem() says why it does not run.
@@ -61,7 +60,7 @@ class SoundServer {
 
   void kill();     // as if the card were pulled out
   void restart();  // and put back; problem() says if it does not run
-  void freeze();   // as if the server hung; kill() works still
+  void freeze();   // as if the server hung; kill() still works
   const std::filesystem::path& folder() const { return world_.folder(); }
 
  private:

@@ -1,4 +1,4 @@
-// From the model to the sink: what a listener hears is, sample by sample, what the model made.
+// From the model to the sink: the sink receives, sample by sample, what the model made.
 // 10 seconds; 60 with MAMBO_LONG=1 in the environment.
 #include <gtest/gtest.h>
 
@@ -28,7 +28,7 @@ using testing::within;
 
 double seconds_to_play() {
   const char* thorough =
-      std::getenv("MAMBO_LONG");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+      std::getenv("MAMBO_LONG");  // NOLINT(concurrency-mt-unsafe): the tests do not change it
   return thorough != nullptr && std::string(thorough) == "1" ? 60 : 10;
 }
 
@@ -71,7 +71,7 @@ Found locate(const std::vector<float>& heard, const std::vector<float>& made, st
   return f;
 }
 
-// The highest normalised correlation of `b` with any stretch of `a`, to a fraction of a sample.
+// The highest normalised correlation of `b` with any excerpt of `a`, to a fraction of a sample.
 double best_correlation(const std::vector<float>& a, const std::vector<float>& b) {
   const auto correlation = [&](std::size_t lag, double fraction, std::size_t stride) {
     double ab = 0, aa = 1e-12, bb = 1e-12;
@@ -99,10 +99,11 @@ double best_correlation(const std::vector<float>& a, const std::vector<float>& b
   return best;
 }
 
-// The tiny model makes white noise, and a server's resampler lets go of the highest octave's edge.
+// The tiny model makes white noise, and a server's resampler attenuates the top of the highest
+// octave.
 constexpr double kAlike = testing::kSanitized ? 0.95 : 0.99;
 
-// A stretch of 0.4 s, from 0.1 s on, at another rate.
+// An excerpt of 0.4 s, from 0.1 s on, at another rate.
 std::vector<float> stretch_at(int rate, const std::vector<float>& made) {
   std::vector<float> all;
   RateConverter convert(16000, rate);
