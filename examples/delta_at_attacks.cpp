@@ -15,14 +15,19 @@
 
 constexpr int block = 512;  // samples
 
+// The mean of delta per layer and block, from the rows that prefill hands over, one per step.
 struct DeltaOfBlocks : mambo::PrefillSink {
-  std::vector<std::vector<double>> sum, steps;  // [layer][block]; delta's mean is their quotient
-  int samples_a_summary() const override { return block; }
-  void summaries(int layer, std::uint64_t first,
-                 std::span<const mambo::DeltaTap::Summary> parts) override {
-    for (const auto& part : parts) {  // a block across two chunks of prefill comes in two parts
-      sum.at(layer).at(first) += static_cast<double>(part.mean) * part.steps;
-      steps.at(layer).at(first++) += part.steps;
+  const mambo::NetworkView& net;
+  std::vector<std::vector<double>> sum, count;  // [layer][block]; the mean is their quotient
+  explicit DeltaOfBlocks(const mambo::NetworkView& n) : net(n) {}
+  bool wants_layer(int /*layer*/) const override { return true; }
+  void layer(int l, std::uint64_t first, int rows, const float* delta, const float* /*B*/,
+             const float* /*C*/) override {
+    const auto& tier = net.tiers.at(net.layers.at(l).tier);
+    for (int r = 0; r < rows; ++r) {
+      const std::uint64_t sample = (first + r + 1) * tier.stride - 1;  // the one after which it is
+      for (int c = 0; c < tier.d_inner; ++c) sum[l].at(sample / block) += *delta++;
+      count[l].at(sample / block) += tier.d_inner;
     }
   }
 };
@@ -34,9 +39,9 @@ int main(int argc, char** argv) try {
   const auto clip = mambo::load_clip(argv[2], model->config().sample_rate);
   const std::size_t blocks = clip.samples.size() / block, layers = model->network().layers.size();
 
-  DeltaOfBlocks delta;
+  DeltaOfBlocks delta(model->network());
   delta.sum.assign(layers, std::vector<double>(blocks + 1));
-  delta.steps = delta.sum;
+  delta.count = delta.sum;
   mambo::Voice(*engine).prefill(mambo::encode(clip.samples, model->config().encoding), &delta);
 
   std::vector<double> power(blocks), rise(layers);  // rise: sum of ln(delta at / before an attack)
@@ -47,8 +52,8 @@ int main(int argc, char** argv) try {
     if (power[b] < 4 * power[b - 1] || power[b] < 1e-4) continue;
     ++attacks;
     for (std::size_t l = 0; l < layers; ++l)
-      rise[l] += std::log(delta.sum[l][b] / delta.steps[l][b]) -
-                 std::log(delta.sum[l][b - 1] / delta.steps[l][b - 1]);
+      rise[l] += std::log(delta.sum[l][b] / delta.count[l][b]) -
+                 std::log(delta.sum[l][b - 1] / delta.count[l][b - 1]);
   }
   std::printf("%zu attacks in %.1f s\n", attacks, clip.seconds());
   for (std::size_t l = 0; l < layers && attacks > 0; ++l) {
