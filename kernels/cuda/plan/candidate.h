@@ -40,6 +40,7 @@ StepFacts step_facts();
 struct StagePlan {
   Role role{};
   std::vector<Resident> places;  // [layers]: what stands in shared memory
+  bool resident = false;         // stage_resident.cuh: all weights there, states in registers
   std::size_t shared_bytes = 0;  // used
   bool all_resident = true;      // its layers' weights and state stand in shared memory
   std::size_t streamed = 0;      // bytes of weights and state per sample from outside, on average

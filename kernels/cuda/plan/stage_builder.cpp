@@ -118,6 +118,7 @@ void StageBuilder::pool_copies(int first) {
 }
 
 void StageBuilder::resident_stage(int layers, bool joins, bool is_first, bool is_last) {
+  stage.resident = true;
   Layout& o = stage.role.layout;
   o.bars = take(facts_.bars);
   o.args = take(sizeof(StreamArgs));
