@@ -71,7 +71,7 @@ def perform(settings, notes, chance):
     end = max(start + length for _, start, length, _, _ in notes)
     top = {start: p for _, start, _, p, _ in notes}  # the highest note that begins there
     events = []
-    lead = 0.04 - float(notes[0][1]) * quarter  # an upbeat's rests are left out; nobody plays at 0
+    lead = 0.04 - float(notes[0][1]) * quarter  # rests of an upbeat are left out; the first note is not at 0
     for base, start, length, p, chord_index in notes:
         bar_place = start % settings["bar"]
         accent = 5 if bar_place == 0 else 2 if bar_place.denominator == 1 else -2

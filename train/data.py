@@ -248,7 +248,7 @@ class Crops:
         if not pieces:
             raise UserError(f"expected {'held-out' if held_out else 'training'} audio of at least {least} samples, "
                             "found none")
-        # Places a crop can begin: every place of every piece is equally likely, or every piece is.
+        # Possible starts of a crop: every place of every piece is equally likely, or every piece is.
         self.room = np.ones_like(self.size) if whole else self.size - least + 1 if inside else self.size
         self.edges = np.cumsum(self.room)
 

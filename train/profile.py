@@ -96,7 +96,7 @@ def main(argv=None) -> int:
         print(json.dumps(out, indent=1))
         return 0
     print(f"{out['device']}, PyTorch {out['torch']}: {out['samples_per_second'] / 1e6:.2f} M samples/s, "
-          f"{out['ms_an_update']:.1f} ms an update of {t.batch} crops of {t.crop}; the first three took {first:.1f} s"
+          f"{out['ms_an_update']:.1f} ms per update of {t.batch} crops of {t.crop}; the first three took {first:.1f} s"
           + (f"; {out['memory_gib']:.1f} GiB" if "memory_gib" in out else ""))
     for title, key in (("GPU time by kind", "gpu_ms"), ("kernels", "kernels_ms")):
         if key in out:

@@ -74,7 +74,7 @@ class Sound(unittest.TestCase):
             self.assertGreater(sound.drone(hum, rate), 0.9)
             self.assertEqual(sound.drone(hum * 1e-4, rate), 0, "too soft to be heard")
             self.assertEqual(sound.drone(np.zeros(len(t)), rate), 0)
-            notes = hum * np.exp(-6 * (t % 0.5))  # struck twice a second
+            notes = hum * np.exp(-6 * (t % 0.5))  # struck twice per second
             self.assertEqual(sound.drone(notes, rate), 0)
             half = np.where(t < 4, hum, notes)
             self.assertAlmostEqual(sound.drone(half, rate), 0.5, delta=0.08)

@@ -180,7 +180,7 @@ def check(score: Score) -> None:
     if np.percentile(held, 95) > 11:
         raise NotAPiece(f"more than two hands: {int(np.percentile(held, 95))} notes held")
     if len(notes) / score.seconds > 24:
-        raise NotAPiece(f"not playable: {len(notes) / score.seconds:.0f} notes a second")
+        raise NotAPiece(f"not playable: {len(notes) / score.seconds:.0f} notes per second")
     if len(np.unique(notes[:, 2])) < 6:
         raise NotAPiece("fewer than six different keys")
 
