@@ -24,7 +24,7 @@ def main(output: str) -> int:
     suite = unittest.defaultTestLoader.discover(str(HERE), top_level_dir=str(HERE))
     result = unittest.TextTestRunner(resultclass=Lines, verbosity=0).run(suite)
     lines = list(result.lines.values())
-    # What fails outside a test (an import, a class's set-up) has no line of its own.
+    # Failures outside a test (an import, a class's set-up) have no line of their own.
     lines += [f"failed {t.id()}" for t, _ in result.failures + result.errors
               if not any(t.id().startswith(name) for name in result.lines)]
     Path(output).write_text("".join(f"{line}\n" for line in lines))

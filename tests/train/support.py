@@ -1,4 +1,4 @@
-"""What the trainer's tests share. Imported first: it puts the repository on Python's path."""
+"""Shared by the trainer's tests. Imported first: it puts the repository on Python's path."""
 import io
 import os
 import shutil
@@ -61,7 +61,7 @@ class InFolder(unittest.TestCase):
 
 
 def ranks(count=2):
-    """The environment of each of so many processes, as torchrun sets it (Debian's does not start under Python 3.11)."""
+    """The environment of each of several processes, as torchrun sets it (Debian's does not start under Python 3.11)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -70,7 +70,7 @@ def ranks(count=2):
 
 
 def run_ranks(test, program, count=2):
-    """What each of `count` processes of a Python program says; the test fails unless all end well."""
+    """The output of each of `count` processes of a Python program; the test fails unless all exit with 0."""
     processes = [subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True, env=environment) for environment in ranks(count)]
     said = []

@@ -1,4 +1,4 @@
-"""Curves of held-out bits: what is read of runs, how parts follow one another, what is wrong said in a sentence."""
+"""Curves of held-out bits: reading runs, joining parts, errors in one sentence."""
 import contextlib
 import importlib.util
 import io
@@ -11,7 +11,7 @@ from train import curves
 
 
 def told(*argv):
-    """(exit code, what it printed, what it complained of)."""
+    """(exit code, stdout, stderr)."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = curves.main([str(a) for a in argv])

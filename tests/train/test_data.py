@@ -13,7 +13,7 @@ from train import augment, audio, config, data, feeder, fit
 
 class Data(InFolder):
     def test_several_folders(self):
-        """Each with its own sides; names say which; a file that is in two is read once."""
+        """Each folder with its own sides; names say which; a file in two folders is read once."""
         for name, hz in (("a/train/x.wav", 200), ("a/held-out/y.wav", 210), ("b/z1.wav", 220), ("b/z2.wav", 230)):
             write_wave(self.dir / name, tone(0.1, hz))
         folders = [str(self.dir / n) for n in ("a", "b", "b")]
@@ -54,7 +54,7 @@ class Data(InFolder):
         self.assertEqual(sorted(two.values()), [False, True])
 
     def test_what_cannot_be_read_is_not_what_is_held_out(self):
-        """Whichever of three files is broken or too short, two are enough."""
+        """Whichever of three files is broken or too short, the other two are enough."""
         for bad in range(3):
             for broken in (True, False):
                 folder = self.dir / f"{bad}{broken}"
@@ -139,7 +139,7 @@ class Data(InFolder):
         self.assertEqual(follows, {(0, 0), (0, 1), (1, 0), (1, 1)})
 
     def test_whose_each_code_is(self):
-        """Of every kind of crop: what is said to be of a file is of that file."""
+        """For every kind of crop: the file reported for a code is the file of that code."""
         for name, level, length in (("a", -0.5, 0.02), ("b", 0.0, 0.05), ("c", 0.5, 0.03)):
             write_wave(self.dir / "audio" / "train" / f"{name}.wav", np.full(int(16000 * length), level))
         write_wave(self.dir / "audio" / "held-out" / "d.wav", tone(0.02, 400))
@@ -158,7 +158,7 @@ class Data(InFolder):
             self.assertEqual((files[:, 1:] == -1).any(), whole and after == "stop")
 
     def test_files_between_a_crop_and_a_raised_one_are_used(self):
-        """They are raised by less, as vary's room tells; only what is shorter than a crop is left out."""
+        """They are raised by less, as far as vary has room; only files shorter than a crop are left out."""
         for i, length in enumerate((200, 256, 257, 261, 288, 289, 400)):
             write_wave(self.dir / "audio" / "train" / f"{i}.wav", np.full(length, 0.1 * (i + 1)))
         write_wave(self.dir / "audio" / "held-out" / "d.wav", tone(0.1, 400))
@@ -191,7 +191,7 @@ class Data(InFolder):
             self.assertEqual([len(load(name).codes) for name in "xy"], [1600, 1600], cut)
 
     def test_what_lies_beside_codes_bends_with_them(self):
-        """Of pieces of constant level: where the level changes, so does what is said of it, whatever the pitch."""
+        """With pieces of constant level: the label changes where the level changes, whatever the pitch."""
         have = augment.longer(4000, 2.0)
         edges = torch.tensor([0, 900, 2100, 3300])
         files = (torch.arange(have)[None] >= edges[:, None]).sum(0)[None].repeat(8, 1) - 1
@@ -202,7 +202,7 @@ class Data(InFolder):
         wrong = (torch.tensor([40, 90, 160, 220])[beside] - out.int()).abs() > 20
         self.assertLess(int(wrong.sum(1).max()), 9, "at the three edges, where pieces are mixed")
         self.assertGreater(int((beside != files[:, :4000]).sum()), 100)
-        # A row that has less is raised by less, and what lies behind its end is not heard.
+        # A row that has less is raised by less, and codes after its end are not used.
         room = torch.tensor([4000, 4000, 4100, 4100, 4200, have, have, have]).repeat(5)
         codes = codes.repeat(5, 1)
         for i, r in enumerate(room):
@@ -217,7 +217,7 @@ class Data(InFolder):
             self.assertTrue(torch.equal(same, files[:, :4000]))
 
     def test_after_the_end_of_a_file(self):
-        """stop: within files; again: round and round one; next: on with the beginning of any."""
+        """stop: within files; again: one file repeated; next: continues with the beginning of any file."""
         for name, length, hz in (("a", 0.02, 300), ("b", 0.05, 500)):
             write_wave(self.dir / "audio" / "train" / f"{name}.wav", tone(length, hz))
         write_wave(self.dir / "audio" / "held-out" / "c.wav", tone(0.02, 400))

@@ -13,7 +13,7 @@ TOOLS = digits_voices.missing_tools()
 
 
 def hum(requests, jobs):
-    """Instead of a synthesiser: a buzz that lasts as long as asked for, with silence around it."""
+    """In place of a synthesiser: a buzz of the requested length, with silence around it."""
     for r in requests:
         t = np.arange(int(16000 * 0.5 * r.stretch)) / 16000
         x = 0.3 * np.sign(np.sin(2 * np.pi * 120 * r.pitch * t))

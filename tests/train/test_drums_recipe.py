@@ -1,4 +1,4 @@
-"""The recipe of drum loops, on strokes made here; its tempo is found back by the judge of sound."""
+"""The recipe of drum loops, on synthetic strokes; the judge of sound recovers its tempo."""
 import contextlib
 import io
 import json

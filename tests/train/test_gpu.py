@@ -49,7 +49,7 @@ class Kernels(unittest.TestCase):
                               ("weight", torch.randn(D))]
 
                     def plain(u, p, bias, A_log, Dk):
-                        # On the GPU for its speed; scan_chunks is held to scan_literal by test_train.py.
+                        # On the GPU for speed; test_network.py compares scan_chunks with scan_literal.
                         u, p, bias, A_log, Dk = (x.cuda() for x in (u, p, bias, A_log, Dk))
                         dt, Bm, C = p.split([D, N, N], -1)
                         return scan.scan_chunks(u, F.softplus(dt + bias), -torch.exp(A_log), Bm, C, Dk).cpu()

@@ -1,4 +1,4 @@
-"""The judges: distances with known answers, and sounds that are told apart."""
+"""The judges: distances with known answers, and sounds that must be distinguished."""
 import contextlib
 import io
 import json
@@ -65,7 +65,7 @@ class Sound(unittest.TestCase):
         self.assertLess(sound.flatness(np.sin(np.arange(48000) * 0.1)), 0.01)
 
     def test_drones(self):
-        """What stays as it is for two seconds and more, and is heard; at any rate."""
+        """A sound that does not change for two seconds or more; at any sampling rate."""
         chance = np.random.default_rng(1)
         for rate in (16000, 44100):
             t = np.arange(8 * rate) / rate
@@ -102,7 +102,7 @@ class Digits(unittest.TestCase):
             real, model = Path(folder) / "real", Path(folder) / "judge.pt"
             real.mkdir()
             for speaker in range(3):
-                for i, word in enumerate(judge_digits.WORDS):  # "words": tones of other heights
+                for i, word in enumerate(judge_digits.WORDS):  # "words": tones of different pitch
                     x = np.sin(2 * np.pi * 150 * 1.4 ** i * t) * np.exp(-((t - rng.uniform(.4, .6)) / .12) ** 2)
                     wav.write(real / f"{word}-s{speaker}-01.wav", 0.3 * x)
             printed = io.StringIO()

@@ -1,4 +1,4 @@
-"""What the names of files tell, and the loss that asks the innermost tier for it."""
+"""Labels from the names of files, and the loss that trains the innermost tier on them."""
 import unittest
 from types import SimpleNamespace
 
@@ -61,7 +61,7 @@ class Labels(unittest.TestCase):
 
 class InTraining(InFolder):
     def test_labels_are_of_what_a_step_has_heard_last(self):
-        """Of three files of constant level, one of which has no label, whatever the pitch, with noise and without."""
+        """Three files of constant level, one without a label, whatever the pitch, with noise and without."""
         stride = config.ModelConfig().stride
         length = 9 * stride + 1
         for semitones, noise in ((0.0, 0.0), (0.0, 4.0), (3.0, 2.0)):
@@ -98,7 +98,7 @@ class InTraining(InFolder):
         self.assertAlmostEqual(float(whole - said), float(want), delta=1e-5)
 
     def test_labels_of_what_is_used(self):
-        """A file shorter than the crop is none of the crops', and its class no class."""
+        """A file shorter than the crop is not used, and its class is not counted."""
         for name, seconds in (("a-1", 0.001), ("b-1", 0.5), ("b-2", 0.5), ("c-1", 0.5), ("c-2", 0.5)):
             write_wave(self.dir / "audio" / "train" / f"{name}.wav", tone(seconds, 300))
         write_wave(self.dir / "audio" / "held-out" / "d-1.wav", tone(0.5, 300))

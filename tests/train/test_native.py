@@ -1,4 +1,4 @@
-"""Runs that begin with weights that are there: a model file, or another run's checkpoint."""
+"""Runs that start with existing weights: a model file, or another run's checkpoint."""
 import json
 import unittest
 
@@ -37,7 +37,7 @@ class Init(InFolder):
         self.assertEqual(len(said.strip().splitlines()), 1, said)
 
     def test_begins_with_the_weights_and_says_whose(self):
-        """Without a learning rate the run ends with what it began with; where that comes from outlives a resume."""
+        """Without a learning rate the run ends with its initial weights; their origin survives a resume."""
         old, _ = tensors.read(self.model)
         for run, start in (("from-model", self.model), ("from-run", self.first)):
             still = ["--set", "train.lr=0", "--init", str(start)]
@@ -52,7 +52,7 @@ class Init(InFolder):
             self.assertEqual({k: about["started_from"][k] for k in ("name", "updates", "crop", "batch")},
                              {"name": "piano", "updates": 8, "crop": 256, "batch": 4})
             self.assertEqual(about["started_from"]["samples_heard"], 8 * 4 * 256)
-        # A chain of runs is told in full.
+        # The origin of a chain of runs is recorded in full.
         self.assertEqual(self.fit("--set", "train.steps=1", "--init", str(out), run="third")[0], 0)
         kept = checkpoint.load(self.dir / "third" / "last.pt")["config"]["about"]["started_from"]
         self.assertEqual(kept["started_from"]["updates"], 8)

@@ -72,7 +72,7 @@ class Scans(unittest.TestCase):
 
 class Model(unittest.TestCase):
     def test_independent_logits(self):
-        """The golden logits that the engines are held to, made by other code."""
+        """The golden logits with which the engines are compared, made by independent code."""
         for name in ("rand-unet-p4", "rand-flat"):
             with self.subTest(name=name):
                 folder = ROOT / "tests" / "golden"
@@ -112,7 +112,7 @@ class Model(unittest.TestCase):
 
 class Foresight(unittest.TestCase):
     def test_it_is_asked_for_what_a_step_has_not_heard(self):
-        """Whatever the network could know of them from their own codes would be no foresight."""
+        """Levels that the network could compute from codes it has heard would not be foresight."""
         c = config.ModelConfig(d_model=8, pool=[4, 2], layers=[1, 1, 1], mixer=["s6", "s6", "s6"], d_state=4)
         net = Network(c).double()
         net.requires_grad_(False)
@@ -141,7 +141,7 @@ class Foresight(unittest.TestCase):
         before = net(codes[:, :-1])
         with net.center[-1].register_forward_hook(disturb):
             after = net(codes[:, :-1])
-        # Handed on from tier to tier, each to its next group: to code 29, the first that step 2 has a say in.
+        # From tier to tier, each to its next group: code 29 is the first that step 2 influences.
         self.assertEqual(int((before != after).any(2)[0].nonzero()[0]), 28)
 
     def test_levels_are_those_of_bands(self):
@@ -158,7 +158,7 @@ class Foresight(unittest.TestCase):
             self.assertEqual(foresight.Spectrum(stride).bands, min(8, stride // 2))
 
     def test_each_guess_is_of_its_own_time(self):
-        """A head that knows the levels of each step, and says those of the step it is asked for, is never wrong."""
+        """A head that outputs the true levels of the requested step has zero loss."""
         ahead = foresight.Foresight(4 * 20, 8, "mulaw8", [1, 3, 18, 19, 20])  # one step after the last is never asked for
         codes = torch.randint(0, 256, (1, 20 * 8 + 1), generator=torch.Generator().manual_seed(2))
         wanted = ahead.targets(codes)

@@ -31,7 +31,7 @@ class Fit(InFolder):
         return self.dir / run
 
     def test_slow_updates_are_told_one_by_one(self):
-        """Ten updates can take a CPU an hour: who trains alone is told by the clock."""
+        """Ten updates can take an hour on a CPU: a single process reports by the clock."""
         self.tones(3)
         with unittest.mock.patch.object(fit.Loop, "_line_is_due", lambda self: True):
             self.assertEqual(self.fit("--set", "train.steps=3")[0], 0)
@@ -39,7 +39,7 @@ class Fit(InFolder):
         self.assertEqual([line["step"] for line in lines if "bits" in line], [1, 2, 3])
 
     def test_overfits_a_sine(self):
-        """Far below the 8 bits of knowing nothing; and the exported file says where it comes from."""
+        """Far below the 8 bits of an untrained model; and the exported file records its provenance."""
         for mixer in ("s6", "s4d"):
             with self.subTest(mixer=mixer):
                 run = self.learn_a_tone(mixer)
@@ -183,7 +183,7 @@ class Fit(InFolder):
             self.assertEqual(said.splitlines()[-1], "[[1.5, 3.0], [4.5, 6.0]] 4.5 []")
 
     def test_parts_vary_and_are_misheard(self):
-        """By the update's number alone; the silence before a whole file stays; noise and pitch by different chance."""
+        """By the update's number alone; the silence before a whole file stays; noise and pitch from different random streams."""
         codes = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (6, 200), dtype=np.uint8))
         codes[:, 0] = 128
         files = torch.zeros(codes.shape, dtype=torch.int32)
@@ -239,7 +239,7 @@ class Fit(InFolder):
         self.assertFalse((self.dir / "run" / "data").exists())
 
     def test_best_is_of_the_same_held_out_crops(self):
-        """Files that are touched change nothing; other crops begin anew, and what was best is kept aside."""
+        """Touched files change nothing; other crops start anew, and the best weights are kept aside."""
         self.tones(8)
         more = ["--set", "train.held_out=0.2", "--set", "train.eval_every=2"]
         self.assertEqual(self.fit(*more, "--set", "train.steps=4")[0], 0)
