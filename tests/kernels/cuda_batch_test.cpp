@@ -121,20 +121,19 @@ TEST_P(CudaBatch, FromSilenceItTakesNoPlayerAStream) {
   EXPECT_LT(taken, kStreams * engine_->state_bytes() + (std::size_t{150} << 20U));
 }
 
-// Several streams an SM have a kernel for K = 4 and up to 16 states, and one for all else. States
-// stand in shared memory as far as there is room: all of one_pool's, some of piano's, none of
-// flat256's with eight streams an SM.
+// Several streams per SM are played where K is 4 and there are up to 16 states; other shapes have
+// an SM per stream. States are in shared memory as far as there is room: all of one_pool's, some of
+// piano's, none of flat256's with eight streams per SM.
 std::vector<Case> batch_cases() {
   std::vector<Case> all = {{{"cuda", WeightStorage::f32, ""}, piano_shape()},
                            {{"cuda", WeightStorage::half, ""}, piano_shape()}};
   std::vector<Shape> some = shapes();
   some.push_back({"many_states", {2}, {1, 1}, 64, 2, 2, 20, 4, 0});
-  // 12 and 24 units, which do not go into sixteen; biases.
+  // 12 and 24 channel tiles, which sixteen does not divide; biases.
   some.push_back({"uneven", {2}, {1, 1}, 48, 2, 2, 7, 4, 5, true});
   // A single stream of it is played by flat models' own kernels, a batch is not.
   some.push_back({"flat256", {}, {2}, 256, 1, 2, 16, 4, 0});
-  // Time-invariant layers, whose states stand in shared memory all, or some of them; beside K = 4
-  // and up to 16 states of the selective ones they have a kernel of their own, too.
+  // S4D layers, whose states are in shared memory all, or some of them.
   some.insert(some.end(), s4d_shapes().begin(), s4d_shapes().end());
   some.push_back(
       {"s4d_uneven", {2}, {1, 1}, 48, 2, 2, 7, 4, 5, true, {Mixer::s4d, Mixer::s6}, {7}});
@@ -148,19 +147,20 @@ INSTANTIATE_TEST_SUITE_P(Shapes, CudaBatch, ::testing::ValuesIn(batch_cases()),
 // ---- What needs no device ----
 
 TEST(Cuda, ALaunchIsAsLongAsADisplayCanWait_cuda) {
-  using cuda::Pace;
-  EXPECT_EQ(Pace(10, 512).steps(10000), 512U);
-  EXPECT_EQ(Pace(100, 512).steps(10000), 200U);
-  EXPECT_EQ(Pace(100, 512).steps(10000, 4), 50U);
-  EXPECT_EQ(Pace(1e6, 512).steps(10000), 16U);
-  EXPECT_EQ(Pace(1e6, 512).steps(3), 3U);
-  Pace pace(10, 512);
-  pace.took(100, Pace::Clock::now() - std::chrono::milliseconds(400), 2);  // 2 ms a step and wave
-  EXPECT_EQ(pace.steps(10000, 1), 16U);
-  pace.took(100, Pace::Clock::now() - std::chrono::milliseconds(10), 1);
-  EXPECT_NEAR(static_cast<double>(pace.steps(10000, 1)), 200, 20);
-  pace.took(1, Pace::Clock::now() - std::chrono::seconds(1));
-  EXPECT_GT(pace.steps(10000, 1), 100U) << "one step tells nothing";
+  using cuda::LaunchLength;
+  EXPECT_EQ(LaunchLength(10, 512).steps(10000), 512U);
+  EXPECT_EQ(LaunchLength(100, 512).steps(10000), 200U);
+  EXPECT_EQ(LaunchLength(100, 512).steps(10000, 4), 50U);
+  EXPECT_EQ(LaunchLength(1e6, 512).steps(10000), 16U);
+  EXPECT_EQ(LaunchLength(1e6, 512).steps(3), 3U);
+  LaunchLength length(10, 512);
+  length.took(100, LaunchLength::Clock::now() - std::chrono::milliseconds(400),
+              2);  // 2 ms a step and wave
+  EXPECT_EQ(length.steps(10000, 1), 16U);
+  length.took(100, LaunchLength::Clock::now() - std::chrono::milliseconds(10), 1);
+  EXPECT_NEAR(static_cast<double>(length.steps(10000, 1)), 200, 20);
+  length.took(1, LaunchLength::Clock::now() - std::chrono::seconds(1));
+  EXPECT_GT(length.steps(10000, 1), 100U) << "one step tells nothing";
 }
 
 TEST(Cuda, TheArchitecturesThatAreBuiltSayWhichDevicesHaveCode_cuda) {

@@ -81,7 +81,9 @@ TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
   }
   std::set<std::string> plans;
   for (const Drawn& d : all) plans.insert(d.plan);
-  const bool shared = std::count(shape.layers.begin(), shape.layers.end(), 0) == 0;
+  // Float32 weights, and tiers without layers, are played by one SM alone.
+  const bool shared = storage == WeightStorage::half &&
+                      std::count(shape.layers.begin(), shape.layers.end(), 0) == 0;
   ASSERT_GE(plans.size(), shared ? 2U : 1U) << "one plan alone can be run here: " << *plans.begin();
   for (const Drawn& d : all) {
     EXPECT_EQ(d.codes, all.front().codes) << d.plan << " against " << all.front().plan;
@@ -108,8 +110,7 @@ std::vector<Shape> plan_shapes() {
   // In a grid the outer tier holds it to 32 SMs, so that each has two of the inner tier's units:
   // all eight warps share them in in_proj.
   all.push_back({"wide_inner", {2}, {1, 1}, 128, 2, 2, 16, 3, 0});
-  // Teams: padded widths beside a chain of any link; flat with narrower vectors, with fewer
-  // columns.
+  // Padded widths; columns: flat with narrower vectors, with fewer columns.
   all.push_back({"team_odd", {2}, {1, 1}, 60, 2, 2, 7, 3, 20, true});
   all.push_back({"flat_team_odd", {}, {2}, 120, 1, 2, 16, 4, 20, true});
   all.push_back({"flat_team_few", {}, {2}, 256, 1, 1, 16, 4, 0});

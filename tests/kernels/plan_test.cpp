@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -90,7 +91,7 @@ std::string fastest_text(const NetworkShape& shape, const DeviceFacts& device) {
   return c ? c.text() : c.why_not;
 }
 
-bool by_columns(const StagePlan& s) { return s.role.team != 0; }
+bool by_columns(const StagePlan& s) { return cuda::by_columns(s.role.kind); }
 
 // What device code computes (share() in step/layer_parts.cuh).
 std::pair<int, int> share_of(int n, int members, int me) {
@@ -340,6 +341,28 @@ TEST(Plan, OfAnH100) {
   EXPECT_EQ(fastest_text(named_shape("flat512"), h100()), "a grid of 128 SMs");
 }
 
+// What its kernel is compiled for: the group's split, the mixer of the stages, the group's mixers.
+TEST(Plan, NamesItsKernel) {
+  const StepFacts facts = cuda::step_facts();
+  const auto kernel = [&](const NetworkShape& shape) {
+    return plan_cluster(records(shape), h100(), facts, 16).kernel;
+  };
+  using cuda::RoleKind;
+  for (const auto& [shape, group, stages, mixed] :
+       {std::tuple{piano_shape(), RoleKind::columns, Mixer::s6, false},
+        std::tuple{drums(), RoleKind::columns, Mixer::s4d, true},
+        std::tuple{named_shape("flat256"), RoleKind::flat_columns, Mixer::s6, false},
+        std::tuple{named_shape("flat512"), RoleKind::rows, Mixer::s6, false}}) {
+    EXPECT_EQ(kernel(shape).group, group) << shape.name;
+    EXPECT_EQ(kernel(shape).stages, stages) << shape.name;
+    EXPECT_EQ(kernel(shape).blocks.mixed, mixed) << shape.name;
+  }
+  // A pipeline and nothing inside it.
+  const NetworkShape alone = {"alone", {}, {5}, 64, 1, 2, 16, 4, 0};
+  EXPECT_EQ(kernel(alone).group, RoleKind::columns);
+  EXPECT_EQ(plan_cluster(records(alone), h100(), facts, 16).links, 2);
+}
+
 TEST(Plan, OfADeviceWithoutClusters) {
   for (const NetworkShape& shape : {named_shape("piano"), piano_shape(), drums()}) {
     EXPECT_EQ(fastest_text(shape, a100()), "one SM a stream") << shape.name;
@@ -421,6 +444,14 @@ TEST(Plan, SaysWhyItCannotBe) {
             "the model is too narrow for a grid of SMs");
   EXPECT_EQ(plan_single(records(piano_shape(), WeightStorage::f32), h100(), facts, 4).why_not,
             "several streams an SM need half storage");
+  for (const PlanCandidate& c :
+       {plan_cluster(records(piano_shape(), WeightStorage::f32), h100(), facts, 16),
+        plan_grid(records(piano_shape(), WeightStorage::f32), h100(), facts, 132)})
+    EXPECT_EQ(c.why_not, "float32 weights are played by one SM alone");
+  const NetworkRecords odd = records({"K3", {}, {1}, 32, 1, 2, 16, 3, 0});
+  EXPECT_EQ(plan_single(odd, h100(), facts, 4).why_not,
+            "several streams an SM need a window of 4 and at most 16 states");
+  EXPECT_TRUE(plan_single(odd, h100(), facts));
   const NetworkRecords gap = records({"gap", {2, 2, 4}, {1, 0, 1, 1}, 16, 1, 2, 8, 4, 1});
   EXPECT_EQ(plan_cluster(gap, h100(), facts, 16).why_not,
             "a cluster of SMs cannot play this model: "

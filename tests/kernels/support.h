@@ -26,9 +26,9 @@ inline const std::vector<Shape>& shapes() {
       {"two_pools_odd", {3, 5}, {1, 2, 1}, 24, 2, 2, 7, 2, 5, true},
       {"three_pools", {2, 2, 4}, {1, 0, 1, 1}, 16, 1, 2, 8, 4, 1},
       {"no_conv", {2}, {1, 1}, 16, 2, 1, 33, 1, 2},
-      // On a GPU the tier inside is played by a team of eight SMs.
+      // A window of three: on a GPU every plan's way for any shape.
       {"team", {2}, {1, 1}, 64, 2, 2, 16, 3, 2},
-      // … and tier 0 by narrow links.
+      // On a GPU: a pipeline for tier 0, the tier inside shared out by columns.
       {"narrow", {2}, {2, 1}, 64, 2, 2, 16, 4, 0},
   };
   return all;
@@ -50,9 +50,8 @@ inline const std::vector<Shape>& s4d_shapes() {
       {"s4d_outermost", {4, 4}, {1, 2, 1}, 16, 2, 2, 16, 4, 1, false, {s4d, s6, s6}, {5}},
       {"s4d_innermost", {3, 5}, {1, 1, 2}, 24, 2, 1, 7, 3, 1, true, {s6, s6, s4d}, {3, 16}},
       {"s4d_all", {2, 3}, {1, 1, 2}, 32, 1, 2, 16, 1, 1, false, {s4d, s4d, s4d}, {1, 13, 64}},
-      // On a GPU: a team beside time-invariant links of any shape, beside narrow ones; and beside
-      // narrow links that are selective a time-invariant team, and one that is so in its inner
-      // tier alone, which is how drums is played.
+      // On a GPU: a window of three; a pipeline of S4D stages; and beside S6 stages a group that
+      // shares out columns of S4D layers, or of both kinds, which is how drums is played.
       {"s4d_team", {2}, {2, 1}, 64, 2, 2, 16, 3, 2, false, {s4d, s6}, {8}},
       {"s4d_narrow", {2}, {2, 1}, 64, 2, 2, 16, 4, 0, false, {s4d, s6}, {5}},
       {"s4d_in_team", {2}, {2, 2}, 64, 2, 2, 16, 4, 0, false, {s6, s4d}, {8, 20}},

@@ -42,7 +42,7 @@ struct StagePlan {
   std::vector<Resident> places;  // [layers]: what stands in shared memory
   bool resident = false;         // stage_resident.cuh: all weights there, states in registers
   std::size_t shared_bytes = 0;  // used
-  bool all_resident = true;      // its layers' weights and state stand in shared memory
+  bool all_resident = true;      // its layers' weights and state are in shared memory
   std::size_t streamed = 0;      // bytes of weights and state per sample from outside, on average
 };
 
@@ -51,8 +51,9 @@ struct KernelId {
   int together = 1;  // streams per CTA; alone only
   WeightStorage storage = WeightStorage::half;
   Blocks blocks;
-  bool flat = false;  // one tier of usual selective blocks: what the flat kernels are made for
-  ClusterKind kind = ClusterKind::group;  // cluster only
+  // Cluster only: see cluster_kernel().
+  RoleKind group = RoleKind::rows;
+  Mixer stages = Mixer::s6;
 };
 
 // A grid's all-gather: LL words in global memory, a place for each kind of exchange.

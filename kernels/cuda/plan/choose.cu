@@ -18,6 +18,18 @@ PlanCandidate needed(PlanCandidate c) {
   return c;
 }
 
+StepKernel kernel_of(const KernelId& k) {
+  switch (k.shape) {
+    case Shape::alone:
+      return single_kernel(k.storage, k.together, k.blocks);
+    case Shape::cluster:
+      return cluster_kernel(k.group, k.stages, k.blocks);
+    case Shape::grid:
+      return grid_kernel(k.blocks);
+  }
+  return nullptr;
+}
+
 Plan cluster_plan(const DeviceNetwork& net, const DeviceFacts& device) {
   std::string why = "a cluster of SMs cannot play this model: not even one fits at once";
   for (const int most : {16, 8}) {  // 8: what every device with clusters must offer
@@ -26,8 +38,7 @@ Plan cluster_plan(const DeviceNetwork& net, const DeviceFacts& device) {
       why = c.why_not;
       continue;
     }
-    const KernelId& k = c.kernel;
-    if (prepare_cluster(k.storage, k.kind, k.blocks, c.ctas, c.shared_bytes) >= 1)
+    if (prepare_cluster(kernel_of(c.kernel), c.ctas, c.shared_bytes) >= 1)
       return std::make_unique<StepPlan>(std::move(c));
   }
   throw PlanUnsuited(why);
@@ -35,11 +46,9 @@ Plan cluster_plan(const DeviceNetwork& net, const DeviceFacts& device) {
 
 Plan grid_plan(const DeviceNetwork& net, const DeviceFacts& device) {
   PlanCandidate c = needed(plan_grid(net.records(), device, step_facts(), device.sms));
-  const KernelId& k = c.kernel;
-  const int can = prepare_grid(k.storage, k.flat, k.blocks, c.shared_bytes);
+  const int can = prepare_grid(kernel_of(c.kernel), c.shared_bytes);
   if (can < 2) throw PlanUnsuited("the device cannot run CTAs that wait for one another");
   if (can < c.ctas) c = needed(plan_grid(net.records(), device, step_facts(), can));
-  (void)prepare_grid(k.storage, k.flat, k.blocks, c.shared_bytes);
   return std::make_unique<StepPlan>(std::move(c));
 }
 
@@ -61,7 +70,8 @@ StepFacts step_facts() {
   return f;
 }
 
-StepPlan::StepPlan(PlanCandidate plan) : plan_(std::move(plan)) {
+StepPlan::StepPlan(PlanCandidate plan) : plan_(std::move(plan)), kernel_(kernel_of(plan_.kernel)) {
+  allow_shared_memory(reinterpret_cast<const void*>(kernel_));
   std::vector<Role> roles;
   std::vector<Resident> resident;
   for (const StagePlan& s : plan_.stages) {
@@ -86,21 +96,19 @@ void StepPlan::fill(Launch& launch) const {
 }
 
 void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) const {
-  const KernelId& k = plan_.kernel;
   const std::size_t shared = plan_.shared_bytes;
-  switch (k.shape) {
+  switch (plan_.kernel.shape) {
     case Shape::alone:
-      return launch_alone(k.storage, k.together, k.blocks, launch, groups, shared, stream);
+      return launch_single(kernel_, launch, groups, shared, stream);
     case Shape::cluster:
-      return launch_cluster(k.storage, k.kind, k.blocks, launch, plan_.ctas, shared, stream);
+      return launch_cluster(kernel_, launch, plan_.ctas, shared, stream);
     case Shape::grid:
-      return launch_grid(k.storage, k.flat, k.blocks, launch, plan_.ctas, shared, stream);
+      return launch_grid(kernel_, launch, plan_.ctas, shared, stream);
   }
 }
 
 Plan single_plan(const DeviceNetwork& net, const DeviceFacts& device, int together) {
   PlanCandidate c = needed(plan_single(net.records(), device, step_facts(), together));
-  prepare_alone(c.kernel.storage, together, c.kernel.blocks);
   return std::make_unique<StepPlan>(std::move(c));
 }
 

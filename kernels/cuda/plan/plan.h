@@ -39,6 +39,7 @@ class StepPlan {
 
  private:
   PlanCandidate plan_;
+  StepKernel kernel_;
   DeviceBuffer<Role> roles_;
   DeviceBuffer<Resident> resident_;  // [stages][layers]
 };

@@ -32,6 +32,8 @@ MailPlan mail_plan(const NetworkRecords& net, const Layout& o) {
 
 PlanCandidate plan_grid(const NetworkRecords& net, const DeviceFacts& device,
                         const StepFacts& facts, int most) {
+  if (net.storage != WeightStorage::half)
+    return unsuited("float32 weights are played by one SM alone");
   PlanCandidate c;
   c.ctas = std::min(most, fewest_tiles(net, 0, net.view.n_layers));
   if (c.ctas < 2) return unsuited("the model is too narrow for a grid of SMs");
@@ -39,7 +41,7 @@ PlanCandidate plan_grid(const NetworkRecords& net, const DeviceFacts& device,
   StageBuilder group = group_stage(net, device, facts, c.ctas);
   if (!group.fits()) return unsuited(group.too_big());
 
-  c.kernel = {Shape::grid, 1, net.storage, blocks_of(net), is_flat(net)};
+  c.kernel = {Shape::grid, 1, net.storage, blocks_of(net)};
   c.shared_bytes = group.stage.shared_bytes;
   c.estimate_us = group_estimate(net, group, kExchangeUs);
   c.mail = mail_plan(net, group.stage.role.layout);

@@ -9,6 +9,8 @@ PlanCandidate plan_single(const NetworkRecords& net, const DeviceFacts& device,
                           const StepFacts& facts, int together) {
   if (together > 1 && net.storage != WeightStorage::half)
     return unsuited("several streams an SM need half storage");
+  if (together > 1 && !blocks_of(net).usual)
+    return unsuited("several streams an SM need a window of 4 and at most 16 states");
   StageBuilder b(net, device, facts, together);
   b.stage.role.end = net.view.n_layers;
   b.vectors(0, net.view.n_layers);
@@ -16,7 +18,7 @@ PlanCandidate plan_single(const NetworkRecords& net, const DeviceFacts& device,
   b.weights(0, net.view.n_layers, true, true, 0);
 
   PlanCandidate c;
-  c.kernel = {Shape::alone, together, net.storage, blocks_of(net), is_flat(net)};
+  c.kernel = {Shape::alone, together, net.storage, blocks_of(net)};
   c.shared_bytes = b.stage.shared_bytes;
   c.estimate_us = 2.0 + streamed_us(static_cast<double>(b.stage.streamed));
   for (const LayerDev& l : net.layers) c.estimate_us += b.rate_of(l.tier) * 3.2;

@@ -97,7 +97,7 @@ void StageBuilder::vectors(int begin, int end) {
   // Only flat models and column splits read it (LayerStep::normed_x), but 2.5 wp bytes are too few
   // to tell the others apart.
   if (role.members > 1) o.xh = take(5 * size(wp) / 2);
-  if (role.team != 0) {
+  if (by_columns(role.kind)) {
     o.parts_d = take(sizeof(float) * size(facts_.columns.pairs * facts_.columns.rows_dbc));
     o.parts_x = take(sizeof(float) * size(facts_.columns.pairs * facts_.columns.rows_x));
   }
@@ -145,7 +145,7 @@ void StageBuilder::want_projections(const LayerDev& l, Resident& place, double r
   const std::size_t W = net_.element();
   const Role& role = stage.role;
   const std::size_t tile_row = W * tile_row_elements(l.dp);
-  if (role.team != 0) {
+  if (by_columns(role.kind)) {
     want(place.out_proj, tile_row * size(l.wp / 16) / size(role.members), rate);
     want(place.x_proj, tile_row * size(l.xp / 16) / size(role.members), rate);
   } else {
@@ -177,7 +177,7 @@ void StageBuilder::weights(int begin, int end, bool embed, bool head, int first_
       want(r.conv, sizeof(float) * tiles * streams_ * 8 * size(v.K), rate);
       want(r.unit, sizeof(float) * tiles * size(l.unit_floats), rate);
     });
-    if (tier == 0 && embed && role.team == 0) want_embed();
+    if (tier == 0 && embed && !by_columns(role.kind)) want_embed();
     if (tier == 0 && head) {
       const std::size_t tiles = size(most_of_share(v.vp / 16, m));
       want(role.head, W * tiles * tile_row_elements(net_.tiers.front().wp), 1);
@@ -193,7 +193,7 @@ void StageBuilder::weights(int begin, int end, bool embed, bool head, int first_
     each([&](const LayerDev& l, Resident& r) { want_projections(l, r, rate); });
   }
   // One row of 256 per sample: a column split has weights that it needs more often.
-  if (embed && role.team != 0) want_embed();
+  if (embed && by_columns(role.kind)) want_embed();
 }
 
 PlanCandidate unsuited(std::string why_not) {
@@ -203,16 +203,13 @@ PlanCandidate unsuited(std::string why_not) {
 }
 
 Blocks blocks_of(const NetworkRecords& net) {
-  Blocks b{net.view.K == 4 && net.view.np == 16, false};
+  Blocks b;
+  b.usual = net.view.K == 4 && net.view.np == 16;
   bool selective = false;  // without one, N is no one's number of states
   for (const LayerDev& l : net.layers) (l.xp == 0 ? b.mixed : selective) = true;
   b.usual |= net.view.K == 4 && !selective;
+  b.flat = b.usual && !b.mixed && net.tiers.size() == 1;
   return b;
-}
-
-bool is_flat(const NetworkRecords& net) {
-  const Blocks b = blocks_of(net);
-  return b.usual && !b.mixed && net.tiers.size() == 1;
 }
 
 int fewest_tiles(const NetworkRecords& net, int begin, int end) {
@@ -254,7 +251,7 @@ StageBuilder group_stage(const NetworkRecords& net, const DeviceFacts& device,
   const int n_layers = net.view.n_layers;
   StageBuilder b(net, device, facts);
   b.stage.role.members = members;
-  b.stage.role.team = columns ? 1 : 0;
+  b.stage.role.kind = columns ? RoleKind::flat_columns : RoleKind::rows;
   b.stage.role.end = n_layers;
   b.stage.role.split_dbc = !columns && should_split_dbc(net, members) ? 1 : 0;
   b.vectors(0, n_layers);
@@ -267,7 +264,7 @@ double group_estimate(const NetworkRecords& net, const StageBuilder& group, doub
   const Role& role = group.stage.role;
   double us = 2.0 + 2 * exchange_us;
   for (const LayerDev& l : net.layers) {
-    const int exchanges = role.team != 0 ? 2 : (role.split_dbc != 0 && l.xp > 0 ? 4 : 3);
+    const int exchanges = by_columns(role.kind) ? 2 : (role.split_dbc != 0 && l.xp > 0 ? 4 : 3);
     us += group.rate_of(l.tier) * (exchanges * exchange_us + 1.8);
   }
   return us + streamed_us(static_cast<double>(group.stage.streamed));

@@ -52,7 +52,6 @@ class StageBuilder {
 PlanCandidate unsuited(std::string why_not);
 // What kernels of this network are compiled for.
 Blocks blocks_of(const NetworkRecords& net);
-bool is_flat(const NetworkRecords& net);
 // Channel tiles of the narrowest of layers [begin, end): CTAs of a group at most, since each must
 // own channels of every layer (exchange.cuh).
 int fewest_tiles(const NetworkRecords& net, int begin, int end);

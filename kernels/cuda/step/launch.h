@@ -49,8 +49,21 @@ struct Resident {
   std::uint32_t in_proj, x_proj, out_proj, unit, h, conv;
 };
 
+// What a CTA does.
+enum class RoleKind : std::uint8_t {
+  rows,          // shares products by rows, beside a pipeline or alone
+  columns,       // shares x_proj and out_proj by columns, beside a pipeline
+  flat_columns,  // … all layers of a model of one tier
+  stage          // of the pipeline (stage_resident.cuh)
+};
+
+constexpr bool by_columns(RoleKind kind) {
+  return kind == RoleKind::columns || kind == RoleKind::flat_columns;
+}
+
 // One kind of CTA: which layers it runs and with how many it shares them.
 struct Role {
+  RoleKind kind;
   Layout layout;
   const Resident* resident;                                // [layers]
   std::uint32_t down_pool[kMaxTiers], up_pool[kMaxTiers];  // in shared memory, or kNowhere
@@ -58,7 +71,6 @@ struct Role {
   int first_rank, members;  // ranks first .. first + members - 1
   int begin, end;           // a link's layers, counted among those of tier 0 in data-flow order
   int split_dbc;            // dbc's rows are shared out, too
-  int team;                 // x_proj and out_proj are shared out by columns (Team)
 };
 
 constexpr int kMaxRoles = 17;  // at most 16 links and an inner group

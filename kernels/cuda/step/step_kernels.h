@@ -34,39 +34,27 @@ using StepKernel = void (*)(const Launch);
 // What of a model's layers kernels are compiled for.
 struct Blocks {
   bool usual = false;  // K = 4, and N of at most 16
-  bool mixed = false;  // some, or all, are time-invariant
+  bool mixed = false;  // some, or all, are S4D
+  bool flat = false;   // one tier, of usual S6 layers
 };
 
-// One CTA a stream (or a few streams a CTA: `together`, 1, 4 or 8; 1 only in float32).
-void prepare_alone(WeightStorage storage, int together, Blocks blocks);
-void launch_alone(WeightStorage storage, int together, Blocks blocks, const Launch& launch,
-                  int ctas, std::size_t shared_bytes, cudaStream_t stream);
+// One CTA plays a stream, or, of half weights and usual blocks, `together` (1, 4 or 8) streams.
+StepKernel single_kernel(WeightStorage storage, int together, Blocks blocks);
+void launch_single(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
+                   cudaStream_t stream);
 
-// flat_team: a Team plays a flat model; …_team: a Team beside the chain. narrow_…, modes_…: of
-// narrow links, selective ones or time-invariant ones.
-enum class ClusterKind : std::uint8_t {
-  group,
-  flat_team,
-  chain,
-  narrow_chain,
-  chain_team,
-  narrow_chain_team,
-  modes_chain,
-  modes_chain_team
-};
+// One cluster of `ctas`, each with its own Role; half weights. group: the kind of what is not
+// a stage (of a pipeline alone: columns); stages: the mixer of tier 0. prepare returns how many
+// such clusters fit on the device; 0: none.
+StepKernel cluster_kernel(RoleKind group, Mixer stages, Blocks blocks);
+int prepare_cluster(StepKernel kernel, int ctas, std::size_t shared_bytes);
+void launch_cluster(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
+                    cudaStream_t stream);
 
-// One cluster of `ctas`. prepare returns how many such clusters fit on the device; 0: none.
-int prepare_cluster(WeightStorage storage, ClusterKind kind, Blocks blocks, int ctas,
-                    std::size_t shared_bytes);
-void launch_cluster(WeightStorage storage, ClusterKind kind, Blocks blocks, const Launch& launch,
-                    int ctas, std::size_t shared_bytes, cudaStream_t stream);
-// Of a model with time-invariant layers (step_cluster_mixed.cu).
-StepKernel mixed_cluster_kernel(WeightStorage storage, ClusterKind kind);
-
-// `ctas` that run at the same time, anywhere. prepare returns how many can.
-// flat: the model has one tier, of usual selective blocks.
-int prepare_grid(WeightStorage storage, bool flat, Blocks blocks, std::size_t shared_bytes);
-void launch_grid(WeightStorage storage, bool flat, Blocks blocks, const Launch& launch, int ctas,
-                 std::size_t shared_bytes, cudaStream_t stream);
+// `ctas` that run at the same time, anywhere; half weights. prepare returns how many can.
+StepKernel grid_kernel(Blocks blocks);
+int prepare_grid(StepKernel kernel, std::size_t shared_bytes);
+void launch_grid(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
+                 cudaStream_t stream);
 
 }  // namespace mambo::cuda

@@ -513,29 +513,23 @@ struct StepLaunch {
   template <class Beside>
   __device__ void play(Beside& beside) {
     if constexpr (Comm::kTeam && Comm::kFlat) k.fetch_in_proj(layers[0], k.early.in_ahead);
-    const int rounds = Beside::kInner ? beside.rounds() : a.steps;
+    const bool inner = beside.inner();
+    const int rounds = inner ? beside.rounds() : a.steps;
 #pragma unroll 1
     for (int round = 0; round < rounds; ++round) {
       const float* inbox = nullptr;
-      if (Beside::kInner) {
+      if (inner) {
         inbox = beside.wait_group(round);
       } else {
         next_codes(round);
         embed_codes(tiers[0].wp);
         u_next = random_number(warp_id() < NS ? warp_id() : 0, round + 1);  // ahead of its use
       }
-      tiers_from(Beside::kInner ? 1 : 0, inbox, a.drawing != 0 || round + 1 == a.steps,
+      tiers_from(inner ? 1 : 0, inbox, a.drawing != 0 || round + 1 == a.steps,
                  [&](int tile, const float(&v)[4]) { beside.put_up(round, tile, v); });
-      if (Beside::kInner) __syncthreads();  // nobody is still reading the inbox or x
+      if (inner) __syncthreads();  // nobody is still reading the inbox or x
     }
   }
-
-  struct Everything {  // no chain: all is played here
-    static constexpr bool kInner = false;
-    __device__ int rounds() const { return 0; }
-    __device__ const float* wait_group(int) const { return nullptr; }
-    __device__ void put_up(int, int, const float (&)[4]) const {}
-  };
 
   __device__ void set_up() {
     bring_layers(0, a.net.n_layers);
@@ -552,5 +546,20 @@ struct StepLaunch {
     if (Comm::kShared) keep_tiers(0);
   }
 };
+
+// All tiers, and nothing beside them.
+template <class W, int NS, class Comm>
+struct EverythingOf {
+  StepLaunch<W, NS, Comm>& p;
+  __device__ explicit EverythingOf(StepLaunch<W, NS, Comm>& player) : p(player) {}
+  static __device__ constexpr bool inner() { return false; }
+  __device__ int rounds() const { return 0; }
+  __device__ const float* wait_group(int) const { return nullptr; }
+  __device__ void put_up(int, int, const float (&)[4]) const {}
+  __device__ void set_up() { p.set_up(); }
+  __device__ void keep() { p.keep(); }
+};
+template <class W, class Comm>
+using Everything = EverythingOf<W, 1, Comm>;
 
 }  // namespace mambo::cuda

@@ -1,0 +1,9 @@
+// A cluster: stages of S6 and a group that splits columns of S6.
+#include "kernels/cuda/step/cluster_kernel.cuh"
+#include "kernels/cuda/step/kernels/kernels.h"
+
+namespace mambo::cuda {
+
+StepKernel cluster_columns_s6() { return play_cluster<RoleKind::columns, false, false>; }
+
+}  // namespace mambo::cuda

@@ -1,0 +1,9 @@
+// A cluster: stages of S6 and a group that splits columns, any layers.
+#include "kernels/cuda/step/cluster_kernel.cuh"
+#include "kernels/cuda/step/kernels/kernels.h"
+
+namespace mambo::cuda {
+
+StepKernel cluster_columns_s6_any() { return play_cluster<RoleKind::columns, false, true>; }
+
+}  // namespace mambo::cuda

@@ -1,0 +1,9 @@
+// A cluster: one tier of S6 layers, split by columns.
+#include "kernels/cuda/step/cluster_kernel.cuh"
+#include "kernels/cuda/step/kernels/kernels.h"
+
+namespace mambo::cuda {
+
+StepKernel cluster_flat() { return play_cluster<RoleKind::flat_columns, false, false>; }
+
+}  // namespace mambo::cuda

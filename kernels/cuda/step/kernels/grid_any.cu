@@ -1,0 +1,9 @@
+// A grid: any layers.
+#include "kernels/cuda/step/grid_kernel.cuh"
+#include "kernels/cuda/step/kernels/kernels.h"
+
+namespace mambo::cuda {
+
+StepKernel grid_any() { return play_grid<Mixed<Grid>>; }
+
+}  // namespace mambo::cuda

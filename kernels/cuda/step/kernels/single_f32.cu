@@ -1,0 +1,9 @@
+// One CTA: float32 weights, any layers.
+#include "kernels/cuda/step/kernels/kernels.h"
+#include "kernels/cuda/step/single_kernel.cuh"
+
+namespace mambo::cuda {
+
+StepKernel single_f32() { return play_single<float, 1, Mixed<Alone>>; }
+
+}  // namespace mambo::cuda

@@ -1,0 +1,9 @@
+// One CTA: S6 and S4D layers.
+#include "kernels/cuda/step/kernels/kernels.h"
+#include "kernels/cuda/step/single_kernel.cuh"
+
+namespace mambo::cuda {
+
+StepKernel single_s4d() { return play_single<__half, 1, Mixed<Alone>>; }
+
+}  // namespace mambo::cuda

@@ -1,0 +1,9 @@
+// One CTA: S6 and S4D layers, eight streams.
+#include "kernels/cuda/step/kernels/kernels.h"
+#include "kernels/cuda/step/single_kernel.cuh"
+
+namespace mambo::cuda {
+
+StepKernel single_s4d_x8() { return play_single<__half, 8, Mixed<Usual<Alone>>>; }
+
+}  // namespace mambo::cuda

@@ -1,0 +1,9 @@
+// One CTA: S6 layers, four streams.
+#include "kernels/cuda/step/kernels/kernels.h"
+#include "kernels/cuda/step/single_kernel.cuh"
+
+namespace mambo::cuda {
+
+StepKernel single_s6_x4() { return play_single<__half, 4, Usual<Alone>>; }
+
+}  // namespace mambo::cuda

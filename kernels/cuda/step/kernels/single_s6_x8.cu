@@ -1,0 +1,9 @@
+// One CTA: S6 layers, eight streams.
+#include "kernels/cuda/step/kernels/kernels.h"
+#include "kernels/cuda/step/single_kernel.cuh"
+
+namespace mambo::cuda {
+
+StepKernel single_s6_x8() { return play_single<__half, 8, Usual<Alone>>; }
+
+}  // namespace mambo::cuda

@@ -1,0 +1,96 @@
+#include "kernels/cuda/step/step_kernels.h"
+
+#include "kernels/cuda/step/kernels/kernels.h"
+#include "kernels/cuda/step/tile.cuh"
+
+namespace mambo::cuda {
+namespace {
+
+cudaLaunchConfig_t cluster_config(int ctas, std::size_t shared_bytes, cudaStream_t stream,
+                                  cudaLaunchAttribute* attribute) {
+  attribute->id = cudaLaunchAttributeClusterDimension;
+  attribute->val.clusterDim.x = static_cast<unsigned>(ctas);
+  attribute->val.clusterDim.y = 1;
+  attribute->val.clusterDim.z = 1;
+  cudaLaunchConfig_t c{};
+  c.gridDim = dim3(static_cast<unsigned>(ctas));
+  c.blockDim = dim3(kSharedThreads);
+  c.dynamicSmemBytes = shared_bytes;
+  c.stream = stream;
+  c.attrs = attribute;
+  c.numAttrs = 1;
+  return c;
+}
+
+}  // namespace
+
+StepKernel single_kernel(WeightStorage storage, int together, Blocks blocks) {
+  if (storage == WeightStorage::f32) return single_f32();
+  if (together == 8) return blocks.mixed ? single_s4d_x8() : single_s6_x8();
+  if (together == 4) return blocks.mixed ? single_s4d_x4() : single_s6_x4();
+  return blocks.mixed ? single_s4d() : single_s6();
+}
+
+void launch_single(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
+                   cudaStream_t stream) {
+  kernel<<<static_cast<unsigned>(ctas), 32 * kAloneWarps, shared_bytes, stream>>>(launch);
+  MAMBO_CUDA(cudaGetLastError());
+}
+
+StepKernel cluster_kernel(RoleKind group, Mixer stages, Blocks blocks) {
+  const bool s4d = stages == Mixer::s4d;
+  if (group == RoleKind::flat_columns) return cluster_flat();
+  if (group == RoleKind::rows) return s4d ? cluster_rows_s4d_any() : cluster_rows_s6_any();
+  if (!blocks.mixed) return cluster_columns_s6();
+  return s4d ? cluster_columns_s4d_any() : cluster_columns_s6_any();
+}
+
+int prepare_cluster(StepKernel kernel, int ctas, std::size_t shared_bytes) {
+  allow_shared_memory(reinterpret_cast<const void*>(kernel));
+  if (ctas > 8) {  // more than every device with clusters must offer
+    MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
+  }
+  cudaLaunchAttribute attribute;
+  const cudaLaunchConfig_t c = cluster_config(ctas, shared_bytes, nullptr, &attribute);
+  int clusters = 0;
+  if (cudaOccupancyMaxActiveClusters(&clusters, kernel, &c) != cudaSuccess) {
+    (void)cudaGetLastError();
+    return 0;
+  }
+  return clusters;
+}
+
+void launch_cluster(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
+                    cudaStream_t stream) {
+  cudaLaunchAttribute attribute;
+  const cudaLaunchConfig_t c = cluster_config(ctas, shared_bytes, stream, &attribute);
+  MAMBO_CUDA(cudaLaunchKernelEx(&c, kernel, launch));
+}
+
+StepKernel grid_kernel(Blocks blocks) { return blocks.flat ? grid_flat() : grid_any(); }
+
+int prepare_grid(StepKernel kernel, std::size_t shared_bytes) {
+  int device = 0;
+  int cooperative = 0;
+  int sms = 0;
+  MAMBO_CUDA(cudaGetDevice(&device));
+  MAMBO_CUDA(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, device));
+  MAMBO_CUDA(cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device));
+  if (cooperative == 0) return 0;
+  allow_shared_memory(reinterpret_cast<const void*>(kernel));
+  int per_sm = 0;
+  MAMBO_CUDA(
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_sm, kernel, kSharedThreads, shared_bytes));
+  return per_sm * sms;
+}
+
+void launch_grid(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
+                 cudaStream_t stream) {
+  Launch copy = launch;
+  void* args[] = {&copy};
+  MAMBO_CUDA(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(kernel),
+                                         dim3(static_cast<unsigned>(ctas)), dim3(kSharedThreads),
+                                         args, shared_bytes, stream));
+}
+
+}  // namespace mambo::cuda
