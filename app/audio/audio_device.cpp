@@ -197,7 +197,7 @@ class PortAudioOutput final : public AudioOutput {
   void close() {
     try {
       portaudio::ask(kClosePatience, [line = line_] { line->close(); });
-    } catch (const Error&) {  // it hangs; whoever made us goes on without
+    } catch (const Error&) {  // it hangs; its owner continues without it
     }
   }
 

@@ -41,7 +41,7 @@ struct AudioDeviceRequest {
 };
 
 // An open output. Without any device, a silent clock: a timer thread that calls render in real time
-// and throws the sound away, so that the program works on and says so (is_silent()).
+// and discards the sound, so that the program keeps working and says so (is_silent()).
 class AudioOutput {
  public:
   virtual ~AudioOutput() = default;  // stops

@@ -34,7 +34,7 @@ std::invoke_result_t<F> ask(std::chrono::milliseconds patience, F f) {
   constexpr auto silence = "the sound system does not answer";
   if (left_behind() > 0) throw Error(silence);
   const QuietStderr quiet;
-  // Whoever comes second, the end of f or of the patience, knows of the other.
+  // The later of the two, the end of f or of the patience, knows of the other.
   auto second = std::make_shared<std::atomic<bool>>(false);
   std::packaged_task<std::invoke_result_t<F>()> task([f = std::move(f)]() mutable {
     const std::lock_guard guard(lock());

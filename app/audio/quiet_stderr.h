@@ -1,4 +1,4 @@
-// Sound libraries talk to stderr while they look for devices that are not there. Unix only.
+// Silences stderr while sound libraries probe for missing devices and report each. Unix only.
 #pragma once
 
 namespace mambo {

@@ -1,4 +1,4 @@
-// The output where there is none: real time passes, the sound is thrown away.
+// The output without a device: real time passes, the sound is discarded.
 #include <chrono>
 #include <cmath>
 #include <stop_token>

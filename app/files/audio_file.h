@@ -35,10 +35,10 @@ struct WriterOptions {
   bool float_samples = false;  // wav only: 32-bit float instead of 16-bit PCM
 };
 
-// Writes aside (a temporary name in the same folder) and renames on close. If the writer is
-// destroyed without close, or the disk fills, finish_partial semantics apply: what was written
-// until then is kept as a valid shorter file under the final name when it holds any sound,
-// otherwise nothing stays.
+// Writes under a temporary name in the same folder and renames on close. If the writer is destroyed
+// without close, or the disk fills, finish_partial semantics apply: what was written until then is
+// kept as a valid shorter file under the final name when it holds any sound, otherwise nothing
+// stays.
 class AudioWriter {
  public:
   AudioWriter(const std::filesystem::path& path, const WriterOptions& options);  // throws Error

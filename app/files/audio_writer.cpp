@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// libsndfile's Vorbis encoder keeps a whole write on the stack: small blocks for everyone.
+// libsndfile's Vorbis encoder keeps a whole write on the stack: hence small blocks.
 constexpr std::size_t block_frames = 2048;
 // Room kept beyond the end for what closing a file still writes (the last FLAC frame, Ogg pages).
 constexpr off_t closing_margin = 48 * 1024;
@@ -31,8 +31,7 @@ constexpr std::uint64_t wav_limit = 0xFFFFFFFFULL - 65536;
 
 std::string reason(int error) { return std::generic_category().message(error); }
 
-// Where the file shall stand, folders made, symbolic links followed (renaming would replace a
-// link).
+// The final path, folders made, symbolic links followed (renaming would replace a link).
 fs::path resolve(const fs::path& path) {
   if (path.empty() || path.filename().empty()) {
     throw Error(
@@ -228,7 +227,7 @@ AudioWriter::~AudioWriter() {
   if (impl_->closed || impl_->file == nullptr) return;
   try {
     close();
-  } catch (const std::exception&) {  // nowhere to say it: close() is for those who listen
+  } catch (const std::exception&) {  // a destructor cannot report: close() does
   }
 }
 

@@ -1,4 +1,4 @@
-// What libsndfile leaves to chance in an Ogg file, undone.
+// Makes libsndfile's Ogg files reproducible.
 #pragma once
 
 #include <cstdint>

@@ -54,7 +54,7 @@ fs::path config_dir() {
   }
   fs::path dir = base / "mambo";
   std::error_code error;
-  fs::create_directories(dir, error);  // whoever writes there reports what goes wrong
+  fs::create_directories(dir, error);  // the writer reports the error
   return dir;
 }
 
@@ -78,7 +78,7 @@ fs::path default_seed_clip(const fs::path& model) {
     });
     if (!own.empty()) clips = std::move(own);
   }
-  // What the shipped models go on from best, piano first: it stands in for a model without its own.
+  // The best clips for the shipped models, piano first: it stands in for a model without its own.
   for (const char* best : {"satie-gymnopedie.wav", "drums-house.wav"}) {
     const auto it = std::find_if(clips.begin(), clips.end(),
                                  [&](const fs::path& p) { return p.filename() == best; });

@@ -10,9 +10,9 @@ namespace mambo {
 std::filesystem::path assets_dir();
 std::filesystem::path config_dir();  // $XDG_CONFIG_HOME/mambo, ~/.config/mambo; created on demand
 std::filesystem::path default_model();  // the shipped model
-// The shipped seed that suits a model: of drums.safetensors drums-house.wav, of digits the
-// first digit-….wav, of another model the first that begins with its name; else what piano goes on
-// from best. Empty when there is none.
+// The shipped clip that suits a model: of drums.safetensors drums-house.wav, of digits the first
+// digit-….wav, of another model the first that begins with its name; else piano's best clip. Empty
+// when there is none.
 std::filesystem::path default_seed_clip(const std::filesystem::path& model = {});
 
 }  // namespace mambo
