@@ -105,7 +105,7 @@ double tap_percent(Voice& generator, const NetworkView& net, const BenchStop& st
   constexpr int turns = 400;
   std::vector<std::uint8_t> codes(chunk);
   std::vector<float> log_prob(chunk), entropy(chunk);
-  std::vector<DeltaTap::Summary> layers(net.layers.size());
+  std::vector<LayerSummary> layers(net.layers.size());
   DeltaTap tap;
   tap.layers = layers;
   tap.layer = 0;  // of the outermost tier: a row a sample

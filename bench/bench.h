@@ -21,7 +21,7 @@ struct BenchSubject {
   std::string name;
   int sample_rate = 16000;
 
-  bool on_gpu() const { return engine->description().rfind("CUDA", 0) == 0; }
+  bool on_gpu() const { return engine->backend() != Backend::cpu; }
 };
 
 // One line of a table: what was measured of what, and the numbers by the names they have in JSON.

@@ -30,7 +30,7 @@ int run(int argc, char** argv) {
       options.storage =
           std::strcmp(argv[++i], "f32") == 0 ? WeightStorage::f32 : WeightStorage::half;
     else if (std::strcmp(argv[i], "--plan") == 0 && more)
-      options.plan = argv[++i];
+      options.cuda.plan = argv[++i];
     else if (std::strcmp(argv[i], "--batch") == 0 && more)
       streams = std::atoi(argv[++i]);
     else if (std::strcmp(argv[i], "--shape") == 0 && more)
@@ -55,7 +55,7 @@ int run(int argc, char** argv) {
     subject.name = model->config().name;
     subject.sample_rate = model->config().sample_rate;
   }
-  const auto engine = make_engine(subject.net, "cuda", options);
+  const auto engine = make_engine(subject.net, backend_name(Backend::cuda), options);
   subject.engine = engine.get();
   std::printf("%s, %s\n", subject.name.c_str(), engine->description().c_str());
   if (samples > 0) {

@@ -10,7 +10,7 @@
 namespace mambo {
 namespace {
 
-[[maybe_unused]] ComputeDevice left_out(const char* backend, const char* reason) {
+[[maybe_unused]] ComputeDevice left_out(Backend backend, const char* reason) {
   ComputeDevice device;
   device.backend = backend;
   device.usable = false;
@@ -20,13 +20,23 @@ namespace {
 
 }  // namespace
 
+const char* backend_name(Backend b) {
+  switch (b) {
+    case Backend::cpu:
+      return "cpu";
+    case Backend::cuda:
+      return "cuda";
+  }
+  return "?";
+}
+
 std::string usable_backends(std::span<const ComputeDevice> devices) {
   std::string names;
-  std::string last;
+  std::optional<Backend> last;
   for (const ComputeDevice& d : devices) {
     if (!d.usable || d.backend == last) continue;
     last = d.backend;
-    names += (names.empty() ? "" : ", ") + last;
+    names += std::string(names.empty() ? "" : ", ") + backend_name(d.backend);
   }
   return names.empty() ? "nothing" : names;
 }
@@ -34,7 +44,7 @@ std::string usable_backends(std::span<const ComputeDevice> devices) {
 std::string reason_against(std::span<const ComputeDevice> devices, const std::string& backend) {
   std::string reason;
   for (const ComputeDevice& d : devices) {
-    if (d.backend != backend) continue;
+    if (backend_name(d.backend) != backend) continue;
     if (!reason.empty()) reason += "; ";
     if (!d.name.empty()) reason += d.name + ": ";
     reason += d.reason;
@@ -50,10 +60,10 @@ std::vector<ComputeDevice> compute_devices() {
 #if MAMBO_HAS_CPU
   devices.push_back(cpu::cpu_device());
 #else
-  devices.push_back(left_out("cpu", "this build has no CPU engine"));
+  devices.push_back(left_out(Backend::cpu, "this build has no CPU engine"));
 #endif
 #if !MAMBO_HAS_CUDA
-  devices.push_back(left_out("cuda", "this build has no CUDA engine"));
+  devices.push_back(left_out(Backend::cuda, "this build has no CUDA engine"));
 #endif
   std::stable_partition(devices.begin(), devices.end(),
                         [](const ComputeDevice& d) { return d.usable; });
@@ -62,16 +72,17 @@ std::vector<ComputeDevice> compute_devices() {
 
 std::unique_ptr<Engine> make_engine(const NetworkView& net, const std::string& backend,
                                     const EngineOptions& options, std::string* notice) {
-  return choose(compute_devices(), backend, notice,
-                [&]([[maybe_unused]] const ComputeDevice& d) -> std::unique_ptr<Engine> {
+  return choose(
+      compute_devices(), backend, notice,
+      [&]([[maybe_unused]] const ComputeDevice& d) -> std::unique_ptr<Engine> {
 #if MAMBO_HAS_CUDA
-                  if (d.backend == "cuda") return cuda::make_cuda_engine(net, options);
+        if (d.backend == Backend::cuda) return cuda::make_cuda_engine(net, options);
 #endif
 #if MAMBO_HAS_CPU
-                  if (d.backend == "cpu") return cpu::make_cpu_engine(net, options);
+        if (d.backend == Backend::cpu) return cpu::make_cpu_engine(net, options);
 #endif
-                  throw Error("no engine for backend '" + d.backend + "'");
-                });
+        throw Error(std::string("no engine for backend '") + backend_name(d.backend) + "'");
+      });
 }
 
 std::string describe_engine(const NetworkView& net, const std::string& backend,
@@ -79,9 +90,9 @@ std::string describe_engine(const NetworkView& net, const std::string& backend,
   return choose(compute_devices(), backend, notice,
                 [&]([[maybe_unused]] const ComputeDevice& d) -> std::string {
 #if MAMBO_HAS_CPU
-                  if (d.backend == "cpu") return cpu::describe_cpu_engine(options);
+                  if (d.backend == Backend::cpu) return cpu::describe_cpu_engine(options);
 #endif
-                  return make_engine(net, d.backend, options)->description();
+                  return make_engine(net, backend_name(d.backend), options)->description();
                 });
 }
 

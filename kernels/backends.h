@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -27,7 +28,7 @@ auto choose(std::span<const ComputeDevice> devices, const std::string& backend, 
   if (notice != nullptr) notice->clear();
   if (backend != "auto") {
     const auto d = std::find_if(devices.begin(), devices.end(), [&](const ComputeDevice& x) {
-      return x.usable && x.backend == backend;
+      return x.usable && backend_name(x.backend) == backend;
     });
     if (d != devices.end()) return make(*d);
     throw Error("backend '" + backend + "' cannot be used: " + reason_against(devices, backend) +
@@ -37,7 +38,7 @@ auto choose(std::span<const ComputeDevice> devices, const std::string& backend, 
   for (const ComputeDevice& d : devices) {
     if (!d.usable && !d.name.empty()) remark(d.name + " cannot be used: " + d.reason);
   }
-  std::string tried;
+  std::optional<Backend> tried;
   for (const ComputeDevice& d : devices) {
     if (!d.usable || d.backend == tried) continue;
     tried = d.backend;
@@ -49,10 +50,10 @@ auto choose(std::span<const ComputeDevice> devices, const std::string& backend, 
       remark(d.name + " refused: " + e.what());
     }
   }
-  throw Error(remarks.empty()
-                  ? "nothing on this machine can compute: " + reason_against(devices, "cuda") +
-                        "; " + reason_against(devices, "cpu")
-                  : remarks);
+  throw Error(remarks.empty() ? "nothing on this machine can compute: " +
+                                    reason_against(devices, backend_name(Backend::cuda)) + "; " +
+                                    reason_against(devices, backend_name(Backend::cpu))
+                              : remarks);
 }
 
 }  // namespace mambo

@@ -15,33 +15,29 @@
 
 #include "kernels/error.h"
 #include "kernels/network.h"
+#include "kernels/observe.h"
 #include "kernels/sampling.h"
+#include "kernels/state_layout.h"
 
 namespace mambo {
 
+enum class Backend : std::uint8_t { cpu, cuda };
+const char* backend_name(Backend b);  // "cpu", "cuda": as options and recipes have it
+
 enum class WeightStorage : std::uint8_t { half, f32 };  // half: bf16 on a CPU; sums are float32
+
+// What only the CUDA engine reads. For tests and benchmarks: every choice draws the same samples.
+struct CudaOptions {
+  // How a step is shared out: "single" SM, "cluster" or "grid" of SMs; empty: chosen by the model's
+  // size and the device.
+  std::string plan;
+  int prefill_chunk = 0;  // samples absorbed at a time at most; 0: chosen
+};
 
 struct EngineOptions {
   WeightStorage storage = WeightStorage::half;
-  int threads = 0;  // for prefill and generate_many; 0: one a core
-  // How a GPU shares out a step: empty: its own choice by the model's size and the device; or
-  // "single", "cluster", "grid". For tests and benchmarks; every plan draws the same samples.
-  std::string plan;
-  int prefill_chunk = 0;  // samples that a GPU absorbs at a time at most; 0: its choice. For tests
-};
-
-// Δ (delta) as generation goes by, filled by generate() if given. All memory is the caller's. Of a
-// time-invariant layer (s4d) it is the constant exp(log_dt) of each channel.
-struct DeltaTap {
-  struct Summary {
-    float mean = 0, min = 0, max = 0;  // over all channels and all steps of the call
-    int steps = 0;                     // 0: the layer did not step in this call
-  };
-  std::span<Summary> layers;     // one a layer, data-flow order; empty: no summaries
-  int layer = -1;                // the layer recorded at full rate, or -1
-  std::span<float> delta;        // [max_steps][d_inner] of that layer, at least n/stride + 1 rows
-  int steps = 0;                 // out: rows filled
-  std::uint64_t first_step = 0;  // out: index of the first row in steps of the layer's tier
+  int threads = 0;  // for prefill and generate_many; 0: one per core
+  CudaOptions cuda;
 };
 
 struct GenerateRequest {
@@ -53,34 +49,6 @@ struct GenerateRequest {
   std::span<float> entropy;       // out, optional: entropy of that distribution, nats
   std::span<float> logits;        // out, optional: [codes][V], the logits drawn from
   DeltaTap* tap = nullptr;
-};
-
-// Receives what prefill computes, a stretch of steps at a time, in order, on the calling thread.
-class PrefillSink {
- public:
-  virtual ~PrefillSink() = default;
-  // samples absorbed so far in this call; false cancels: prefill throws Cancelled, the state is
-  // then that of the zero stream.
-  virtual bool progress(std::uint64_t /*samples*/) { return true; }
-  virtual bool wants_logits() const { return false; }
-  virtual bool wants_layer(int /*layer*/) const { return false; }
-  // The first step of the layer's tier that layer() is told of: what comes before is not copied.
-  virtual std::uint64_t layer_from(int /*layer*/) const { return 0; }
-  // Delta made small, for those who look at a long clip as a whole: of every layer a summary for
-  // each block of so many samples, counted from position 0 of the stream; 0: none. See
-  // kernels/summary_blocks.h for the steps of a block.
-  virtual int samples_a_summary() const { return 0; }
-  // row r: after the sample first + r of this call. [rows][V]
-  virtual void logits(std::uint64_t /*first*/, int /*rows*/, const float* /*logits*/) {}
-  // step r of the layer's tier, counted from position 0 of the stream: first + r.
-  // delta [rows][d_inner], B [rows][N], C [rows][N]; of an s4d layer delta repeats its constant and
-  // B and C are null.
-  virtual void layer(int /*layer*/, std::uint64_t /*first*/, int /*rows*/, const float* /*delta*/,
-                     const float* /*B*/, const float* /*C*/) {}
-  // Blocks first, first + 1, ... A block on the border of two stretches is told twice, each time
-  // with the steps that the stretch has of it; one without steps has steps == 0.
-  virtual void summaries(int /*layer*/, std::uint64_t /*first*/,
-                         std::span<const DeltaTap::Summary> /*parts*/) {}
 };
 
 class State {
@@ -104,7 +72,9 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  virtual std::string description() const = 0;  // "CPU, AVX-512, bf16 weights, 2 threads"
+  virtual Backend backend() const = 0;
+  // To be read by people: "CPU, AVX-512, bf16 weights, 2 threads".
+  virtual std::string description() const = 0;
   virtual std::size_t weight_bytes() const = 0;
   virtual std::size_t state_bytes() const = 0;
   // How many streams generate_many is best given at once: what keeps the whole device busy.
@@ -150,7 +120,7 @@ class Engine {
 inline constexpr std::uint8_t silence_code = 128;
 
 struct ComputeDevice {
-  std::string backend;       // "cpu", "cuda"
+  Backend backend = Backend::cpu;
   std::string name;          // "Intel Xeon ..., 2 cores"; empty: there is no such device here
   std::string capabilities;  // "AVX-512", "sm_90, 132 SMs"
   std::uint64_t memory_bytes = 0;

@@ -107,23 +107,27 @@ void RandomNetwork::add_layer(const NetworkShape& s, int tier, Side side, int i)
            "." + std::to_string(i);
   l.tier = tier;
   l.side = side;
-  if (!s.mixers.empty()) l.mixer = s.mixers[static_cast<std::size_t>(tier)];
+  const Mixer mixer = s.mixers.empty() ? Mixer::s6 : s.mixers[static_cast<std::size_t>(tier)];
   l.w.norm = matrix(1, t.width, 0.1, 1.0);
   l.w.in_proj = matrix(2 * t.d_inner, t.width);
   l.w.conv = matrix(t.d_inner, s.K, 0.4);
   l.w.conv_bias = matrix(1, t.d_inner, 0.1);
-  if (l.mixer == Mixer::s6) {
-    l.dt_rank = s.rank > 0 ? s.rank : (t.width + 15) / 16;
-    l.w.x_proj = matrix(l.dt_rank + 2 * s.N, t.d_inner);
-    l.w.dt_proj = matrix(t.d_inner, l.dt_rank);
-    l.w.dt_proj_bias = matrix(1, t.d_inner, 1.0, -3.0);
-    l.w.A_log = matrix(t.d_inner, s.N, 1.0, 1.0);
+  if (mixer == Mixer::s6) {
+    S6View v;
+    v.rank = s.rank > 0 ? s.rank : (t.width + 15) / 16;
+    v.x_proj = matrix(v.rank + 2 * s.N, t.d_inner);
+    v.dt_proj = matrix(t.d_inner, v.rank);
+    v.dt_bias = matrix(1, t.d_inner, 1.0, -3.0);
+    v.A_log = matrix(t.d_inner, s.N, 1.0, 1.0);
+    l.params = v;
   } else {
     const int M = s.M[net_.layers.size() % s.M.size()];
-    l.w.log_dt = matrix(1, t.d_inner, 1.0, -3.0);
-    l.w.A_log = matrix(t.d_inner, M, 0.5, 0.0);
-    l.w.A_im = matrix(t.d_inner, M, 20.0);  // angles of a radian a step: fast
-    l.w.C = matrix(t.d_inner, 2 * M, 1.0);
+    S4dView v;
+    v.log_dt = matrix(1, t.d_inner, 1.0, -3.0);
+    v.A_log = matrix(t.d_inner, M, 0.5, 0.0);
+    v.A_im = matrix(t.d_inner, M, 20.0);  // angles of a radian per step: fast
+    v.C = matrix(t.d_inner, 2 * M, 1.0);
+    l.params = v;
   }
   l.w.D = matrix(1, t.d_inner, 0.3, 1.0);
   l.w.out_proj = matrix(t.width, t.d_inner);

@@ -1,6 +1,7 @@
 // How the next code is drawn: the definition that every backend follows, so that the same logits
 // and the same random number give the same code everywhere. Randomness is an input: u comes from a
-// counter-based generator, so sample i of seed s is the same however the work is cut into chunks.
+// counter-based generator, so sample i of random seed s is the same however the work is cut into
+// chunks.
 #pragma once
 
 #include <cstdint>

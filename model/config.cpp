@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view format_name = "mambo-1";
 constexpr std::array encodings = {Encoding::mulaw8, Encoding::linear8};
-constexpr std::array mixers = {Mixer::s6, Mixer::s4d};
 
 // Ceilings: far above every model that could play in real time, and low enough that no product of
 // them (weights of a tensor, floats of a state) leaves 63 bits.
@@ -95,13 +94,16 @@ std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
   std::vector<Mixer> out;
   for (std::size_t s = 0; s < tiers; ++s) {
     const std::string name = json_string((*mixer)[s], keys.where(), "mixer");
-    const auto known =
-        std::find_if(mixers.begin(), mixers.end(), [&](Mixer m) { return name == mixer_name(m); });
-    if (known == mixers.end()) {
-      throw Error(keys.where() + ": tier " + std::to_string(s) +
-                  ": unknown mixer: expected s6 or s4d, found " + printable(name));
+    std::string known;
+    const auto row = std::find_if(all_mixers.begin(), all_mixers.end(), [&](const MixerInfo& m) {
+      known += (known.empty() ? "" : " or ") + std::string(m.name);
+      return name == m.name;
+    });
+    if (row == all_mixers.end()) {
+      throw Error(keys.where() + ": tier " + std::to_string(s) + ": unknown mixer: expected " +
+                  known + ", found " + printable(name));
     }
-    out.push_back(*known);
+    out.push_back(row->id);
   }
   return out;
 }

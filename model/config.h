@@ -30,7 +30,7 @@ struct Config {
   int d_state = 16;
   int d_conv = 4;
   double norm_eps = 1e-5;
-  std::vector<Mixer> mixers;  // one a tier; empty: all s6
+  std::vector<Mixer> mixers;  // one per tier; empty: all s6
   std::string about;          // free-form provenance: the JSON text of "about", or empty
   SamplingParams sampling;    // about.defaults: what sounds best; absent: as the network says
 

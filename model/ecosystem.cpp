@@ -143,11 +143,12 @@ NetworkView build_ecosystem(const TensorFile& file, const EcosystemConfig& e) {
                      .mixer = prefix + "mixer.",
                      .proj_bias = e.use_bias ? Presence::required : Presence::absent,
                      .conv_bias = e.use_conv_bias ? Presence::required : Presence::absent});
-    if (layer.dt_rank != 0 && layer.dt_rank != e.dt_rank) {
+    const int rank = layer.dt_rank();
+    if (rank != 0 && rank != e.dt_rank) {
       throw Error(file.name() + ": tensor " + prefix + "mixer.x_proj.weight: expected " +
                   std::to_string(e.dt_rank + 2 * c.d_state) +
                   " rows (time_step_rank + 2 x state_size), found " +
-                  std::to_string(layer.dt_rank + 2 * c.d_state));
+                  std::to_string(rank + 2 * c.d_state));
     }
     net.layers.push_back(std::move(layer));
   }

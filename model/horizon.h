@@ -16,8 +16,7 @@ std::vector<float> horizon_numerators(const NetworkView& net, const LayerView& l
 struct HorizonQuantiles {
   double p05 = 0, p50 = 0, p95 = 0;  // seconds, over all states of the layer
 };
-// With delta = softplus(dt_proj.bias): what the layer does when its input says nothing. Of an s4d
-// layer, whose delta is always exp(log_dt), what it always does.
+// With delta at rest: where dt_proj's input is 0, or of a time-invariant layer always.
 HorizonQuantiles resting_horizon(const NetworkView& net, const LayerView& layer, int sample_rate);
 
 }  // namespace mambo

@@ -70,13 +70,21 @@ TensorView take(WeightSource& source, Presence presence, const std::string& name
   return {};
 }
 
+// A tensor of unknown shape is not judged: what is missing instead is reported.
+void take_all(WeightSource& source, const std::string& prefix,
+              const std::vector<TensorRow>& table) {
+  for (const TensorRow& row : table) {
+    if (row.shape.empty())
+      source.ignore(prefix + row.name);
+    else
+      *row.tensor = source.need(prefix + row.name, row.shape);
+  }
+}
+
 // m: prefix of the mixer's tensors.
-void take_s6(WeightSource& source, const std::string& m, std::int64_t d_inner, std::int64_t n,
-             LayerView& layer) {
-  BlockView& w = layer.w;
+S6View take_s6(WeightSource& source, const std::string& m, std::int64_t d_inner, std::int64_t n) {
   // R is whatever x_proj leaves beside B and C. It is at most d_inner: more would be no bottleneck
-  // but a mistake. A missing x_proj is reported with the others; then dt_proj's shape cannot be
-  // judged.
+  // but a mistake.
   const std::int64_t rows = source.rows(m + "x_proj.weight");
   const std::int64_t rank = rows - 2 * n;
   if (rows != 0 && (rank < 1 || rank > d_inner)) {
@@ -84,38 +92,27 @@ void take_s6(WeightSource& source, const std::string& m, std::int64_t d_inner, s
                 std::to_string(2 * n + 1) + " to " + std::to_string(2 * n + d_inner) +
                 " rows (dt_rank + 2 x d_state), found " + std::to_string(rows));
   }
-  layer.dt_rank = rows == 0 ? 0 : static_cast<int>(rank);
-  w.x_proj = source.need(m + "x_proj.weight", {layer.dt_rank + 2 * n, d_inner});
-  if (rows != 0) {
-    w.dt_proj = source.need(m + "dt_proj.weight", {d_inner, rank});
-  } else {
-    source.ignore(m + "dt_proj.weight");
-  }
-  w.dt_proj_bias = source.need(m + "dt_proj.bias", {d_inner});
-  w.A_log = source.need(m + "A_log", {d_inner, n});
+  S6View view;
+  view.rank = rows == 0 ? 0 : static_cast<int>(rank);
+  take_all(source, m, view.tensors(d_inner, n));
+  return view;
 }
 
-// M is whatever A_log has; a missing A_log is reported with the others, and then the shapes of A_im
-// and C cannot be judged.
-void take_s4d(WeightSource& source, const std::string& m, std::int64_t d_inner, LayerView& layer) {
+// M is whatever A_log has.
+S4dView take_s4d(WeightSource& source, const std::string& m, std::int64_t d_inner) {
   constexpr std::int64_t max_states = 64;
-  BlockView& w = layer.w;
-  w.log_dt = source.need(m + "log_dt", {d_inner});
   const std::vector<std::int64_t> shape = source.shape(m + "A_log");
-  if (shape.empty()) {
-    source.need(m + "A_log", {d_inner, 1});
-    source.ignore(m + "A_im");
-    source.ignore(m + "C");
-    return;
-  }
-  if (shape.size() != 2 || shape[0] != d_inner || shape[1] < 1 || shape[1] > max_states) {
+  if (!shape.empty() &&
+      (shape.size() != 2 || shape[0] != d_inner || shape[1] < 1 || shape[1] > max_states)) {
+    // What comes before in the table is judged first.
+    source.need(m + "log_dt", {d_inner});
     throw Error(source.file_name() + ": tensor " + m + "A_log: expected shape [" +
                 std::to_string(d_inner) + ", M] with M from 1 to " + std::to_string(max_states) +
                 ", found " + shape_text(shape));
   }
-  w.A_log = source.need(m + "A_log", shape);
-  w.A_im = source.need(m + "A_im", shape);
-  w.C = source.need(m + "C", {shape[0], shape[1], 2});
+  S4dView view;
+  take_all(source, m, view.tensors(d_inner, shape.empty() ? 0 : shape[1]));
+  return view;
 }
 
 }  // namespace
@@ -179,17 +176,20 @@ LayerView build_block(WeightSource& source, const Config& config, int tier, Side
   layer.name = std::move(name);
   layer.tier = tier;
   layer.side = side;
-  layer.mixer = config.mixer(tier);
   BlockView& w = layer.w;
   w.norm = source.need(names.norm + "norm.weight", {d});
   w.in_proj = source.need(m + "in_proj.weight", {2 * d_inner, d});
   w.in_proj_bias = take(source, names.proj_bias, m + "in_proj.bias", {2 * d_inner});
   w.conv = source.need(m + "conv1d.weight", {d_inner, 1, config.d_conv});
   w.conv_bias = take(source, names.conv_bias, m + "conv1d.bias", {d_inner});
-  if (layer.mixer == Mixer::s6)
-    take_s6(source, m, d_inner, config.d_state, layer);
-  else
-    take_s4d(source, m, d_inner, layer);
+  switch (config.mixer(tier)) {
+    case Mixer::s6:
+      layer.params = take_s6(source, m, d_inner, config.d_state);
+      break;
+    case Mixer::s4d:
+      layer.params = take_s4d(source, m, d_inner);
+      break;
+  }
   w.D = source.need(m + "D", {d_inner});
   w.out_proj = source.need(m + "out_proj.weight", {d, d_inner});
   w.out_proj_bias = take(source, names.proj_bias, m + "out_proj.bias", {d});

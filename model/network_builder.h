@@ -46,8 +46,8 @@ struct BlockNames {
   Presence conv_bias;
 };
 
-// One block of width d with its tier's mixer. dt_rank follows from x_proj's rows, an s4d block's M
-// from A_log's columns.
+// One block of width d with its tier's mixer. The rank of an s6 block follows from x_proj's rows,
+// an s4d block's M from A_log's columns.
 LayerView build_block(WeightSource& source, const Config& config, int tier, Side side,
                       std::string name, const BlockNames& names);
 

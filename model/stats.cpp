@@ -2,6 +2,9 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
+
+#include "kernels/state_layout.h"
 
 namespace mambo {
 namespace {
@@ -12,17 +15,24 @@ std::uint64_t elements(std::initializer_list<const TensorView*> tensors) {
   return n;
 }
 
-std::uint64_t block_parameters(const BlockView& w) {
-  return elements({&w.norm, &w.in_proj, &w.in_proj_bias, &w.conv, &w.conv_bias, &w.x_proj,
-                   &w.dt_proj, &w.dt_proj_bias, &w.log_dt, &w.A_log, &w.A_im, &w.C, &w.D,
-                   &w.out_proj, &w.out_proj_bias});
+template <class View>
+std::uint64_t mixer_parameters(View view) {
+  std::uint64_t n = 0;
+  for (const TensorRow& row : view.tensors(0, 0)) n += elements({row.tensor});
+  return n;
+}
+
+std::uint64_t block_parameters(const LayerView& layer) {
+  const BlockView& w = layer.w;
+  return elements({&w.norm, &w.in_proj, &w.in_proj_bias, &w.conv, &w.conv_bias, &w.D, &w.out_proj,
+                   &w.out_proj_bias}) +
+         std::visit([](const auto& p) { return mixer_parameters(p); }, layer.params);
 }
 
 std::uint64_t block_macs(const LayerView& layer) {
   const BlockView& w = layer.w;
-  const std::uint64_t a_state = layer.mixer == Mixer::s4d ? 6 : 2;
-  const std::uint64_t ssm = a_state * elements({&w.A_log}) + elements({&w.D});
-  return elements({&w.in_proj, &w.conv, &w.x_proj, &w.dt_proj, &w.out_proj}) + ssm;
+  return elements({&w.in_proj, &w.conv, &w.D, &w.out_proj}) +
+         std::visit([](const auto& p) { return p.macs(); }, layer.params);
 }
 
 }  // namespace
@@ -37,8 +47,8 @@ ModelStats count_stats(const NetworkView& net) {
   if (net.head.data != net.embed.data) s.parameters += elements({&net.head});
   add(elements({&net.head}), 1);
   for (const LayerView& layer : net.layers) {
-    s.parameters += block_parameters(layer.w);
-    add(block_macs(layer), net.tiers[static_cast<std::size_t>(layer.tier)].stride);
+    s.parameters += block_parameters(layer);
+    add(block_macs(layer), net.tier_of(layer).stride);
   }
   for (const TierView& t : net.tiers) {
     s.parameters += elements({&t.down_pool, &t.down_pool_bias, &t.up_pool, &t.up_pool_bias});

@@ -22,6 +22,7 @@ class FailingEngine final : public Engine {
   void lose() const { left_ = 0; }        // any thread
   mutable std::atomic<int> prepared = 0;  // states
 
+  Backend backend() const override { return Backend::cuda; }
   std::string description() const override { return "CUDA, pretended"; }
   std::size_t weight_bytes() const override { return inner_->weight_bytes(); }
   std::size_t state_bytes() const override { return inner_->state_bytes(); }

@@ -52,7 +52,7 @@ Bench prepare(const BenchOptions& o) {
     b.subject.name = o.shape + " (random weights)";
   }
   EngineOptions options = engine_options(o.compute);
-  options.plan = o.plan;
+  options.cuda.plan = o.plan;
   std::string notice;
   b.engine = make_engine(b.subject.net, o.compute.backend, options, &notice);
   tell_notice(notice);
@@ -124,7 +124,7 @@ int run_bench(const BenchOptions& o) {
   const auto wanted = [&](const char* name) { return all || o.what == name; };
   if (table) {
     EngineOptions options = engine_options(o.compute);
-    options.plan = o.plan;
+    options.cuda.plan = o.plan;
     bench_gpu_table(s, options, stop, add);
   } else {
     const auto samples = static_cast<std::uint64_t>(seconds(o, b) * s.sample_rate);

@@ -26,7 +26,7 @@ Json devices_json() {
   }
   j["compute"] = Json::array();
   for (const ComputeDevice& d : compute_devices()) {
-    Json c = {{"backend", d.backend},
+    Json c = {{"backend", backend_name(d.backend)},
               {"name", d.name},
               {"capabilities", d.capabilities},
               {"memory_bytes", d.memory_bytes},
@@ -48,11 +48,11 @@ void print_compute_device(const ComputeDevice& d) {
     add(fmt::format("{:.1f} GiB",
                     static_cast<double>(d.memory_bytes) / (1024.0 * 1024.0 * 1024.0)));
   if (d.usable)
-    fmt::print("  {}: {}\n", d.backend, facts);
+    fmt::print("  {}: {}\n", backend_name(d.backend), facts);
   else if (facts.empty())
-    fmt::print("  {}: none ({})\n", d.backend, d.reason);
+    fmt::print("  {}: none ({})\n", backend_name(d.backend), d.reason);
   else
-    fmt::print("  {}: {} (not usable: {})\n", d.backend, facts, d.reason);
+    fmt::print("  {}: {} (not usable: {})\n", backend_name(d.backend), facts, d.reason);
 }
 
 void print_devices() {

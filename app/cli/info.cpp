@@ -49,7 +49,7 @@ std::string mixer_text(const NetworkView& net, int tier) {
   Mixer mixer = Mixer::s6;
   for (const LayerView& l : net.layers) {
     if (l.tier != tier) continue;
-    mixer = l.mixer;
+    mixer = l.mixer();
     least = most == 0 ? l.states() : std::min(least, l.states());
     most = std::max(most, l.states());
   }
@@ -61,7 +61,7 @@ std::string mixer_text(const NetworkView& net, int tier) {
 
 bool any_s4d(const NetworkView& net) {
   return std::any_of(net.layers.begin(), net.layers.end(),
-                     [](const LayerView& l) { return l.mixer == Mixer::s4d; });
+                     [](const LayerView& l) { return l.mixer() == Mixer::s4d; });
 }
 
 Json info_json(const Model& model, const std::string& engine) {
@@ -104,10 +104,10 @@ Json info_json(const Model& model, const std::string& engine) {
     const HorizonQuantiles q = resting_horizon(net, layer, c.sample_rate);
     j["layers"].push_back({{"name", layer.name},
                            {"tier", layer.tier},
-                           {"mixer", mixer_name(layer.mixer)},
-                           {"time_invariant", layer.mixer == Mixer::s4d},
+                           {"mixer", mixer_name(layer.mixer())},
+                           {"time_invariant", layer.time_invariant()},
                            {"states", layer.states()},  // a channel; of s4d complex ones
-                           {"dt_rank", layer.dt_rank},
+                           {"dt_rank", layer.dt_rank()},
                            {"horizon_seconds_p05", q.p05},
                            {"horizon_seconds_p50", q.p50},
                            {"horizon_seconds_p95", q.p95}});

@@ -116,14 +116,6 @@ void tell_notice(const std::string& notice) {
   if (!notice.empty()) fmt::print(stderr, "mambo: {}\n", notice);
 }
 
-std::string backend_name(const Engine& engine) {
-  const std::string text = engine.description();
-  std::string name = text.substr(0, text.find(','));
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return name;
-}
-
 CLI::Validator between(double lo, double hi, const std::string& unit) {
   const std::string space = unit.empty() ? "" : " " + unit;
   const std::string range = fmt::format("{:.15g} to {:.15g}{}", lo, hi, space);

@@ -44,9 +44,6 @@ std::unique_ptr<Engine> open_engine(const Model& model, const ComputeOptions& o)
 std::unique_ptr<Engine> open_engine(const NetworkView& net, const ComputeOptions& o);
 void tell_notice(const std::string& notice);  // that line; nothing when empty
 
-// "cpu", "cuda": what runs the engine.
-std::string backend_name(const Engine& engine);
-
 // A number from lo to hi; anything else, NaN included, is bad usage. unit: "s", "Hz" or "".
 CLI::Validator between(double lo, double hi, const std::string& unit = "");
 // One of these words.

@@ -74,7 +74,7 @@ class ProbeSink : public PrefillSink {
     const auto n = static_cast<std::size_t>(rows);
     const auto d_inner = static_cast<std::size_t>(w.d_inner);
     put(w.delta, first, n, d_inner, delta);
-    if (w.layer->mixer == Mixer::s6) {
+    if (!w.layer->time_invariant()) {
       put(w.b, first, n, d_state_, b);
       put(w.c, first, n, d_state_, c);
     }
@@ -143,7 +143,7 @@ std::vector<TensorWriter::Declaration> declare(const Model& model, std::uint64_t
       return tensors.size() - 1;
     };
     w.delta = add("delta", tier.d_inner);
-    if (w.layer->mixer == Mixer::s6) {
+    if (!w.layer->time_invariant()) {
       w.b = add("B", net.d_state);
       w.c = add("C", net.d_state);
     }

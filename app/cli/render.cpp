@@ -91,7 +91,7 @@ Recipe base_recipe(const RenderOptions& o, const Model& model, const Engine& eng
   if (r.samples == 0)
     throw UsageError(fmt::format("--seconds {}: that is not even one sample", o.seconds));
   r.weights = o.compute.weights;
-  r.backend = backend_name(engine);
+  r.backend = backend_name(engine.backend());
   r.file_rate = o.rate != 0 ? o.rate : r.sample_rate;
   return r;
 }
@@ -211,7 +211,7 @@ int run_recipe(RenderOptions& o) {
   must_match(model->path().string(), recipe.model_sha256, model->hash());
   const auto engine = open_engine(*model, o.compute);
   Recipe base = recipe;
-  base.backend = backend_name(*engine);
+  base.backend = backend_name(engine->backend());
   std::vector<std::uint8_t> seed;
   if (!recipe.clip_sha256.empty()) {
     if (!o.seed_clip.empty()) base.clip_path = o.seed_clip;

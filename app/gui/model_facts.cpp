@@ -47,7 +47,7 @@ std::string states_words(const std::vector<LayerFacts>& layers) {
 
 int favourite_layer(const NetworkView& net) {
   // A tier of the highest rank among those that select; where none does, the innermost.
-  const auto rank = [](const LayerView& l) { return std::pair(l.mixer == Mixer::s6, l.tier); };
+  const auto rank = [](const LayerView& l) { return std::pair(!l.time_invariant(), l.tier); };
   const auto at =
       std::max_element(net.layers.begin(), net.layers.end(),
                        [&](const LayerView& a, const LayerView& b) { return rank(a) < rank(b); });
@@ -69,7 +69,7 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
     f.tier = layer.tier;
     f.stride = tier.stride;
     f.channels = tier.d_inner;
-    f.time_invariant = layer.mixer == Mixer::s4d;
+    f.time_invariant = layer.time_invariant();
     f.states = layer.states();
     f.starts_group = facts.layers.empty() || facts.layers.back().group != f.group;
     f.log2_numerator = horizon_numerators(net, layer, config.sample_rate);

@@ -74,19 +74,13 @@ class ClipObserver final : public PrefillSink {
     return progress_(static_cast<float>(samples) / static_cast<float>(codes_.size()));
   }
   // All of delta would be gigabytes per minute: a summary of each block, and all of one layer.
-  int samples_a_summary() const override { return static_cast<int>(block_); }
-  void summaries(int layer, std::uint64_t first,
-                 std::span<const DeltaTap::Summary> parts) override {
+  int samples_per_summary() const override { return static_cast<int>(block_); }
+  void summaries(int layer, std::uint64_t first, std::span<const LayerSummary> parts) override {
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      const DeltaTap::Summary& part = parts[i];
+      const LayerSummary& part = parts[i];
       const std::uint64_t at = (first + i) * block_;
       if (part.steps == 0 || at < first_ || at >= codes_.size()) continue;
-      DeltaTap::Summary& s =
-          (*observations_)[(at - first_) / block_].layers[static_cast<std::size_t>(layer)];
-      s.min = s.steps == 0 ? part.min : std::min(s.min, part.min);
-      s.max = s.steps == 0 ? part.max : std::max(s.max, part.max);
-      s.steps += part.steps;
-      s.mean += (part.mean - s.mean) * static_cast<float>(part.steps) / static_cast<float>(s.steps);
+      (*observations_)[(at - first_) / block_].layers[static_cast<std::size_t>(layer)].add(part);
     }
   }
   bool wants_layer(int layer) const override { return layer == tap_layer_; }

@@ -8,7 +8,7 @@
 namespace mambo {
 namespace {
 
-bool is_cpu(const Engine& engine) { return engine.description().rfind("CPU", 0) == 0; }
+bool is_cpu(const Engine& engine) { return engine.backend() == Backend::cpu; }
 
 }  // namespace
 
@@ -55,7 +55,8 @@ ProgramLoader::Prepared ProgramLoader::prepare(const std::shared_ptr<const Model
     next.notice = std::string("The GPU refused (") + e.what() + "); the CPU computes";
   }
   // Not in the handler: the exception may hold what the GPU's memory is needed for.
-  if (next.program == nullptr) next.program = absorb(upload(*model, "cpu", nullptr));
+  if (next.program == nullptr)
+    next.program = absorb(upload(*model, backend_name(Backend::cpu), nullptr));
   return next;
 }
 
@@ -64,8 +65,8 @@ std::unique_ptr<Program> ProgramLoader::revive(const Program& lost,
                                                std::uint64_t drawn_in_all) const {
   if (is_cpu(*lost.engine)) throw Error("there is no other engine");
   prefilling(0);
-  return revive_program(lost, upload(*lost.model, "cpu", nullptr), drawn, drawn_in_all,
-                        [this](float done) { return prefilling(done); });
+  return revive_program(lost, upload(*lost.model, backend_name(Backend::cpu), nullptr), drawn,
+                        drawn_in_all, [this](float done) { return prefilling(done); });
 }
 
 }  // namespace mambo

@@ -53,6 +53,7 @@ class CpuEngine final : public Engine {
     openblas_set_num_threads(1);
   }
 
+  Backend backend() const override { return Backend::cpu; }
   std::string description() const override { return description_; }
   std::size_t weight_bytes() const override { return net_.weight_bytes; }
   std::size_t state_bytes() const override { return plan_.size * sizeof(float); }
@@ -124,15 +125,7 @@ class CpuEngine final : public Engine {
       std::copy_n(s.memory.data() + internal, n,
                   out.begin() + static_cast<std::ptrdiff_t>(external));
     });
-    // Rows of the open group that are still to come are stale memory; outside they read as zero.
-    for (std::size_t i = 0; i < plan_.pools.size(); ++i) {
-      const StateLayout::Pool& p = layout().pools[i];
-      const std::uint64_t phase = s.at / static_cast<std::uint64_t>(net_.tiers[i].stride) %
-                                  static_cast<std::uint64_t>(p.pool);
-      const auto begin = out.begin() + static_cast<std::ptrdiff_t>(p.group);
-      std::fill(begin + static_cast<std::ptrdiff_t>(phase) * p.width,
-                begin + static_cast<std::ptrdiff_t>(p.pool) * p.width, 0.0F);
-    }
+    layout().clear_open_groups(out, s.at);
   }
 
   void write_state(State& state, std::span<const float> in, std::uint64_t position) const override {
@@ -164,7 +157,7 @@ class CpuEngine final : public Engine {
           plan_.layers[i].conv + (steps + 1 + k) % K * static_cast<std::uint64_t>(l.dp), l.d_inner);
       }
       const auto states = static_cast<std::size_t>(l.states);
-      const std::size_t parts = l.mixer == Mixer::s4d ? 2 : 1;  // real, imaginary
+      const auto parts = static_cast<std::size_t>(layout().layers[i].parts);
       for (std::size_t c = 0; c < static_cast<std::size_t>(l.d_inner); ++c) {
         for (std::size_t row = 0; row < states * parts; ++row) {
           const std::size_t n = row / parts;
@@ -207,7 +200,7 @@ std::string describe_cpu_engine(const EngineOptions& options) {
 
 ComputeDevice cpu_device() {
   ComputeDevice device;
-  device.backend = "cpu";
+  device.backend = Backend::cpu;
   device.name = "CPU";
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {

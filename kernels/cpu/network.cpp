@@ -1,7 +1,6 @@
 #include "kernels/cpu/network.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/mixers/s4d.h"
 
@@ -61,16 +60,16 @@ Linear make_linear(const TensorView& w, const TensorView& bias, Segments rows, i
   return l;
 }
 
-void add_s6(Layer& l, const LayerView& view, WeightStorage storage) {
+void add_s6(Layer& l, const S6View& view, WeightStorage storage) {
   const int N = l.states;
   const Segments inner{l.d_inner, l.dp};
-  l.rank = view.dt_rank;
+  l.rank = view.rank;
   const int xrows = l.rank + 2 * N;
-  l.x_proj = make_linear(view.w.x_proj, {}, {xrows, round_up(xrows)}, round_up(xrows), inner, l.dp,
-                         storage);
+  l.x_proj =
+      make_linear(view.x_proj, {}, {xrows, round_up(xrows)}, round_up(xrows), inner, l.dp, storage);
   l.xp = l.x_proj.packed.rows;
-  l.dt_proj = make_linear(view.w.dt_proj, view.w.dt_proj_bias, inner, l.dp, {l.rank, l.rank},
-                          l.rank, storage);
+  l.dt_proj =
+      make_linear(view.dt_proj, view.dt_bias, inner, l.dp, {l.rank, l.rank}, l.rank, storage);
   // Column k of dt_proj as prefill uses it: the packed values, transposed back.
   l.dt_columns = AlignedBuffer<float>(static_cast<std::size_t>(l.rank) * l.dp);
   const std::vector<float> dt = unpack(l.dt_proj.packed);
@@ -80,19 +79,18 @@ void add_s6(Layer& l, const LayerView& view, WeightStorage storage) {
           dt[static_cast<std::size_t>(c) * l.dt_proj.packed.cols + k];
     }
   }
-  const std::vector<float> A_log = to_float(view.w.A_log);
+  const std::vector<float> rates = s6_decay_rates(view);
   l.A = AlignedBuffer<float>(static_cast<std::size_t>(N) * l.dp);
   for (int c = 0; c < l.d_inner; ++c) {
     for (int n = 0; n < N; ++n) {
-      const double a = -std::exp(static_cast<double>(A_log[static_cast<std::size_t>(c) * N + n]));
       l.A[(static_cast<std::size_t>(c / kBlock) * N + n) * kBlock + c % kBlock] =
-          static_cast<float>(a * 1.4426950408889634);
+          rates[static_cast<std::size_t>(c) * N + n];
     }
   }
 }
 
-void add_s4d(Layer& l, const LayerView& view) {
-  const LayerModes modes = layer_modes(view, l.d_inner);
+void add_s4d(Layer& l, const S4dView& view) {
+  const S4dModes modes = s4d_modes(view);
   l.modes = AlignedBuffer<float>(static_cast<std::size_t>(l.dp) * l.states * kMode);
   l.dt = AlignedBuffer<float>(static_cast<std::size_t>(l.dp));
   for (int c = 0; c < l.d_inner; ++c) {
@@ -111,10 +109,10 @@ void add_s4d(Layer& l, const LayerView& view) {
 }
 
 Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage storage) {
-  const TierView& tier = net.tiers[static_cast<std::size_t>(view.tier)];
+  const TierView& tier = net.tier_of(view);
   const int K = net.d_conv;
   Layer l;
-  l.mixer = view.mixer;
+  l.mixer = view.mixer();
   l.tier = view.tier;
   l.width = tier.width;
   l.d_inner = tier.d_inner;
@@ -137,10 +135,10 @@ Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage st
       l.conv[static_cast<std::size_t>(k) * l.dp + c] = conv[static_cast<std::size_t>(c) * K + k];
     }
   }
-  if (l.mixer == Mixer::s6)
-    add_s6(l, view, storage);
+  if (const auto* s6 = std::get_if<S6View>(&view.params))
+    add_s6(l, *s6, storage);
   else
-    add_s4d(l, view);
+    add_s4d(l, std::get<S4dView>(view.params));
   return l;
 }
 
@@ -168,14 +166,8 @@ Network::Network(const NetworkView& view, WeightStorage weight_storage)
   for (std::size_t s = 0; s < view.tiers.size(); ++s) {
     const TierView& t = view.tiers[s];
     Tier out;
-    out.width = t.width;
+    static_cast<TierShape&>(out) = t;
     out.wp = round_up(t.width);
-    out.pool = t.pool;
-    out.stride = t.stride;
-    out.down_begin = t.down_begin;
-    out.down_end = t.down_end;
-    out.up_begin = t.up_begin;
-    out.up_end = t.up_end;
     if (t.pool > 0) {
       const int inner = view.tiers[s + 1].width;
       const int innerp = round_up(inner);

@@ -45,9 +45,8 @@ struct Layer {
   int h_rows() const { return mixer == Mixer::s4d ? 2 * states : states; }
 };
 
-struct Tier {
-  int width = 0, wp = 0, pool = 0, stride = 1;
-  int down_begin = 0, down_end = 0, up_begin = 0, up_end = 0;
+struct Tier : TierShape {
+  int wp = 0;        // width padded to 16
   Linear down_pool;  // [wp of the next][pool * wp]
   Linear up_pool;    // [pool * wp][wp of the next]
 };

@@ -73,7 +73,7 @@ class Prefill {
       head_xn_ = AlignedBuffer<float>(size(chunk_) * size(net.tiers[0].wp));
       logits_ = AlignedBuffer<float>(size(chunk_) * size(net.vp));
     }
-    const int samples = sink_->samples_a_summary();
+    const int samples = sink_->samples_per_summary();
     for (std::size_t i = 0; i < net.layers.size(); ++i) {
       const bool rows = sink_->wants_layer(static_cast<int>(i));
       if (!rows && samples <= 0) continue;

@@ -21,8 +21,8 @@ using cpu::Tier;
 
 constexpr int kMaxConv = 64;
 
-// Mean is a running sum until the call ends.
-HWY_INLINE void TapSummary(const float* delta, int d_inner, DeltaTap::Summary& s) {
+// Adds one step's delta.
+HWY_INLINE void TapSummary(const float* delta, int d_inner, LayerSummary& s) {
   const int lanes = static_cast<int>(kLanes);
   const int whole = d_inner / lanes * lanes;
   float sum = 0.0F;
@@ -47,11 +47,7 @@ HWY_INLINE void TapSummary(const float* delta, int d_inner, DeltaTap::Summary& s
     low = HWY_MIN(low, delta[c]);
     high = HWY_MAX(high, delta[c]);
   }
-  const bool first = s.steps == 0;
-  s.mean += sum / static_cast<float>(d_inner);
-  s.min = first ? low : HWY_MIN(s.min, low);
-  s.max = first ? high : HWY_MAX(s.max, high);
-  ++s.steps;
+  s.add({sum / static_cast<float>(d_inner), low, high, 1});
 }
 
 HWY_INLINE void Tap(DeltaTap& tap, int layer, const Layer& l, uint64_t step, const float* delta) {
@@ -159,7 +155,7 @@ void Generate(const Network& net, const StatePlan& plan, float* m, uint64_t& pos
               const GenerateRequest& r) {
   DeltaTap* tap = r.tap;
   if (tap != nullptr) {
-    for (DeltaTap::Summary& s : tap->layers) s = {};
+    for (LayerSummary& s : tap->layers) s = {};
     tap->steps = 0;
   }
   if (position == 0) Absorb(net, plan, m, position++, silence_code, tap);
@@ -178,10 +174,6 @@ void Generate(const Network& net, const StatePlan& plan, float* m, uint64_t& pos
                  r.entropy.empty() ? nullptr : &r.entropy[i]);
     }
     Absorb(net, plan, m, position++, static_cast<uint8_t>(code), tap);
-  }
-  if (tap != nullptr) {
-    for (DeltaTap::Summary& s : tap->layers)
-      s.mean = s.steps > 0 ? s.mean / static_cast<float>(s.steps) : 0.0F;
   }
 }
 

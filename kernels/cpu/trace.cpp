@@ -11,7 +11,7 @@ Trace::Trace(const Layer& layer, std::size_t steps, bool rows, std::uint64_t fro
   const auto d_inner = static_cast<std::size_t>(layer.d_inner);
   const bool s4d = layer.mixer == Mixer::s4d;  // of the input there is nothing: delta is constant
   if (blocks.samples > 0)
-    small_.assign(steps, s4d ? small(layer.dt.data(), layer.d_inner) : Row{0, 0, 0});
+    small_.assign(steps, s4d ? summary_of(layer.dt.data(), layer.d_inner) : LayerSummary{});
   if (!rows) return;
   delta_.resize(steps * d_inner);
   if (s4d) {
@@ -23,7 +23,7 @@ Trace::Trace(const Layer& layer, std::size_t steps, bool rows, std::uint64_t fro
   C_.resize(steps * static_cast<std::size_t>(layer.states));
 }
 
-Trace::Row Trace::small(const float* delta, int n) {
+LayerSummary Trace::summary_of(const float* delta, int n) {
   constexpr int kLanes = 8;  // side by side, so that the compiler takes them together
   float sum[kLanes] = {};
   float low[kLanes];
@@ -40,7 +40,7 @@ Trace::Row Trace::small(const float* delta, int n) {
     for (int j = 0; j < kLanes; ++j) take(j, delta[i + j]);
   for (; i < n; ++i) take(i % kLanes, delta[i]);
   return {std::accumulate(sum, sum + kLanes, 0.0F) / static_cast<float>(n),
-          *std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes)};
+          *std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes), 1};
 }
 
 void Trace::keep(int at, int n, const float* delta, const float* dbc) {
@@ -49,7 +49,7 @@ void Trace::keep(int at, int n, const float* delta, const float* dbc) {
   for (int r = 0; r < n; ++r) {
     const std::size_t row = static_cast<std::size_t>(at) + static_cast<std::size_t>(r);
     const float* d = delta + static_cast<std::size_t>(r) * layer_.dp;
-    if (!small_.empty()) small_[row] = small(d, layer_.d_inner);
+    if (!small_.empty()) small_[row] = summary_of(d, layer_.d_inner);
     if (!rows_) continue;
     const float* B = dbc + static_cast<std::size_t>(r) * layer_.xp + layer_.rank;
     std::copy_n(d, layer_.d_inner, delta_.data() + row * layer_.d_inner);
@@ -76,15 +76,10 @@ void Trace::tell_rows(PrefillSink& sink, int index, std::uint64_t first, int row
 void Trace::tell_summaries(PrefillSink& sink, int index, std::uint64_t first, int rows) {
   const std::uint64_t block = blocks_.block_of(first);
   const std::uint64_t last = blocks_.block_of(first + static_cast<std::uint64_t>(rows) - 1);
-  parts_.assign(static_cast<std::size_t>(last - block + 1), DeltaTap::Summary{});
+  parts_.assign(static_cast<std::size_t>(last - block + 1), LayerSummary{});
   for (int r = 0; r < rows; ++r) {
-    const Row& row = small_[static_cast<std::size_t>(r)];
-    DeltaTap::Summary& s = parts_[static_cast<std::size_t>(
-        blocks_.block_of(first + static_cast<std::uint64_t>(r)) - block)];
-    s.min = s.steps == 0 ? row.min : std::min(s.min, row.min);
-    s.max = s.steps == 0 ? row.max : std::max(s.max, row.max);
-    ++s.steps;
-    s.mean += (row.mean - s.mean) / static_cast<float>(s.steps);
+    const std::uint64_t of = blocks_.block_of(first + static_cast<std::uint64_t>(r));
+    parts_[static_cast<std::size_t>(of - block)].add(small_[static_cast<std::size_t>(r)]);
   }
   sink.summaries(index, block, parts_);
 }

@@ -7,7 +7,6 @@
 
 #include "kernels/cpu/network.h"
 #include "kernels/engine.h"
-#include "kernels/summary_blocks.h"
 
 namespace mambo::cpu {
 
@@ -23,10 +22,7 @@ class Trace {
   void tell(PrefillSink& sink, int index, std::uint64_t first, int rows);
 
  private:
-  struct Row {
-    float mean, min, max;
-  };
-  static Row small(const float* delta, int n);
+  static LayerSummary summary_of(const float* delta, int n);
   void tell_rows(PrefillSink& sink, int index, std::uint64_t first, int rows) const;
   void tell_summaries(PrefillSink& sink, int index, std::uint64_t first, int rows);
 
@@ -34,9 +30,9 @@ class Trace {
   bool rows_;
   std::uint64_t from_;
   SummaryBlocks blocks_;
-  std::vector<float> delta_, B_, C_;      // [steps][d_inner], [steps][N] twice
-  std::vector<Row> small_;                // [steps]
-  std::vector<DeltaTap::Summary> parts_;  // of a chunk
+  std::vector<float> delta_, B_, C_;  // [steps][d_inner], [steps][N] twice
+  std::vector<LayerSummary> small_;   // [steps]
+  std::vector<LayerSummary> parts_;   // of a chunk
 };
 
 }  // namespace mambo::cpu

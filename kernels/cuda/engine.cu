@@ -26,12 +26,11 @@ class CudaEngine final : public Engine {
         device_(device),
         state_plan_(view),
         net_(view, state_plan_, options.storage),
-        plan_(choose_plan(net_, device_, options.plan)),
-        prefill_(view, state_plan_, options.storage, options.prefill_chunk),
+        plan_(choose_plan(net_, device_, options.cuda.plan)),
+        prefill_(view, state_plan_, options.storage, options.cuda.prefill_chunk),
         staging_(state_plan_.size) {
     for (const TierView& t : view.tiers) strides_.push_back(t.stride);
-    for (const LayerView& l : view.layers)
-      d_inner_.push_back(view.tiers[static_cast<std::size_t>(l.tier)].d_inner);
+    for (const LayerView& l : view.layers) d_inner_.push_back(view.tier_of(l).d_inner);
     alone_.push_back(single_plan(net_, device_));
     for (const int together : {4, 8}) {
       if (options.storage != WeightStorage::half) break;
@@ -50,6 +49,7 @@ class CudaEngine final : public Engine {
     warm_up();
   }
 
+  Backend backend() const override { return Backend::cuda; }
   std::string description() const override {
     return "CUDA, " + device_.name +
            (net_.storage() == WeightStorage::half ? ", fp16 weights, " : ", float32 weights, ") +
@@ -172,7 +172,6 @@ class CudaEngine final : public Engine {
       s.at += n;
       done += n;
     }
-    end_tap(r.tap);
   }
 
   // Streams at the same position share CTAs; the rest goes one a CTA, or, where more than codes are
@@ -213,15 +212,7 @@ class CudaEngine final : public Engine {
       std::copy_n(staging_.data() + internal, n,
                   out.begin() + static_cast<std::ptrdiff_t>(external));
     });
-    // Rows of the open group that are still to come hold anything; outside they read as zero.
-    for (std::size_t i = 0; i < state_plan_.pools.size(); ++i) {
-      const StateLayout::Pool& p = layout().pools[i];
-      const std::uint64_t phase =
-          s.at / static_cast<std::uint64_t>(strides_[i]) % static_cast<std::uint64_t>(p.pool);
-      const auto begin = out.begin() + static_cast<std::ptrdiff_t>(p.group);
-      std::fill(begin + static_cast<std::ptrdiff_t>(phase) * p.width,
-                begin + static_cast<std::ptrdiff_t>(p.pool) * p.width, 0.0F);
-    }
+    layout().clear_open_groups(out, s.at);
   }
 
   void write_state(State& state, std::span<const float> in, std::uint64_t position) const override {
@@ -268,7 +259,7 @@ class CudaEngine final : public Engine {
     std::vector<std::uint8_t> codes(2);
     std::vector<float> likelihoods(codes.size()), rows(row_floats_);
     std::vector<float> logits(codes.size() * static_cast<std::size_t>(net_.view().vocab));
-    std::vector<DeltaTap::Summary> layers(net_.layers().size());
+    std::vector<LayerSummary> layers(net_.layers().size());
     DeltaTap tap;
     tap.layers = layers;
     tap.layer = 0;
@@ -348,7 +339,7 @@ class CudaEngine final : public Engine {
     if (tap == nullptr) return;
     tap->steps = 0;
     tap->first_step = 0;
-    std::fill(tap->layers.begin(), tap->layers.end(), DeltaTap::Summary{});
+    std::fill(tap->layers.begin(), tap->layers.end(), LayerSummary{});
   }
   void look(const CudaState& s, StreamBuffers& kit, int steps, const DeltaTap& tap) const {
     const int n = static_cast<int>(net_.layers().size());
@@ -362,16 +353,8 @@ class CudaEngine final : public Engine {
                   kit.stream.get());
   }
   void add_tap(const CudaState& s, const StreamBuffers& kit, int, DeltaTap& tap) const {
-    for (std::size_t i = 0; i < tap.layers.size() && i < net_.layers().size(); ++i) {
-      const int steps = kit.jobs[i].steps;
-      if (steps == 0) continue;
-      DeltaTap::Summary& sum = tap.layers[i];
-      const TapResult& r = kit.results[i];
-      sum.mean += r.sum / static_cast<float>(d_inner_[i]);  // a running sum until the call ends
-      sum.min = sum.steps == 0 ? r.min : std::min(sum.min, r.min);
-      sum.max = sum.steps == 0 ? r.max : std::max(sum.max, r.max);
-      sum.steps += steps;
-    }
+    for (std::size_t i = 0; i < tap.layers.size() && i < net_.layers().size(); ++i)
+      tap.layers[i].add(kit.results[i]);
     if (tap.layer < 0 || tap.layer >= static_cast<int>(net_.layers().size())) return;
     const auto i = static_cast<std::size_t>(tap.layer);
     const auto width = static_cast<std::size_t>(d_inner_[i]);
@@ -383,12 +366,6 @@ class CudaEngine final : public Engine {
                 tap.delta.begin() +
                     static_cast<std::ptrdiff_t>(static_cast<std::size_t>(tap.steps) * width));
     tap.steps += static_cast<int>(rows);
-  }
-  static void end_tap(DeltaTap* tap) {
-    if (tap == nullptr) return;
-    for (DeltaTap::Summary& s : tap->layers) {
-      if (s.steps > 0) s.mean /= static_cast<float>(s.steps);
-    }
   }
 
   // ---- Many -------------------------------------------------------------------------------------
@@ -531,7 +508,7 @@ std::unique_ptr<Engine> make_cuda_engine(const NetworkView& net, const EngineOpt
   static_assert(kMostModes == kMostStates);
   for (const LayerView& l : net.layers) {
     if (l.states() <= kMostStates) continue;
-    const bool s6 = l.mixer == Mixer::s6;
+    const bool s6 = l.mixer() == Mixer::s6;
     throw DeviceError((s6 ? "d_state" : "layer " + l.name) + ": expected at most " +
                       std::to_string(kMostStates) + (s6 ? "" : " complex") +
                       " states a channel, which the CUDA engine runs, found " +

@@ -45,7 +45,7 @@ struct StreamBuffers {
   PinnedBuffer<float> log_prob, entropy;
   PinnedBuffer<TapJob> jobs;
   DeviceBuffer<TapJob> device_jobs;
-  PinnedBuffer<TapResult> results;
+  PinnedBuffer<LayerSummary> results;
   PinnedBuffer<float> rows;    // of the chosen layer
   PinnedBuffer<float> logits;  // [kMaxSteps][V]
   DeviceBuffer<float> tap;

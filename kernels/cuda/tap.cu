@@ -11,7 +11,7 @@ constexpr int kAtOnce = 8;  // loads on their way
 // One CTA a layer; sums in a fixed order. A thread takes every 1024th element of the padded rows;
 // padding is left out.
 __global__ void __launch_bounds__(kTapThreads)
-    summarise(const float* tap, const TapJob* jobs, TapResult* results) {
+    summarise(const float* tap, const TapJob* jobs, LayerSummary* results) {
   __shared__ float sums[kTapThreads], lows[kTapThreads], highs[kTapThreads];
   const TapJob job = jobs[blockIdx.x];
   const float* from = tap + job.at;
@@ -45,7 +45,12 @@ __global__ void __launch_bounds__(kTapThreads)
     lows[threadIdx.x] = fminf(lows[threadIdx.x], lows[threadIdx.x + half]);
     highs[threadIdx.x] = fmaxf(highs[threadIdx.x], highs[threadIdx.x + half]);
   }
-  if (threadIdx.x == 0) results[blockIdx.x] = {sums[0], lows[0], highs[0]};
+  if (threadIdx.x != 0) return;
+  if (job.steps > 0)
+    results[blockIdx.x] = {sums[0] / static_cast<float>(job.steps * job.d_inner), lows[0], highs[0],
+                           job.steps};
+  else
+    results[blockIdx.x] = {};
 }
 
 }  // namespace
@@ -53,7 +58,7 @@ __global__ void __launch_bounds__(kTapThreads)
 void prepare_tap() { load_kernel(reinterpret_cast<const void*>(summarise)); }
 
 void summarise_tap(const float* tap, const TapJob* host_jobs, TapJob* jobs, int n_layers,
-                   int chosen, TapResult* results, float* rows, cudaStream_t stream) {
+                   int chosen, LayerSummary* results, float* rows, cudaStream_t stream) {
   MAMBO_CUDA(cudaMemcpyAsync(jobs, host_jobs, static_cast<std::size_t>(n_layers) * sizeof(TapJob),
                              cudaMemcpyHostToDevice, stream));
   summarise<<<static_cast<unsigned>(n_layers), kTapThreads, 0, stream>>>(tap, jobs, results);

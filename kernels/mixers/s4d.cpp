@@ -32,24 +32,39 @@ std::complex<float> round_decay(Complex z) {
 
 }  // namespace
 
-Mode discretise(double dt, Complex A, Complex C) {
+std::vector<double> S4dView::resting_delta() const {
+  const std::vector<float> log = to_float(log_dt);
+  std::vector<double> delta(log.begin(), log.end());
+  for (double& x : delta) x = std::exp(x);
+  return delta;
+}
+
+std::vector<TensorRow> S4dView::tensors(std::int64_t d_inner, std::int64_t states) {
+  using Shape = std::vector<std::int64_t>;
+  const bool known = states > 0;
+  return {{"log_dt", &log_dt, {d_inner}},
+          {"A_log", &A_log, {d_inner, known ? states : 1}},
+          {"A_im", &A_im, known ? Shape{d_inner, states} : Shape{}},
+          {"C", &C, known ? Shape{d_inner, states, 2} : Shape{}}};
+}
+
+S4dMode discretise(double dt, Complex A, Complex C) {
   return {std::exp(dt * A), 2.0 * C * (A == 0.0 ? Complex(dt) : expm1(dt * A) / A)};
 }
 
-LayerModes layer_modes(const LayerView& layer, int d_inner) {
-  const int M = layer.states();
-  const std::vector<float> log_dt = to_float(layer.w.log_dt);
-  const std::vector<float> A_log = to_float(layer.w.A_log);
-  const std::vector<float> A_im = to_float(layer.w.A_im);
-  const std::vector<float> C = to_float(layer.w.C);
-  LayerModes modes;
-  for (int c = 0; c < d_inner; ++c) {
-    const double dt = std::exp(static_cast<double>(log_dt[static_cast<std::size_t>(c)]));
+S4dModes s4d_modes(const S4dView& view) {
+  const auto M = static_cast<std::size_t>(view.states());
+  const std::vector<float> A_log = to_float(view.A_log);
+  const std::vector<float> A_im = to_float(view.A_im);
+  const std::vector<float> C = to_float(view.C);
+  S4dModes modes;
+  for (const double dt : view.resting_delta()) {
+    const std::size_t channel = modes.dt.size();
     modes.dt.push_back(static_cast<float>(dt));
-    for (int m = 0; m < M; ++m) {
-      const std::size_t i = static_cast<std::size_t>(c) * M + m;
-      const Mode mode = discretise(dt, {-std::exp(static_cast<double>(A_log[i])), A_im[i]},
-                                   {C[2 * i], C[2 * i + 1]});
+    for (std::size_t m = 0; m < M; ++m) {
+      const std::size_t i = channel * M + m;
+      const S4dMode mode = discretise(dt, {-std::exp(static_cast<double>(A_log[i])), A_im[i]},
+                                      {C[2 * i], C[2 * i + 1]});
       modes.decay.push_back(round_decay(mode.decay));
       modes.gain.emplace_back(mode.gain);
     }

@@ -41,25 +41,26 @@ Reference::Reference(const NetworkView& net)
   for (const LayerView& view : net.layers) {
     Layer l;
     l.d_inner = net.tiers[static_cast<std::size_t>(view.tier)].d_inner;
-    l.dt_rank = view.dt_rank;
     l.norm = vector(view.w.norm);
     l.in_proj = matrix(view.w.in_proj);
     l.in_bias = vector(view.w.in_proj_bias);
     l.conv_w = vector(view.w.conv);
     l.conv_b = vector(view.w.conv_bias);
-    l.mixer = view.mixer;
+    l.mixer = view.mixer();
     l.states = view.states();
-    l.A = vector(view.w.A_log);
+    l.A = std::visit([](const auto& p) { return vector(p.A_log); }, view.params);
     for (double& a : l.A) a = -std::exp(a);
-    if (l.mixer == Mixer::s6) {
-      l.x_proj = matrix(view.w.x_proj);
-      l.dt_proj = matrix(view.w.dt_proj);
-      l.dt_bias = vector(view.w.dt_proj_bias);
+    if (const auto* p = std::get_if<S6View>(&view.params)) {
+      l.dt_rank = p->rank;
+      l.x_proj = matrix(p->x_proj);
+      l.dt_proj = matrix(p->dt_proj);
+      l.dt_bias = vector(p->dt_bias);
     } else {
-      l.delta = vector(view.w.log_dt);  // for good
+      const S4dView& s4d = std::get<S4dView>(view.params);
+      l.delta = vector(s4d.log_dt);  // for good
       for (double& dt : l.delta) dt = std::exp(dt);
-      const Vector A_im = vector(view.w.A_im);
-      const Vector C = vector(view.w.C);
+      const Vector A_im = vector(s4d.A_im);
+      const Vector C = vector(s4d.C);
       for (std::size_t i = 0; i < A_im.size(); ++i) {
         l.A_complex.emplace_back(l.A[i], A_im[i]);
         l.C_complex.emplace_back(C[2 * i], C[2 * i + 1]);
@@ -72,12 +73,7 @@ Reference::Reference(const NetworkView& net)
   }
   for (const TierView& view : net.tiers) {
     Tier t;
-    t.width = view.width;
-    t.pool = view.pool;
-    t.down_begin = view.down_begin;
-    t.down_end = view.down_end;
-    t.up_begin = view.up_begin;
-    t.up_end = view.up_end;
+    static_cast<TierShape&>(t) = view;
     t.down_pool = matrix(view.down_pool);
     t.down_bias = vector(view.down_pool_bias);
     t.up_pool = matrix(view.up_pool);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/network.h"
+#include "kernels/state_layout.h"
 
 namespace mambo {
 
@@ -44,8 +45,7 @@ class Reference {
     std::vector<Complex> h_complex;             // s4d: [d_inner][M]
     Vector delta;                               // [d_inner]
   };
-  struct Tier {
-    int width = 0, pool = 0, down_begin = 0, down_end = 0, up_begin = 0, up_end = 0;
+  struct Tier : TierShape {
     Matrix down_pool, up_pool;
     Vector down_bias, up_bias;
     Vector group;  // [pool][width]

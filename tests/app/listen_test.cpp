@@ -120,7 +120,7 @@ TEST(Probe, HoldsWhatTheEngineSays) {
       ASSERT_NEAR(delta[i], keep.delta[i], 1e-4F) << layer.name;
     for (std::size_t i = 0; i < b.size(); ++i) ASSERT_NEAR(b[i], keep.B[i], 1e-3F) << layer.name;
     for (std::size_t i = 0; i < c.size(); ++i) ASSERT_NEAR(c[i], keep.C[i], 1e-3F) << layer.name;
-    const auto a_log = to_float(layer.w.A_log);
+    const auto a_log = to_float(std::get<S6View>(layer.params).A_log);
     for (std::size_t i = 0; i < delta.size(); i += 97) {
       const auto channel = i % static_cast<std::size_t>(tier.d_inner);
       double slowest = 1e30;

@@ -191,7 +191,7 @@ TEST_P(OtherEngine, GreedyContinuationIsTheCpus) {
     by.generate(*state, q);
     return codes;
   };
-  const auto cpu = make_engine(model_->network(), "cpu", {WeightStorage::f32, 2, ""});
+  const auto cpu = make_engine(model_->network(), "cpu", {WeightStorage::f32, 2, {}});
   EXPECT_EQ(drawn(*e), drawn(*cpu));
 }
 #endif
@@ -208,7 +208,7 @@ TEST_P(OtherEngine, AMillionSamplesOfContext) {
   const auto filled = e->make_state();
   e->prefill(*filled, codes);
 #if MAMBO_HAS_CPU
-  const auto other = make_engine(model_->network(), "cpu", {WeightStorage::f32, 0, ""});
+  const auto other = make_engine(model_->network(), "cpu", {WeightStorage::f32, 0, {}});
   const auto walked = other->make_state();
   other->prefill(*walked, codes);
   const std::vector<float> want = state_of(*other, *walked);

@@ -25,7 +25,7 @@ Observation observed(std::uint64_t generation, std::uint64_t first, int n, bool 
     if (!from_clip) o.log_prob.push_back(-std::log(4.0F));
     if (!from_clip) o.entropy.push_back(std::log(8.0F));
   }
-  DeltaTap::Summary s;
+  LayerSummary s;
   s.mean = 0.25F;
   s.min = 0.125F;
   s.max = 0.5F;

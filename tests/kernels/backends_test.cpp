@@ -12,7 +12,7 @@
 namespace mambo::testing {
 namespace {
 
-ComputeDevice device(const char* backend, const char* name, const char* reason = "") {
+ComputeDevice device(Backend backend, const char* name, const char* reason = "") {
   ComputeDevice d;
   d.backend = backend;
   d.name = name;
@@ -20,8 +20,8 @@ ComputeDevice device(const char* backend, const char* name, const char* reason =
   d.usable = d.reason.empty();
   return d;
 }
-const ComputeDevice cpu = device("cpu", "CPU of two cores");
-const ComputeDevice gpu = device("cuda", "Big GPU");
+const ComputeDevice cpu = device(Backend::cpu, "CPU of two cores");
+const ComputeDevice gpu = device(Backend::cuda, "Big GPU");
 
 std::string name_of(const ComputeDevice& d) { return d.name; }
 
@@ -44,14 +44,14 @@ TEST(Choice, AutoTakesTheBest) {
 
 TEST(Choice, AutoSaysNothingWhereThereIsNoGpu) {
   std::string notice;
-  const auto none = device("cuda", "", "no NVIDIA driver is installed");
+  const auto none = device(Backend::cuda, "", "no NVIDIA driver is installed");
   EXPECT_EQ(choose(std::vector{cpu, none}, "auto", &notice, name_of), "CPU of two cores");
   EXPECT_EQ(notice, "");
 }
 
 TEST(Choice, AutoSaysWhyAGpuThatIsThereIsNotUsed) {
   std::string notice;
-  const auto old = device("cuda", "Old GPU", "compute capability 6.1, expected 7.5 or more");
+  const auto old = device(Backend::cuda, "Old GPU", "compute capability 6.1, expected 7.5 or more");
   EXPECT_EQ(choose(std::vector{cpu, old}, "auto", &notice, name_of), "CPU of two cores");
   EXPECT_EQ(notice,
             "Old GPU cannot be used: compute capability 6.1, expected 7.5 or more; computing on "
@@ -63,7 +63,7 @@ TEST(Choice, AutoGoesOnWhenADeviceRefuses) {
   int tries = 0;
   const auto refuse = [&](const ComputeDevice& d) -> std::string {
     ++tries;
-    if (d.backend == "cuda") throw DeviceError("out of memory");
+    if (d.backend == Backend::cuda) throw DeviceError("out of memory");
     return d.name;
   };
   EXPECT_EQ(choose(std::vector{gpu, gpu, cpu}, "auto", &notice, refuse), "CPU of two cores");
@@ -79,9 +79,10 @@ TEST(Choice, AutoGoesOnWhenADeviceRefuses) {
 }
 
 TEST(Choice, WhatIsAskedForByNameAndNotUsableSaysWhy) {
-  EXPECT_EQ(error_of({cpu, device("cuda", "", "no NVIDIA driver is installed")}, "cuda"),
+  EXPECT_EQ(error_of({cpu, device(Backend::cuda, "", "no NVIDIA driver is installed")}, "cuda"),
             "backend 'cuda' cannot be used: no NVIDIA driver is installed (usable here: cpu)");
-  EXPECT_EQ(error_of({cpu, device("cuda", "Old GPU", "too old"), device("cuda", "Tiny", "small")},
+  EXPECT_EQ(error_of({cpu, device(Backend::cuda, "Old GPU", "too old"),
+                      device(Backend::cuda, "Tiny", "small")},
                      "cuda"),
             "backend 'cuda' cannot be used: Old GPU: too old; Tiny: small (usable here: cpu)");
   EXPECT_EQ(error_of({cpu}, "abacus"),
@@ -107,9 +108,10 @@ TEST(Backend, TheDevicesAreToldQuicklyAndEachHasItsReason) {
   bool cuda_told = false;
   bool usable_before = true;
   for (const ComputeDevice& d : devices) {
-    cpu_told = cpu_told || d.backend == "cpu";
-    cuda_told = cuda_told || d.backend == "cuda";
-    EXPECT_EQ(d.reason.empty(), d.usable) << d.backend << " " << d.name << ": " << d.reason;
+    cpu_told = cpu_told || d.backend == Backend::cpu;
+    cuda_told = cuda_told || d.backend == Backend::cuda;
+    EXPECT_EQ(d.reason.empty(), d.usable)
+        << backend_name(d.backend) << " " << d.name << ": " << d.reason;
     EXPECT_TRUE(usable_before || !d.usable) << "what is usable comes first";
     usable_before = d.usable;
   }
@@ -121,14 +123,15 @@ TEST(Backend, CudaOrTheReasonWhyNot) {
   const RandomNetwork network(shapes()[0]);
   const auto devices = compute_devices();
   const bool usable = std::any_of(devices.begin(), devices.end(), [](const ComputeDevice& d) {
-    return d.backend == "cuda" && d.usable;
+    return d.backend == Backend::cuda && d.usable;
   });
   if (usable) {
     const std::string text = make_engine(network.view(), "cuda")->description();
     EXPECT_EQ(text.rfind("CUDA, ", 0), 0U) << text;
     EXPECT_EQ(describe_engine(network.view()), text) << "auto takes it";
-    const auto first = std::find_if(devices.begin(), devices.end(),
-                                    [](const ComputeDevice& d) { return d.backend == "cuda"; });
+    const auto first = std::find_if(devices.begin(), devices.end(), [](const ComputeDevice& d) {
+      return d.backend == Backend::cuda;
+    });
     EXPECT_NE(text.find(first->name), std::string::npos) << "the first of those that are listed";
     return;
   }
@@ -176,7 +179,7 @@ TEST(Backend, TheDescriptionIsTheEngines) {
   const RandomNetwork network(shapes()[1]);
   for (const std::string& backend : backends_under_test()) {
     for (const WeightStorage storage : {WeightStorage::half, WeightStorage::f32}) {
-      const EngineOptions options{storage, 3, ""};
+      const EngineOptions options{storage, 3, {}};
       const auto engine = engine_or_skip(network.view(), backend, options);
       if (engine == nullptr) continue;
       EXPECT_EQ(describe_engine(network.view(), backend, options), engine->description());
@@ -191,7 +194,7 @@ TEST(RandomNetwork, NamedShapesAreThoseOfThePublishedModels) {
   EXPECT_THROW(named_shape("cube"), Error);
   const RandomNetwork s4d(named_shape("piano-s4d"));
   for (const LayerView& l : s4d.view().layers)
-    EXPECT_EQ(l.mixer, l.tier == 0 ? Mixer::s4d : Mixer::s6) << l.name;
+    EXPECT_EQ(l.mixer(), l.tier == 0 ? Mixer::s4d : Mixer::s6) << l.name;
 }
 
 }  // namespace

@@ -19,10 +19,10 @@ class CudaChunks : public ::testing::TestWithParam<Case> {
  protected:
   CudaChunks() : network_(GetParam().shape) {}
   void SetUp() override {
-    EngineOptions options{GetParam().variant.storage, 0, ""};
+    EngineOptions options{GetParam().variant.storage, 0, {}};
     std::string why_not;
     whole_ = engine_or_skip(network_.view(), "cuda", options, &why_not);
-    options.prefill_chunk = kChunk;
+    options.cuda.prefill_chunk = kChunk;
     cut_ = engine_or_skip(network_.view(), "cuda", options, &why_not);
     if (whole_ == nullptr || cut_ == nullptr) GTEST_SKIP() << why_not;
   }
@@ -113,13 +113,13 @@ TEST(Cuda, TenSecondsAreAbsorbedAndShownInATenthOfASecond_cuda) {
   if (engine == nullptr) GTEST_SKIP() << why_not;
   class Eye : public PrefillSink {
    public:
-    int samples_a_summary() const override { return 128; }
+    int samples_per_summary() const override { return 128; }
     bool wants_layer(int l) const override { return l == 0; }
     std::uint64_t layer_from(int) const override { return 160000 - 32768; }
     void layer(int, std::uint64_t, int rows, const float* d, const float*, const float*) override {
       delta.insert(delta.end(), d, d + static_cast<std::ptrdiff_t>(rows) * 128);
     }
-    void summaries(int, std::uint64_t, std::span<const DeltaTap::Summary> s) override {
+    void summaries(int, std::uint64_t, std::span<const LayerSummary> s) override {
       parts += s.size();
     }
     std::vector<float> delta;

@@ -42,7 +42,7 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
     q.codes = std::span(d.codes).subspan(at, n);
     if (at % 3 != 1) q.log_prob = std::span(d.log_prob).subspan(at, n);
     DeltaTap tap;
-    std::vector<DeltaTap::Summary> layers;
+    std::vector<LayerSummary> layers;
     std::vector<float> rows;
     if (view != nullptr) {
       layers.resize(view->layers.size());
@@ -56,7 +56,7 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
       q.tap = &tap;
     }
     engine.generate(*state, q);
-    for (const DeltaTap::Summary& s : layers) d.delta.insert(d.delta.end(), {s.min, s.max});
+    for (const LayerSummary& s : layers) d.delta.insert(d.delta.end(), {s.min, s.max});
     d.delta.insert(d.delta.end(), rows.begin(), rows.end());
     at += n;
   }
@@ -161,8 +161,8 @@ class CudaFewSteps : public ::testing::TestWithParam<Case> {};
 TEST_P(CudaFewSteps, AndDrawsAndPrefillFollowTheReference) {
   const Case& c = GetParam();
   const RandomNetwork network(c.shape);
-  EngineOptions options{c.variant.storage, 0, c.variant.plan};
-  options.prefill_chunk = 128;  // four segments of a scan
+  EngineOptions options{c.variant.storage, 0, {c.variant.plan}};
+  options.cuda.prefill_chunk = 128;  // four segments of a scan
   std::string why_not;
   const auto engine = engine_or_skip(network.view(), "cuda", options, &why_not);
   if (engine == nullptr) GTEST_SKIP() << why_not;
@@ -179,7 +179,7 @@ TEST_P(CudaFewSteps, AndDrawsAndPrefillFollowTheReference) {
   follow(stepped);
   std::vector<std::uint8_t> drawn(20);
   std::vector<float> log_prob(drawn.size());
-  std::vector<DeltaTap::Summary> layers(network.view().layers.size());
+  std::vector<LayerSummary> layers(network.view().layers.size());
   DeltaTap tap;
   tap.layers = layers;
   GenerateRequest q;

@@ -309,7 +309,7 @@ TEST_P(Generate, TapShowsDeltaAndChangesNothing) {
     f32->step(*state, warm);
     reference.reset();
     for (const std::uint8_t c : warm) reference.step(c);
-    std::vector<DeltaTap::Summary> summaries(network_.view().layers.size());
+    std::vector<LayerSummary> summaries(network_.view().layers.size());
     std::vector<float> rows((n / static_cast<std::size_t>(tier.stride) + 1) *
                             static_cast<std::size_t>(tier.d_inner));
     DeltaTap tap;
@@ -341,7 +341,7 @@ TEST_P(Generate, TapShowsDeltaAndChangesNothing) {
       }
       ++row;
     }
-    const DeltaTap::Summary& s = summaries[static_cast<std::size_t>(layer)];
+    const LayerSummary& s = summaries[static_cast<std::size_t>(layer)];
     EXPECT_EQ(s.steps, row);
     EXPECT_NEAR(s.mean, sum / (row * tier.d_inner), 1e-4);
     EXPECT_EQ(s.min, low);

@@ -19,12 +19,21 @@ inline NetworkView outline(const NetworkShape& s) {
       LayerView l;
       l.tier = tier;
       l.side = side;
-      if (!s.mixers.empty()) l.mixer = s.mixers[size(tier)];
+      const bool s6 = s.mixers.empty() || s.mixers[size(tier)] == Mixer::s6;
       const TierView& t = net.tiers[size(tier)];
-      const bool s6 = l.mixer == Mixer::s6;
-      if (s6) l.dt_rank = s.rank > 0 ? s.rank : (t.width + 15) / 16;
-      l.w.A_log.rows = t.d_inner;
-      l.w.A_log.cols = s6 ? s.N : s.M[net.layers.size() % s.M.size()];
+      TensorView A_log;
+      A_log.rows = t.d_inner;
+      A_log.cols = s6 ? s.N : s.M[net.layers.size() % s.M.size()];
+      if (s6) {
+        S6View view;
+        view.A_log = A_log;
+        view.rank = s.rank > 0 ? s.rank : (t.width + 15) / 16;
+        l.params = view;
+      } else {
+        S4dView view;
+        view.A_log = A_log;
+        l.params = view;
+      }
       net.layers.push_back(l);
     }
     return static_cast<int>(net.layers.size());

@@ -122,7 +122,7 @@ TEST_P(Parity, PrefillShowsLogitsAndLayersOfEveryStep) {
         network_.view().tiers[static_cast<std::size_t>(network_.view().layers[l].tier)].stride;
     EXPECT_EQ(sink.steps_seen[static_cast<int>(l)],
               codes.size() / static_cast<std::size_t>(stride));
-    const bool s4d = network_.view().layers[l].mixer == Mixer::s4d;
+    const bool s4d = network_.view().layers[l].time_invariant();
     EXPECT_EQ(sink.s4d[static_cast<int>(l)], s4d) << "has B and C of the input, or has not";
   }
   Reference reference(network_.view());

@@ -22,7 +22,7 @@ TEST(S4dModes, AreTheZeroOrderHold) {
     for (const Complex A :
          {Complex(-0.5, 0), Complex(-0.5, 3.1), Complex(-1e-3, 900), Complex(-40, -7)}) {
       const Complex C(0.3, -1.2);
-      const Mode mode = discretise(dt, A, C);
+      const S4dMode mode = discretise(dt, A, C);
       const Long z = static_cast<Long>(A) * static_cast<long double>(dt);
       const Long decay = std::exp(z);
       const Long gain = 2.0L * static_cast<Long>(C) * (decay - 1.0L) / static_cast<Long>(A);
@@ -33,7 +33,7 @@ TEST(S4dModes, AreTheZeroOrderHold) {
 }
 
 TEST(S4dModes, OfNothingIsTheLimit) {
-  const Mode mode = discretise(0.25, 0.0, {1.0, 2.0});
+  const S4dMode mode = discretise(0.25, 0.0, {1.0, 2.0});
   EXPECT_EQ(mode.decay, 1.0);
   EXPECT_EQ(mode.gain, Complex(0.5, 1.0));
 }
@@ -44,9 +44,10 @@ class Slow {
   Slow(const Shape& shape, float log_dt, float A_log, float A_im)
       : network_(shape), net_(network_.view()) {
     for (LayerView& l : net_.layers) {
-      set(l.w.log_dt, log_dt, 0.0F);
-      set(l.w.A_log, A_log, 0.1F);
-      set(l.w.A_im, A_im, 1.7F);
+      auto& p = std::get<S4dView>(l.params);
+      set(p.log_dt, log_dt, 0.0F);
+      set(p.A_log, A_log, 0.1F);
+      set(p.A_im, A_im, 1.7F);
     }
   }
   const NetworkView& view() const { return net_; }
@@ -75,7 +76,7 @@ TEST(S4dModes, NeverGrow) {
     for (const float A_im : {0.0F, 1.0F, 31.4F, 977.0F}) {
       const Slow slow(one_layer, -4.0F, A_log, A_im);
       const LayerView& l = slow.view().layers[0];
-      const LayerModes modes = layer_modes(l, 8);
+      const S4dModes modes = s4d_modes(std::get<S4dView>(l.params));
       ASSERT_EQ(modes.decay.size(), 24U);
       for (int c = 0; c < 8; ++c) {
         for (int m = 0; m < 3; ++m) {

@@ -119,7 +119,7 @@ class WatchingSink : public LogitSink {
         samples_(samples) {}
   bool wants_layer(int) const override { return true; }
   std::uint64_t layer_from(int l) const override { return from[static_cast<std::size_t>(l)]; }
-  int samples_a_summary() const override { return samples_; }
+  int samples_per_summary() const override { return samples_; }
   void layer(int l, std::uint64_t first, int rows, const float* d, const float* b,
              const float* c) override {
     const auto i = static_cast<std::size_t>(l);
@@ -131,15 +131,16 @@ class WatchingSink : public LogitSink {
     if (b != nullptr) B[i].insert(B[i].end(), b, b + states);  // a time-invariant layer has none
     if (c != nullptr) C[i].insert(C[i].end(), c, c + states);
   }
-  void summaries(int l, std::uint64_t first, std::span<const DeltaTap::Summary> parts) override {
+  void summaries(int l, std::uint64_t first, std::span<const LayerSummary> parts) override {
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      const DeltaTap::Summary& part = parts[i];
+      const LayerSummary& part = parts[i];
       if (part.steps == 0) continue;
-      DeltaTap::Summary& s = summed[static_cast<std::size_t>(l)][first + i];
+      LayerSummary& s = summed[static_cast<std::size_t>(l)][first + i];
+      const auto n = static_cast<float>(s.steps);
+      const auto m = static_cast<float>(part.steps);
       s.min = s.steps == 0 ? part.min : std::min(s.min, part.min);
       s.max = s.steps == 0 ? part.max : std::max(s.max, part.max);
-      s.mean = (s.mean * static_cast<float>(s.steps) + part.mean * static_cast<float>(part.steps)) /
-               static_cast<float>(s.steps + part.steps);
+      s.mean = (s.mean * n + part.mean * m) / (n + m);
       s.steps += part.steps;
     }
   }
@@ -148,11 +149,11 @@ class WatchingSink : public LogitSink {
     for (std::size_t l = 0; l < delta.size(); ++l) {
       const auto stride = static_cast<std::uint64_t>(tier(l).stride);
       const auto n = static_cast<std::size_t>(d_inner(l));
-      std::map<std::uint64_t, DeltaTap::Summary> want;
+      std::map<std::uint64_t, LayerSummary> want;
       for (std::uint64_t r = 0; r < seen[l]; ++r) {
         const float* row = delta[l].data() + r * n;
         const std::uint64_t sample = (begin.at(l) + r + 1) * stride - 1;
-        DeltaTap::Summary& s = want[sample / static_cast<std::uint64_t>(samples_)];
+        LayerSummary& s = want[sample / static_cast<std::uint64_t>(samples_)];
         const auto [low, high] = std::minmax_element(row, row + n);
         s.min = s.steps == 0 ? *low : std::min(s.min, *low);
         s.max = s.steps == 0 ? *high : std::max(s.max, *high);
@@ -162,7 +163,7 @@ class WatchingSink : public LogitSink {
       ASSERT_EQ(summed[l].size(), want.size()) << "layer " << l;
       for (const auto& [block, s] : want) {
         ASSERT_EQ(summed[l].count(block), 1U) << "layer " << l << " block " << block;
-        const DeltaTap::Summary& got = summed[l].at(block);
+        const LayerSummary& got = summed[l].at(block);
         EXPECT_EQ(got.steps, s.steps) << "layer " << l << " block " << block;
         EXPECT_EQ(got.min, s.min) << "layer " << l << " block " << block;
         EXPECT_EQ(got.max, s.max) << "layer " << l << " block " << block;
@@ -174,7 +175,7 @@ class WatchingSink : public LogitSink {
   std::vector<std::uint64_t> seen;              // rows of each layer
   std::vector<std::uint64_t> from;              // what layer_from says
   std::map<std::size_t, std::uint64_t> begin;   // the first step told
-  std::vector<std::map<std::uint64_t, DeltaTap::Summary>> summed;
+  std::vector<std::map<std::uint64_t, LayerSummary>> summed;
 
  private:
   const TierView& tier(std::size_t l) const {
@@ -191,7 +192,7 @@ class WatchingSink : public LogitSink {
 struct Variant {
   std::string backend;
   WeightStorage storage = WeightStorage::half;
-  std::string plan;  // EngineOptions::plan
+  std::string plan;  // CudaOptions::plan
 
   bool on_gpu() const { return backend == "cuda"; }
   bool half() const { return storage == WeightStorage::half; }
@@ -257,14 +258,14 @@ inline std::unique_ptr<Engine> engine_or_skip(const NetworkView& net, const std:
   std::string reason = "backend " + backend + " is not usable on this machine";
   const auto devices = compute_devices();
   const auto usable = std::find_if(devices.begin(), devices.end(), [&](const ComputeDevice& d) {
-    return d.backend == backend && d.usable;
+    return backend_name(d.backend) == backend && d.usable;
   });
   if (usable != devices.end()) {
     try {
       return make_engine(net, backend, options);
     } catch (const PlanUnsuited& e) {  // what else is thrown is a failure
-      if (options.plan.empty()) throw;
-      reason = "plan " + options.plan + ": " + e.what();
+      if (options.cuda.plan.empty()) throw;
+      reason = "plan " + options.cuda.plan + ": " + e.what();
     }
   } else {
     reason += ": " + reason_against(devices, backend);
@@ -275,7 +276,7 @@ inline std::unique_ptr<Engine> engine_or_skip(const NetworkView& net, const std:
 
 inline std::unique_ptr<Engine> engine_or_skip(const NetworkView& net, const Variant& v,
                                               std::string* why_not = nullptr, int threads = 2) {
-  return engine_or_skip(net, v.backend, {v.storage, threads, v.plan}, why_not);
+  return engine_or_skip(net, v.backend, {v.storage, threads, {v.plan}}, why_not);
 }
 
 }  // namespace mambo::testing

@@ -29,7 +29,7 @@ TEST(EcosystemFolder, TheOracleLoadsFromAnyOfItsPaths) {
     const NetworkView& net = m->network();
     ASSERT_EQ(net.layers.size(), 4U);
     EXPECT_EQ(net.layers[3].name, "center.3");
-    EXPECT_EQ(net.layers[3].dt_rank, 4);
+    EXPECT_EQ(net.layers[3].dt_rank(), 4);
     EXPECT_EQ(net.layers[3].side, Side::center);
     EXPECT_EQ(net.tiers[0].down_end, 4);
     EXPECT_EQ(net.head.data, net.embed.data);  // tied
@@ -82,7 +82,7 @@ class Folder : public ::testing::Test {
 
 TEST_F(Folder, Loads) {
   const auto m = load();
-  EXPECT_EQ(m->network().layers[0].dt_rank, 1);
+  EXPECT_EQ(m->network().layers[0].dt_rank(), 1);
   EXPECT_EQ(m->network().d_conv, 3);
   EXPECT_TRUE(m->network().layers[0].w.conv_bias);
 }

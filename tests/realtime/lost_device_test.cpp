@@ -143,7 +143,7 @@ TEST_F(LostDevice, WithNothingToGoOnWithTheSessionSaysSoAndLives) {
 TEST(ReviveVoice, KeepsItsPlaceWhenOnlyTheEndIsKnown) {
   const auto model = Model::load(MAMBO_TEST_DATA "/rand-unet-p4.safetensors");
   const std::shared_ptr<const Engine> engine =
-      make_engine(model->network(), "cpu", {WeightStorage::f32, 2, ""});
+      make_engine(model->network(), "cpu", {WeightStorage::f32, 2, {}});
   const auto nod = [](float) { return true; };
   std::vector<std::uint8_t> clip(3001);
   for (std::size_t i = 0; i < clip.size(); ++i) clip[i] = static_cast<std::uint8_t>(i % 200);

@@ -173,7 +173,7 @@ TEST_F(Rules, ObservingAllocatesNothing) {
   const NetworkView& net = model->network();
   std::vector<std::uint8_t> codes(128);
   std::vector<float> log_prob(128), entropy(128), delta(130 * 1024);
-  std::vector<DeltaTap::Summary> layers(net.layers.size());
+  std::vector<LayerSummary> layers(net.layers.size());
   DeltaTap tap;
   tap.layers = layers;
   tap.delta = delta;

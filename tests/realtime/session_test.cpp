@@ -258,7 +258,7 @@ TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
     for (const float x : o.entropy) EXPECT_TRUE(x >= 0 && x < 5.546F) << x;
     ASSERT_EQ(o.layers.size(), net.layers.size());
     for (std::size_t l = 0; l < steps.size(); ++l) {
-      const DeltaTap::Summary& s = o.layers[l];
+      const LayerSummary& s = o.layers[l];
       steps[l] += static_cast<std::uint64_t>(s.steps);
       EXPECT_EQ(steps[l], position / static_cast<std::uint64_t>(tier_of(l).stride))
           << "layer " << l;

@@ -103,7 +103,7 @@ void History::add_layers(const Observation& o) {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     auto& row = layers_[l];
     if (summed_up && o.layers[l].steps > 0) {
-      const DeltaTap::Summary& s = o.layers[l];
+      const LayerSummary& s = o.layers[l];
       held_[l] = {std::log2(s.mean), std::log2(s.min), std::log2(s.max)};
     } else if (!summed_up) {
       held_[l] = Summary{};

@@ -102,17 +102,19 @@ struct RecordHead {
   Values delta;                 // dt bias, or what is constant
 };
 
-RecordHead selective_head(const BlockView& w, int N, int rank) {
+RecordHead selective_head(const S6View& s6, int N) {
   // 1.442695: log2 e, so that the kernels' exponential is exp2.
-  return {[A = Padded(w.A_log), N](int c, int n) {
+  return {[A = Padded(s6.A_log), N](int c, int n) {
             return n < N ? -std::exp(A(c, n)) * 1.44269504088896F : 0.0F;
           },
-          [dt = Padded(w.dt_proj), rank](int c, int r) { return r < rank ? dt(c, r) : 0.0F; },
-          vector_of(w.dt_proj_bias, static_cast<int>(w.dt_proj_bias.size()))};
+          [dt = Padded(s6.dt_proj), rank = s6.rank](int c, int r) {
+            return r < rank ? dt(c, r) : 0.0F;
+          },
+          vector_of(s6.dt_bias, static_cast<int>(s6.dt_bias.size()))};
 }
 
-RecordHead invariant_head(const LayerView& view, int d_inner) {
-  const LayerModes modes = layer_modes(view, d_inner);
+RecordHead invariant_head(const S4dView& view) {
+  const S4dModes modes = s4d_modes(view);
   const int M = view.states();
   const auto part = [M](const std::vector<std::complex<float>>& v, float sign) -> ChannelValues {
     return [v, M, sign](int c, int i) {
@@ -127,8 +129,9 @@ RecordHead invariant_head(const LayerView& view, int d_inner) {
 // The records of a layer's units.
 Values unit_records(const LayerView& view, const LayerDev& l, int d_inner, int N, int K) {
   const BlockView& w = view.w;
+  const auto* s6 = std::get_if<S6View>(&view.params);
   const RecordHead head =
-      view.mixer == Mixer::s4d ? invariant_head(view, d_inner) : selective_head(w, N, view.dt_rank);
+      s6 != nullptr ? selective_head(*s6, N) : invariant_head(std::get<S4dView>(view.params));
   const Padded in_bias(w.in_proj_bias), conv(w.conv), conv_bias(w.conv_bias), D(w.D);
   Values v;
   for (int c0 = 0; c0 < l.dp; c0 += 8) {
@@ -166,12 +169,14 @@ DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, Weig
   const int np = plan.np;
   for (std::size_t i = 0; i < net.layers.size(); ++i) {
     const LayerView& view = net.layers[i];
-    const TierView& tier = net.tiers[static_cast<std::size_t>(view.tier)];
-    const int rank = view.dt_rank;
+    const TierView& tier = net.tier_of(view);
+    const auto* s6 = std::get_if<S6View>(&view.params);
+    const int rank = view.dt_rank();
     const int d_inner = tier.d_inner;
     LayerDev& l = records_.layers[i];
 
-    const Padded norm(view.w.norm), in(view.w.in_proj), x(view.w.x_proj), out(view.w.out_proj);
+    const Padded norm(view.w.norm), in(view.w.in_proj),
+        x(s6 != nullptr ? s6->x_proj : TensorView()), out(view.w.out_proj);
     place(l.in_proj, packer.tiles(2 * l.dp, l.wp, [&](int row, int col) {
       const int channel = row / 16 * 8 + row % 8;
       if (channel >= d_inner) return 0.0F;

@@ -9,16 +9,16 @@ namespace {
 
 LayerDev layer_record(const NetworkView& net, const StatePlan& plan, std::size_t i) {
   const LayerView& view = net.layers[i];
-  const TierView& tier = net.tiers[static_cast<std::size_t>(view.tier)];
-  const bool s4d = view.mixer == Mixer::s4d;
+  const TierView& tier = net.tier_of(view);
+  const bool s4d = view.mixer() == Mixer::s4d;
   LayerDev l{};
   l.tier = view.tier;
   l.width = tier.width;
   l.wp = padded(tier.width, 32);
   l.dp = plan.layers[i].dp;
   l.hp = plan.layers[i].hp;
-  l.r4 = s4d ? l.hp : padded(view.dt_rank, 4);
-  l.rp = padded(view.dt_rank, 16);
+  l.r4 = s4d ? l.hp : padded(view.dt_rank(), 4);
+  l.rp = padded(view.dt_rank(), 16);
   l.xp = s4d ? 0 : l.rp + 2 * plan.np;
   l.unit_floats = 8 * l.hp + 8 * l.r4 + 16 + 8 * net.d_conv + 24;
   l.conv_at = static_cast<std::uint32_t>(plan.layers[i].conv);

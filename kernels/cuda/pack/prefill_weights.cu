@@ -3,7 +3,6 @@
 #include <cuda_fp16.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <functional>
 
@@ -99,8 +98,9 @@ class Gatherer {
 };
 
 // The mixer of an s6 layer: what makes delta, B and C, and A.
-void gather_selective(Gatherer& g, const BlockView& w, int N, int states, PrefillLayer& l) {
+void gather_selective(Gatherer& g, const S6View& w, int N, int states, PrefillLayer& l) {
   const Segments inner{l.d_inner, l.dp};
+  l.R = w.rank;
   const Floats x = to_float(w.x_proj);
   g.matrix(l.x_proj, padded(2 * states + l.R, 8), l.dp, [&](int r, int c) {
     const int part = std::min(r / states, 2);  // B, C, delta
@@ -109,28 +109,25 @@ void gather_selective(Gatherer& g, const BlockView& w, int N, int states, Prefil
     const int row = part == 2 ? i : l.R + part * N + i;
     return x[size(row) * size(l.d_inner) + size(c)];
   });
-  g.vector(l.dt_bias, w.dt_proj_bias, inner, l.dp);
+  g.vector(l.dt_bias, w.dt_bias, inner, l.dp);
 
   const Floats dt = to_float(w.dt_proj);
-  const Floats A_log = to_float(w.A_log);
+  const Floats rates = s6_decay_rates(w);
   Floats dt_columns(size(l.R) * size(l.dp));
   Floats A(size(states) * size(l.dp), kScanPaddedA);
   const auto column = [&l](int row, int c) { return size(row) * size(l.dp) + size(c); };
   for (int c = 0; c < l.d_inner; ++c) {
     for (int k = 0; k < l.R; ++k) dt_columns[column(k, c)] = dt[size(c) * size(l.R) + size(k)];
-    for (int n = 0; n < N; ++n) {
-      const double a = -std::exp(static_cast<double>(A_log[size(c) * size(N) + size(n)]));
-      A[column(n, c)] = static_cast<float>(a * 1.4426950408889634);
-    }
+    for (int n = 0; n < N; ++n) A[column(n, c)] = rates[size(c) * size(N) + size(n)];
   }
   g.floats(l.dt, dt_columns);
   g.floats(l.A, A);
 }
 
 // The mixer of an s4d layer: its modes, and delta for those who look at it.
-void gather_modes(Gatherer& g, const LayerView& view, PrefillLayer& l) {
+void gather_modes(Gatherer& g, const S4dView& view, PrefillLayer& l) {
   l.M = view.states();
-  const LayerModes all = layer_modes(view, l.d_inner);
+  const S4dModes all = s4d_modes(view);
   Floats modes(mode_floats(l.dp, l.M));
   for (int c = 0; c < l.d_inner; ++c) {
     for (int m = 0; m < l.M; ++m) {
@@ -150,15 +147,14 @@ void gather_modes(Gatherer& g, const LayerView& view, PrefillLayer& l) {
 
 void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, int states,
                   PrefillLayer& l) {
-  const TierView& tier = net.tiers[size(view.tier)];
+  const TierView& tier = net.tier_of(view);
   const BlockView& w = view.w;
-  l.mixer = view.mixer;
+  l.mixer = view.mixer();
   l.tier = view.tier;
   l.width = tier.width;
   l.d_inner = tier.d_inner;
   l.wp = padded(l.width, 32);
   l.dp = padded(l.d_inner, 32);
-  l.R = view.dt_rank;
   const Segments width{l.width, l.wp};
   const Segments inner{l.d_inner, l.dp};
   g.matrix(l.in_proj, w.in_proj, inner, 2 * l.dp, width, l.wp);
@@ -176,22 +172,16 @@ void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, in
       conv_columns[size(k) * size(l.dp) + size(c)] = conv[size(c) * size(net.d_conv) + size(k)];
   }
   g.floats(l.conv, conv_columns);
-  if (l.mixer == Mixer::s4d)
-    gather_modes(g, view, l);
+  if (const auto* s6 = std::get_if<S6View>(&view.params))
+    gather_selective(g, *s6, net.d_state, states, l);
   else
-    gather_selective(g, w, net.d_state, states, l);
+    gather_modes(g, std::get<S4dView>(view.params), l);
 }
 
 void gather_tier(Gatherer& g, const NetworkView& net, std::size_t s, PrefillTier& t) {
   const TierView& view = net.tiers[s];
-  t.width = view.width;
+  static_cast<TierShape&>(t) = view;
   t.wp = padded(view.width, 32);
-  t.pool = view.pool;
-  t.stride = view.stride;
-  t.down_begin = view.down_begin;
-  t.down_end = view.down_end;
-  t.up_begin = view.up_begin;
-  t.up_end = view.up_end;
   if (t.pool == 0) return;
   const int next = net.tiers[s + 1].width;
   const Segments inner{next, padded(next, 32)};

@@ -38,9 +38,8 @@ struct PrefillLayer {
   const float* out_bias = nullptr;   // [wp], or null
 };
 
-struct PrefillTier {
-  int width = 0, wp = 0, pool = 0, stride = 1;
-  int down_begin = 0, down_end = 0, up_begin = 0, up_end = 0;
+struct PrefillTier : TierShape {
+  int wp = 0;                        // width padded to 32
   PrefillMatrix down_pool, up_pool;  // [wp of the next][pool * wp], [pool * wp][wp of the next]
   const float* down_bias = nullptr;  // [wp of the next]
   const float* up_bias = nullptr;    // [pool * wp]

@@ -41,10 +41,10 @@ struct StatePlan {
     for (const LayerView& view : net.layers) {
       Layer l{};
       l.tier = view.tier;
-      l.d_inner = net.tiers[static_cast<std::size_t>(view.tier)].d_inner;
+      l.d_inner = net.tier_of(view).d_inner;
       l.dp = padded(l.d_inner, 32);
       l.conv = take(static_cast<std::size_t>(K) * l.dp);
-      l.mixer = view.mixer;
+      l.mixer = view.mixer();
       l.states = view.states();
       l.hp = l.mixer == Mixer::s4d ? padded(2 * l.states, 16) : np;
       l.h = take(static_cast<std::size_t>(l.hp) * l.dp);

@@ -34,7 +34,7 @@ struct Prefill::Impl {
    public:
     bool wants_logits() const override { return true; }
     bool wants_layer(int) const override { return true; }
-    int samples_a_summary() const override { return 128; }
+    int samples_per_summary() const override { return 128; }
   };
 
   // The driver loads kernels, and cuBLAS its own, when they are first launched: that takes a

@@ -218,12 +218,12 @@ __global__ void convert_kernel(const float* from, std::size_t n, T* to) {
 // ---- summaries ------------------------------------------------------------------------------
 
 constexpr int kSummaryThreads = 128;
-static_assert(sizeof(DeltaTap::Summary) == 16);
+static_assert(sizeof(LayerSummary) == 16);
 
 // One block of threads for a block of samples; sums in a fixed order.
 __global__ void __launch_bounds__(kSummaryThreads)
     summary_kernel(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,
-                   SummaryBlocks blocks, std::uint64_t first_block, DeltaTap::Summary* out) {
+                   SummaryBlocks blocks, std::uint64_t first_block, LayerSummary* out) {
   const std::uint64_t block = first_block + blockIdx.x;
   // The block's steps (SummaryBlocks::begin) that this stretch has, as rows.
   const std::uint64_t from = block * blocks.samples / blocks.stride;
@@ -253,7 +253,7 @@ __global__ void __launch_bounds__(kSummaryThreads)
     highs[threadIdx.x] = fmaxf(highs[threadIdx.x], highs[threadIdx.x + half]);
   }
   if (threadIdx.x != 0) return;
-  DeltaTap::Summary& s = out[blockIdx.x];
+  LayerSummary& s = out[blockIdx.x];
   s.steps = end - begin;
   s.mean = n > 0 ? sums[0] / static_cast<float>(n) : 0.0F;
   s.min = n > 0 ? lows[0] : 0.0F;
@@ -351,7 +351,7 @@ void convert(const float* from, std::size_t n, T* to, cudaStream_t stream) {
 }
 
 void summarise_rows(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,
-                    SummaryBlocks blocks, DeltaTap::Summary* out, cudaStream_t stream) {
+                    SummaryBlocks blocks, LayerSummary* out, cudaStream_t stream) {
   if (rows <= 0) return;
   const std::uint64_t block = blocks.block_of(first);
   const std::uint64_t last = blocks.block_of(first + static_cast<std::uint64_t>(rows) - 1);

@@ -9,7 +9,7 @@
 #include <cstdint>
 
 #include "kernels/engine.h"
-#include "kernels/summary_blocks.h"
+#include "kernels/observe.h"
 
 namespace mambo::cuda {
 
@@ -56,7 +56,7 @@ void convert(const float* from, std::size_t n, T* to, cudaStream_t stream);
 // Delta made small (PrefillSink::summaries). delta [rows][dp], of which d_inner are real; row 0 is
 // step `first`. out: the blocks from blocks.block_of(first) on. Deterministic.
 void summarise_rows(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,
-                    SummaryBlocks blocks, DeltaTap::Summary* out, cudaStream_t stream);
+                    SummaryBlocks blocks, LayerSummary* out, cudaStream_t stream);
 // to[r][0, columns) = from[r][0, columns): padding taken out.
 void pack_rows(const float* from, int from_row, int columns, int rows, float* to,
                cudaStream_t stream);

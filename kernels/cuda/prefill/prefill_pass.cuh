@@ -72,7 +72,7 @@ class PrefillPass {
         wanted_from_(weights.layers.size(), 0) {
     if (sink == nullptr) return;
     want_logits_ = sink->wants_logits();
-    block_ = static_cast<std::uint64_t>(std::max(sink->samples_a_summary(), 0));
+    block_ = static_cast<std::uint64_t>(std::max(sink->samples_per_summary(), 0));
     for (std::size_t i = 0; i < wanted_.size(); ++i) {
       wanted_[i] = sink->wants_layer(static_cast<int>(i));
       wanted_from_[i] = sink->layer_from(static_cast<int>(i));
@@ -107,7 +107,7 @@ class PrefillPass {
 
  private:
   static constexpr bool kHalf = std::is_same_v<T, __half>;
-  static constexpr std::size_t kSummaryFloats = sizeof(DeltaTap::Summary) / sizeof(float);
+  static constexpr std::size_t kSummaryFloats = sizeof(LayerSummary) / sizeof(float);
 
   // The steps of one tier that fall into the chunk.
   struct TierWork {
@@ -214,7 +214,7 @@ class PrefillPass {
     if (out > 0) out_ = memory.template take<float>(out);
     if (block_ > 0) {
       blocks_ = size(chunk_) / block_ + 2;  // of a layer in a chunk, at most
-      summaries_ = memory.template take<DeltaTap::Summary>(blocks_ * w_.layers.size());
+      summaries_ = memory.template take<LayerSummary>(blocks_ * w_.layers.size());
     }
     host_floats_ = std::max(out, block_ > 0 ? blocks_ * w_.layers.size() * kSummaryFloats : 0);
     return memory.used();
@@ -417,7 +417,7 @@ class PrefillPass {
 
   // Of all layers together, once a chunk: many small copies would cost more than what they carry.
   void tell_summaries() {
-    const auto* host = reinterpret_cast<const DeltaTap::Summary*>(to_host(
+    const auto* host = reinterpret_cast<const LayerSummary*>(to_host(
         reinterpret_cast<const float*>(summaries_), blocks_ * w_.layers.size() * kSummaryFloats));
     for (std::size_t i = 0; i < w_.layers.size(); ++i) {
       const TierWork& w = tiers_[size(w_.layers[i].tier)];
@@ -501,9 +501,9 @@ class PrefillPass {
   float* delta_ = nullptr;  // [steps][dp]
   float* dbc_ = nullptr;    // [steps][rows of x_proj]
   float* scan_scratch_ = nullptr;
-  float* logits_ = nullptr;                 // [steps][vp]
-  float* out_ = nullptr;                    // packed for the sink
-  DeltaTap::Summary* summaries_ = nullptr;  // [layers][blocks_]
+  float* logits_ = nullptr;            // [steps][vp]
+  float* out_ = nullptr;               // packed for the sink
+  LayerSummary* summaries_ = nullptr;  // [layers][blocks_]
 };
 
 }  // namespace mambo::cuda

@@ -32,7 +32,7 @@ struct Candidate {
 // name: empty where there is no device at all, which is mentioned only when a GPU was asked for.
 Candidate none(const std::string& reason, const char* name = "") {
   Candidate c;
-  c.shown.backend = "cuda";
+  c.shown.backend = Backend::cuda;
   c.shown.name = name;
   c.shown.usable = false;
   c.shown.reason = reason;
@@ -89,7 +89,7 @@ std::vector<Candidate> candidates() {
     c.index = i;
     c.sms = p.multiProcessorCount;
     ComputeDevice& d = c.shown;
-    d.backend = "cuda";
+    d.backend = Backend::cuda;
     d.name = p.name;
     d.capabilities = "sm_" + std::to_string(p.major) + std::to_string(p.minor) + ", " +
                      std::to_string(p.multiProcessorCount) + " SMs";

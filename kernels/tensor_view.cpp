@@ -1,4 +1,4 @@
-#include "kernels/network.h"
+#include "kernels/tensor_view.h"
 
 #include <bit>
 #include <cstring>
@@ -20,8 +20,6 @@ float half_to_float(std::uint16_t h) {
 }
 
 }  // namespace
-
-const char* mixer_name(Mixer m) { return m == Mixer::s4d ? "s4d" : "s6"; }
 
 const char* dtype_name(DType t) {
   switch (t) {
@@ -63,35 +61,6 @@ std::vector<float> to_float(const TensorView& t) {
   std::vector<float> out(static_cast<std::size_t>(t.size()));
   if (t) to_float(t, out.data());
   return out;
-}
-
-StateLayout::StateLayout(const NetworkView& net) {
-  for (const LayerView& layer : net.layers) {
-    const int d_inner = net.tiers[static_cast<std::size_t>(layer.tier)].d_inner;
-    Layer l{};
-    l.d_inner = d_inner;
-    l.tier = layer.tier;
-    l.mixer = layer.mixer;
-    l.states = layer.states();
-    l.conv = size;
-    size += static_cast<std::size_t>(net.d_conv - 1) * d_inner;
-    l.h = size;
-    size += l.h_size();
-    layers.push_back(l);
-  }
-  for (const TierView& tier : net.tiers) {
-    if (tier.pool == 0) continue;
-    Pool p{};
-    p.pool = tier.pool;
-    p.width = tier.width;
-    p.group = size;
-    size += static_cast<std::size_t>(tier.pool) * tier.width;
-    p.up = size;
-    size += static_cast<std::size_t>(tier.pool) * tier.width;
-    pools.push_back(p);
-  }
-  logits = size;
-  size += static_cast<std::size_t>(net.vocab);
 }
 
 }  // namespace mambo
