@@ -151,7 +151,7 @@ TEST_P(Generate, FromNothingStartsWithSilence) {
   EXPECT_EQ(a->position(), 51U);
 }
 
-TEST_P(Generate, ManyStreamsGiveWhatEachGivesAlone) {
+TEST_P(Generate, ManyStreamsGiveWhatEachGivesAlone_threads) {
   std::vector<std::vector<std::uint8_t>> alone;
   for (const std::size_t n : {1, 3, 7, 40}) {
     std::vector<std::unique_ptr<State>> states;
@@ -192,7 +192,7 @@ TEST_P(Generate, MoreStreamsThanFitGiveWhatEachGivesAlone) {
 }
 
 // As the session does: one thread plays while another absorbs a clip and a third plays as well.
-TEST_P(Generate, ThreadsShareAnEngine) {
+TEST_P(Generate, ThreadsShareAnEngine_threads) {
   const auto clip = random_codes(20000);
   const auto alone = engine_->make_state();
   engine_->prefill(*alone, clip);

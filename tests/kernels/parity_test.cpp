@@ -203,7 +203,7 @@ TEST_P(Parity, StateTravelsThroughItsPortableForm) {
   EXPECT_EQ(state_of(*engine_, *b), state_of(*engine_, *a));
 }
 
-TEST_P(Parity, CancelledPrefillLeavesTheZeroState) {
+TEST_P(Parity, CancelledPrefillLeavesTheZeroState_threads) {
   class Stop : public PrefillSink {
    public:
     bool progress(std::uint64_t) override { return false; }
@@ -272,7 +272,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases_under_test(al
 // A GPU has no threads to choose.
 class CpuThreads : public ::testing::TestWithParam<std::tuple<Shape, WeightStorage>> {};
 
-TEST_P(CpuThreads, PrefillIsTheSameForAnyNumberOfThreads) {
+TEST_P(CpuThreads, PrefillIsTheSameForAnyNumberOfThreads_threads) {
   const RandomNetwork network(std::get<0>(GetParam()));
   const auto codes = random_codes(5000, 5);
   const auto filled = [&](int threads) {
