@@ -49,7 +49,7 @@ std::string grouped(std::uint64_t n) {
 }
 
 struct Times {
-  double mean = 0, p50 = 0, p99 = 0, most = 0;  // us a sample
+  double mean = 0, p50 = 0, p99 = 0, most = 0;  // us per sample
 };
 Times summarise(std::vector<double> us) {
   Times t;
@@ -64,7 +64,7 @@ Times summarise(std::vector<double> us) {
   return t;
 }
 
-// A tone in noise: nothing that a benchmark could profit from, and the same everywhere.
+// A tone in noise: the same everywhere, and without silence that would flatter a benchmark.
 std::vector<std::uint8_t> listening_matter(std::size_t samples, int rate) {
   std::vector<std::uint8_t> codes(samples);
   for (std::size_t i = 0; i < samples; ++i) {
@@ -75,7 +75,7 @@ std::vector<std::uint8_t> listening_matter(std::size_t samples, int rate) {
   return codes;
 }
 
-// Notes when prefill says how far it is: the times of its chunks.
+// Records the times of prefill's progress reports: those of its chunks.
 class ChunkClock final : public PrefillSink {
  public:
   explicit ChunkClock(const BenchStop& stop) : stop_(stop) {}
@@ -89,7 +89,7 @@ class ChunkClock final : public PrefillSink {
     last_ = now;
     return !(stop_ && stop_());
   }
-  std::vector<double> us;  // a sample, a chunk each
+  std::vector<double> us;  // per sample, one value per chunk
 
  private:
   const BenchStop& stop_;
@@ -97,9 +97,9 @@ class ChunkClock final : public PrefillSink {
   std::uint64_t before_ = 0;
 };
 
-// What it costs to be watched, in percent of a step: chunks with the tap that the window opens
-// (summaries of all layers, every step of one, likelihoods) and without it take turns, and the
-// medians are compared, so that neither the machine's moods nor the music decide.
+// Cost of observation in percent of a step: chunks with the tap that the window opens (summaries of
+// all layers, every step of one, likelihoods) and without it take turns, and the medians are
+// compared, so that neither drift of the machine nor the music decides.
 double tap_percent(Voice& generator, const NetworkView& net, const BenchStop& stop) {
   constexpr std::size_t chunk = 128;
   constexpr int turns = 400;
@@ -108,7 +108,7 @@ double tap_percent(Voice& generator, const NetworkView& net, const BenchStop& st
   std::vector<LayerSummary> layers(net.layers.size());
   DeltaTap tap;
   tap.layers = layers;
-  tap.layer = 0;  // of the outermost tier: a row a sample
+  tap.layer = 0;  // of the outermost tier: one row per sample
   std::vector<float> delta((chunk + 1) * static_cast<std::size_t>(net.tiers.front().d_inner));
   tap.delta = delta;
   Snapshot start = generator.snapshot();
@@ -206,7 +206,8 @@ BenchRow bench_step(const BenchSubject& s, std::uint64_t samples, int chunk,
   const double speed = 1e6 / (t.mean * s.sample_rate);
   BenchRow row;
   row.part = "step";
-  row.subject = s.name + (chunk == 1 ? ", a call a sample" : text(", %d samples a call", chunk));
+  row.subject =
+      s.name + (chunk == 1 ? ", one sample per call" : text(", %d samples per call", chunk));
   row.numbers = {{"samples", static_cast<double>(us.size()) * chunk, true},
                  {"samples_per_call", static_cast<double>(chunk), true},
                  {"sample_rate_hz", static_cast<double>(s.sample_rate), true},
@@ -217,8 +218,8 @@ BenchRow bench_step(const BenchSubject& s, std::uint64_t samples, int chunk,
                  {"us_per_sample_in_chunks_of_128", chunked},
                  {"tap_cost_percent", tap},
                  {"real_time_factor", speed}};
-  row.summary = text("%6.2f us a sample (p99 %.2f), %.1f x real time; tap %+.1f %%", t.mean, t.p99,
-                     speed, tap);
+  row.summary = text("%6.2f us per sample (p99 %.2f), %.1f x real time; tap %+.1f %%", t.mean,
+                     t.p99, speed, tap);
   return row;
 }
 

@@ -1,5 +1,5 @@
-// How fast an engine is. What `mambo bench` and bench/bench_gpu.cpp measure, so that both say
-// the same; all times are wall time (steady clock).
+// Speed of an engine, as `mambo bench` and bench/bench_gpu.cpp both report it; all times are wall
+// time (steady clock).
 #pragma once
 
 #include <cstdint>
@@ -33,9 +33,9 @@ struct BenchRow {
     bool whole = false;
   };
   std::string part;     // "step"
-  std::string subject;  // "piano-lab, 128 samples a call"
+  std::string subject;  // "piano-lab, 128 samples per call"
   std::vector<Number> numbers;
-  std::string summary;  // "7.52 us a sample (p99 7.61), 8.3 x real time"
+  std::string summary;  // "7.52 us per sample (p99 7.61), 8.3 x real time"
 
   double operator[](const std::string& key) const;  // throws Error when there is none
 };
@@ -66,11 +66,11 @@ BenchRow bench_scan_alone(const ScanBench& o);
 
 // All that docs/performance.md has a GPU's target for, in about half a minute: step, prefill and
 // batch of the subject, step of the named shapes (kernels/random_network.h) on engines like its
-// own, and the scan. Each row is told as soon as it is there.
+// own, and the scan. Each row is reported as soon as it is measured.
 void bench_gpu_table(const BenchSubject& s, const EngineOptions& options, const BenchStop& stop,
                      const std::function<void(const BenchRow&)>& tell);
 
-// "step     piano-lab, 128 samples a call     7.52 us a sample ...": the columns of the table.
+// "step     piano-lab, 128 samples per call     7.52 us per sample ...": the columns of the table.
 std::string bench_line(const BenchRow& row);
 
 }  // namespace mambo

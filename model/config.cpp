@@ -21,7 +21,7 @@ constexpr std::array encodings = {Encoding::mulaw8, Encoding::linear8};
 constexpr std::int64_t max_d_model = 16384;
 constexpr std::int64_t max_width = 65536;
 constexpr std::int64_t max_pool = 4096;
-constexpr std::int64_t max_stride = 1 << 24;  // 17 minutes of audio a step at 16 kHz
+constexpr std::int64_t max_stride = 1 << 24;  // 17 minutes of audio per step at 16 kHz
 constexpr std::size_t max_tiers = 8;
 constexpr std::int64_t max_layers = 512;  // of one half-stage
 constexpr std::int64_t max_widen = 16;
@@ -32,7 +32,7 @@ constexpr std::size_t max_name = 200;  // bytes
 constexpr std::int64_t min_rate = 1000;
 constexpr std::int64_t max_rate = 384000;
 
-// An object whose keys are asked for one by one; the ones nobody asked for are unknown.
+// An object whose keys are read one by one; keys left unread are unknown.
 class Keys {
  public:
   Keys(const Json& object, std::string where) : object_(object), where_(std::move(where)) {
@@ -109,7 +109,7 @@ std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
 }
 
 // "about" is free-form, but for one thing: "defaults" in it are the sampling settings that its
-// maker found to sound best. Other keys there are not ours.
+// maker found to sound best. Other keys there are ignored.
 SamplingParams read_defaults(const Json& about, const std::string& where) {
   SamplingParams p;
   if (!about.is_object() || !about.contains("defaults")) return p;

@@ -37,7 +37,7 @@ struct Config {
   int tiers() const { return static_cast<int>(layers.size()); }
   int width(int tier) const;    // d_model * widen^tier
   int d_inner(int tier) const;  // expand * width
-  int stride(int tier) const;   // samples a step: product of pool[0..tier)
+  int stride(int tier) const;   // samples per step: product of pool[0..tier)
   Mixer mixer(int tier) const;
 };
 

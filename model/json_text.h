@@ -1,5 +1,5 @@
-// JSON that came from somebody else's file: parsed within bounds, and values put into messages.
-// Internal to the model layer (the only one that sees the JSON library).
+// JSON from untrusted files: parsed within bounds, and values formatted for messages. Internal to
+// the model layer (the only one that sees the JSON library).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace mambo {
 using Json = nlohmann::ordered_json;
 
 // Throws Error that begins with `where`: not JSON, a key twice in one object (which readers would
-// resolve differently), or nested deeper than any honest file (memory grows with depth).
+// resolve differently), or nested deeper than any valid file (memory grows with depth).
 Json parse_json(std::string_view text, const std::string& where);
 
 // A value as it was written, for "found ...".

@@ -19,12 +19,12 @@ struct LoadOptions {
   std::optional<Encoding> encoding;  // likewise
 };
 
-// What a model is and costs, counted from its shapes.
+// Size and cost of a model, counted from its shapes.
 struct ModelStats {
   std::uint64_t parameters = 0;
   double macs_per_sample_mean = 0;          // multiply-adds in matrices, convolution and SSM
   std::uint64_t macs_per_sample_worst = 0;  // when every tier steps
-  int stride = 1;                           // samples a step of the innermost tier
+  int stride = 1;                           // samples per step of the innermost tier
   std::uint64_t state_bytes = 0;            // one stream, float32
   std::uint64_t file_bytes = 0;
 };

@@ -14,7 +14,8 @@ namespace {
 // Where T's exponent bits are all set: NaN or an infinity. -1: nowhere.
 template <class T>
 std::int64_t first_with_all_of(T exponent, const std::byte* data, std::int64_t n) {
-  constexpr std::int64_t kBlock = 4096;  // without a way out inside, so that it is done in vectors
+  constexpr std::int64_t kBlock =
+      4096;  // without a way out inside, so that the compiler vectorises it
   for (std::int64_t begin = 0; begin < n; begin += kBlock) {
     const std::int64_t end = std::min(n, begin + kBlock);
     const auto at = [&](std::int64_t i) {
@@ -31,8 +32,7 @@ std::int64_t first_with_all_of(T exponent, const std::byte* data, std::int64_t n
   return -1;
 }
 
-// One such weight makes every sample from it on nothing: a file that was spoiled, a training that
-// blew up.
+// One such weight makes every later sample NaN: a damaged file, a diverged training.
 std::int64_t first_strange(const TensorView& t) {
   switch (t.dtype) {
     case DType::f32:

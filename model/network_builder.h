@@ -12,7 +12,7 @@
 
 namespace mambo {
 
-// Hands out a file's weights by name and keeps the books: what was missing, what nobody asked for.
+// Hands out a file's weights by name and records which were missing and which were not used.
 class WeightSource {
  public:
   explicit WeightSource(const TensorFile& file) : file_(file) {}

@@ -1,5 +1,5 @@
 // The platform's part of reading and writing model files: a read-only mapping, and a file that is
-// written aside and appears under its name only when complete. POSIX; another system needs only
+// written under a temporary name and renamed when complete. POSIX; another system needs only
 // another platform_file.cpp.
 #pragma once
 
@@ -17,8 +17,7 @@ struct Mapping {
 };
 
 // Throws Error when there is no such regular file or it may not be read. An empty file gives no
-// bytes. Who truncates a file while it is mapped takes the process down with it; renaming over it
-// is safe.
+// bytes. Truncating a file while it is mapped ends the process (SIGBUS); renaming over it is safe.
 Mapping map_file(const std::filesystem::path& path);
 
 // Created beside `path`; commit() flushes it to the disk and renames it. Without commit it

@@ -1,6 +1,6 @@
 // A safetensors file (github.com/huggingface/safetensors, format of 2023): 8 bytes of header
 // length, a JSON header, then the tensors. Read by mapping, nothing copied; every offset is checked
-// against the file before anything is looked at. Written aside and renamed.
+// against the file before use. Written under a temporary name and renamed.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // One voice: an engine's state, the sampling controls and the random stream, advanced a chunk at a
-// time. What the audio engine, render and eval all play.
+// time. Used by the generator thread, render and eval.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class Voice {
   // Not real-time: prefill allocates scratch and uses all cores.
   void prefill(std::span<const std::uint8_t> codes, PrefillSink* sink = nullptr);
 
-  // Draws chunk.size() samples from the present controls. One thread; no allocation, no lock.
+  // Draws chunk.size() samples with the current controls. One thread; no allocation, no lock.
   // Optional outputs have chunk.size() elements or are empty.
   void generate(std::span<std::uint8_t> chunk, std::span<float> log_prob = {},
                 std::span<float> entropy = {}, DeltaTap* tap = nullptr);

@@ -1,4 +1,4 @@
-// mambo bench: how fast the parts are on this machine; bench/bench.h measures.
+// mambo bench: the speed of the parts on this machine; bench/bench.h measures.
 #include "bench/bench.h"
 
 #include <fmt/core.h>
@@ -31,7 +31,7 @@ struct BenchOptions {
   bool json = false;
 };
 
-// What is measured: the network, whoever holds its weights, and the engine.
+// The subject: the network, the owner of its weights, and the engine.
 struct Bench {
   std::shared_ptr<const Model> model;
   std::unique_ptr<RandomNetwork> random;
@@ -145,7 +145,7 @@ void add_size_options(CLI::App& sub, BenchOptions& o) {
   sub.add_option("--samples", o.samples, "step, batch: samples drawn")
       ->check(between(1, 1e9, "samples"))
       ->capture_default_str();
-  sub.add_option("--chunk", o.chunk, "step: samples a call; 0: 1, on a GPU 128")
+  sub.add_option("--chunk", o.chunk, "step: samples per call; 0: 1, on a GPU 128")
       ->check(between(0, 65536, "samples"))
       ->capture_default_str();
   sub.add_option("--seconds", o.seconds, "prefill, scan: sound absorbed; 0: 30, on a GPU 60")
@@ -157,7 +157,7 @@ void add_size_options(CLI::App& sub, BenchOptions& o) {
   sub.add_option("--channels", o.channels, "scan: channels; 0: the model's outermost")
       ->check(between(0, 65536))
       ->capture_default_str();
-  sub.add_option("--states", o.states, "scan: states a channel; 0: the model's")
+  sub.add_option("--states", o.states, "scan: states per channel; 0: the model's")
       ->check(between(0, 64))
       ->capture_default_str();
   sub.add_option("--steps", o.steps, "scan: steps in time; 0: as --seconds says")
@@ -168,24 +168,24 @@ void add_size_options(CLI::App& sub, BenchOptions& o) {
 }  // namespace
 
 void add_bench(CLI::App& app, Run& run) {
-  CLI::App* sub = app.add_subcommand("bench", "how fast the parts are on this machine");
+  CLI::App* sub = app.add_subcommand("bench", "measure how fast the parts run on this machine");
   auto o = std::make_shared<BenchOptions>();
   sub->add_option("what", o->what,
                   "step: drawing samples, one voice; prefill: absorbing a clip; scan: the\n"
-                  "selective scan alone; batch: many voices; all: on a GPU a table of all that\n"
-                  "there are targets for")
+                  "selective scan alone; batch: many voices; all: on a GPU, a table of\n"
+                  "everything that has a target")
       ->check(one_of({"step", "prefill", "scan", "batch", "all"}))
       ->capture_default_str();
   add_model_options(*sub, o->model);
-  sub->add_option("--shape", o->shape, "instead of a model random weights of a known shape")
+  sub->add_option("--shape", o->shape, "random weights of a known shape instead of a model")
       ->check(one_of(shape_names()));
   add_size_options(*sub, *o);
   add_compute_options(*sub, o->compute);
-  sub->add_option("--plan", o->plan, "how a GPU shares out a step (default: its own choice)")
+  sub->add_option("--plan", o->plan, "how a GPU distributes a step (default: its own choice)")
       ->check(one_of({"single", "cluster", "grid"}));
   sub->add_flag("--json", o->json, "one line of JSON");
   sub->footer(
-      "\nus are microseconds; the real time factor is seconds of sound made in a second.\n"
+      "\nus are microseconds; the real-time factor is seconds of sound per second.\n"
       "\nExamples:\n"
       "  mambo bench step --model my.safetensors\n"
       "  mambo bench prefill --seconds 60 --threads 2 --json\n"

@@ -1,4 +1,4 @@
-// mambo devices: what there is to hear with and to compute with.
+// mambo devices: audio outputs and compute devices.
 #include <fmt/core.h>
 
 #include <nlohmann/json.hpp>

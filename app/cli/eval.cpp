@@ -1,9 +1,9 @@
 // mambo eval: how well a model predicts recordings, in bits per sample.
 //
-// Definition. For a clip of T codes the model starts from its zero state and is judged on codes
+// Definition. For a clip of T codes the model starts from its zero state and is scored on codes
 // 1 ... T-1, each predicted from all before it (T-1 terms; code 0, which nothing precedes, is not
-// judged): bits = mean of -log2 p(code[t] | code[0 ... t-1]). Over several clips the terms are
-// pooled. With --score-from only the codes from there on are judged: those before are context.
+// scored): bits = mean of -log2 p(code[t] | code[0 ... t-1]). Over several clips the terms are
+// pooled. With --score-from only the codes from there on are scored: those before are context.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -29,10 +29,10 @@ struct EvalOptions {
   bool json = false, quiet = false;
 };
 
-// Sums -ln p of what came next while prefill hands out logits.
+// Sums -ln p of the next code while prefill delivers logits.
 class SurpriseSink : public PrefillSink {
  public:
-  // first: of the codes that are judged, at least 1.
+  // first: index of the first code that is scored, at least 1.
   SurpriseSink(std::span<const std::uint8_t> codes, std::uint64_t first, int vocab, int rate,
                Progress& progress)
       : codes_(codes),
@@ -138,27 +138,27 @@ int run_eval(const EvalOptions& o) {
 }  // namespace
 
 void add_eval(CLI::App& app, Run& run) {
-  CLI::App* sub =
-      app.add_subcommand("eval", "how well a model predicts recordings, in bits per sample");
+  CLI::App* sub = app.add_subcommand(
+      "eval", "measure how well a model predicts recordings, in bits per sample");
   auto o = std::make_shared<EvalOptions>();
   add_model_options(*sub, o->model);
   sub->add_option("--audio,-a", o->audio, "recordings, any format, rate and channels")
       ->type_name("FILE...")
       ->check(a_name())
       ->required();
-  sub->add_option("--from", o->from_s, "begin here")->check(between(0, 86400, "s"));
+  sub->add_option("--from", o->from_s, "start here")->check(between(0, 86400, "s"));
   sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));
   sub->add_option("--score-from", o->score_from_s,
-                  "judge only what comes from here on; what is before is context")
+                  "score only from here on; everything before is context")
       ->check(between(0, 86400, "s"));
   add_compute_options(*sub, o->compute);
-  sub->add_flag("--quiet,-q", o->quiet, "no progress");
+  sub->add_flag("--quiet,-q", o->quiet, "no progress bar");
   sub->add_flag("--json", o->json, "one line of JSON");
   sub->footer(
       "\nMean of -log2 p(code) over all codes of a clip but its first, each predicted from all "
       "before\n"
-      "it, from a zero state; several clips are pooled. 8 is what knowing nothing costs. With\n"
-      "--score-from over those from there on alone.\n"
+      "it, from a zero state; several clips are pooled. A model that knows nothing scores 8.\n"
+      "With --score-from, only codes from there on are scored.\n"
       "\nExamples:\n  mambo eval --audio held-out/*.wav --weights f32\n"
       "  mambo eval --audio clip.wav --from 20 --score-from 39 --to 40   after 19 s of context");
   sub->callback([&run, o] { run = [o] { return run_eval(*o); }; });

@@ -1,5 +1,5 @@
-// Pictures of delta: time to the right, a row a channel, colour by the logarithm. Filled as the
-// steps come, in memory that does not grow with their number.
+// Pictures of delta: time to the right, one row per channel, colour by the logarithm. Filled step
+// by step, in memory that does not grow with their number.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@ class HeatMap {
   HeatMap(std::string layer, int channels, std::uint64_t steps, double step_s, double from_s);
 
   void add(std::uint64_t first, int rows, const float* delta);  // [rows][channels]
-  // PNG, written aside and renamed. Channels are sorted by their mean delta, the smallest on top.
-  // Throws Error.
+  // PNG, written under a temporary name and renamed. Channels are sorted by their mean delta, the
+  // smallest on top. Throws Error.
   void save(const std::filesystem::path& path) const;
 
  private:

@@ -1,4 +1,4 @@
-// mambo info: what a model is and costs.
+// mambo info: a model's shape, cost and provenance.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -42,7 +42,7 @@ std::string time_text(double s) {
   return fmt::format("{:.3g} s", s);
 }
 
-// What carries the memory of a tier's layers: "s6, N = 16", "s4d, M = 8", "s4d, M = 3 to 8".
+// The mixer of a tier's layers: "s6, N = 16", "s4d, M = 8", "s4d, M = 3 to 8".
 std::string mixer_text(const NetworkView& net, int tier) {
   int least = 0;
   int most = 0;
@@ -106,13 +106,13 @@ Json info_json(const Model& model, const std::string& engine) {
                            {"tier", layer.tier},
                            {"mixer", mixer_name(layer.mixer())},
                            {"time_invariant", layer.time_invariant()},
-                           {"states", layer.states()},  // a channel; of s4d complex ones
+                           {"states", layer.states()},  // per channel; of s4d complex ones
                            {"dt_rank", layer.dt_rank()},
                            {"horizon_seconds_p05", q.p05},
                            {"horizon_seconds_p50", q.p50},
                            {"horizon_seconds_p95", q.p95}});
   }
-  // Through text: 0.9F is 0.9 to the reader, not 0.89999998.
+  // Through text, so that 0.9F is written as 0.9, not 0.89999998.
   j["sampling"] = {{"temperature", Json::parse(fmt::format("{}", c.sampling.temperature))},
                    {"top_k", c.sampling.top_k},
                    {"top_p", Json::parse(fmt::format("{}", c.sampling.top_p))}};
@@ -138,7 +138,7 @@ void print_info(const Model& model, const std::string& engine) {
   fmt::print("  a sample    {} multiply-adds on average, {} when every tier steps\n",
              grouped(static_cast<std::uint64_t>(std::llround(stats.macs_per_sample_mean))),
              grouped(stats.macs_per_sample_worst));
-  fmt::print("              {:.2f} G multiply-adds a second of sound\n",
+  fmt::print("              {:.2f} G multiply-adds per second of sound\n",
              stats.macs_per_sample_mean * c.sample_rate / 1e9);
   fmt::print("  stride      the innermost tier steps every {} ({})\n",
              stats.stride == 1 ? "sample" : fmt::format("{} samples", stats.stride),
@@ -147,9 +147,10 @@ void print_info(const Model& model, const std::string& engine) {
   const std::string k = c.sampling.top_k > 0 ? std::to_string(c.sampling.top_k) : "off";
   fmt::print("  sampling    temperature {:g}, top k {}, top p {}\n", c.sampling.temperature, k, p);
   fmt::print("  engine      {}\n", engine);
-  fmt::print("  block       convolution over {} steps; mixer s6: N states a channel, selective",
+  fmt::print("  block       convolution over {} steps; mixer s6: N states per channel, selective",
              net.d_conv);
-  if (any_s4d(net)) fmt::print(";\n              s4d: M complex states a channel, time-invariant");
+  if (any_s4d(net))
+    fmt::print(";\n              s4d: M complex states per channel, time-invariant");
   fmt::print("\n\n  tier   width  d_inner   layers   pool   mixer           a step is\n");
   for (std::size_t s = 0; s < net.tiers.size(); ++s) {
     const TierView& t = net.tiers[s];
@@ -190,7 +191,7 @@ void print_info(const Model& model, const std::string& engine) {
 
 void add_info(CLI::App& app, Run& run) {
   CLI::App* sub =
-      app.add_subcommand("info", "what a model is: tiers, parameters, cost, provenance");
+      app.add_subcommand("info", "describe a model: tiers, parameters, cost, provenance");
   auto o = std::make_shared<InfoOptions>();
   CLI::Option* file = sub->add_option("file", o->model.model, "the model: as with --model");
   add_model_options(*sub, o->model);
@@ -198,7 +199,8 @@ void add_info(CLI::App& app, Run& run) {
   add_compute_options(*sub, o->compute);
   sub->add_flag("--json", o->json, "one line of JSON");
   sub->footer(
-      "\nThe engine is what would compute this model here, as --backend and --weights want it.\n"
+      "\nThe engine is the one that would run this model here, with these --backend and "
+      "--weights.\n"
       "\nExamples:\n"
       "  mambo info my.safetensors\n"
       "  mambo info --backend cuda --json");

@@ -1,4 +1,4 @@
-// Just enough of a picture to draw a figure: pixels, rectangles, words.
+// A minimal raster image for figures: pixels, rectangles, text.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@ class Picture {
   void fill(int x, int y, int w, int h, Colour c);
   void text(int x, int y, int scale, const std::string& words, Colour c);  // top left corner
   static int text_width(const std::string& words, int scale);
-  void save(const std::filesystem::path& path) const;  // PNG, aside and renamed; throws Error
+  void save(const std::filesystem::path& path) const;  // PNG, renamed when complete; throws Error
 
  private:
   int width_, height_;

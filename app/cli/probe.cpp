@@ -1,7 +1,7 @@
-// mambo probe: what happens inside while a model listens, as tensors for a notebook.
+// mambo probe: a model's internals while it absorbs a clip, as tensors for a notebook.
 //
 // One safetensors file: tokens [T] U8; logits [T,V] F32 (row t: after codes 0 ... t, from a zero
-// state); and for each layer L, a row a step of its tier: L.delta [steps,d_inner], L.B and L.C
+// state); and for each layer L, one row per step of its tier: L.delta [steps,d_inner], L.B and L.C
 // [steps,N], L.horizon [steps,d_inner], all F32. Step k of a tier of stride s comes right after
 // sample s(k+1)-1, so there are floor(T/s) steps. L.horizon is in seconds, of the state of each
 // channel that remembers longest: stride / (sample_rate * delta * min_n |Re A|). Of a
@@ -35,7 +35,7 @@ struct ProbeOptions {
   bool no_logits = false, quiet = false, json = false;
 };
 
-// Where the tensors of a layer stand in the file.
+// Indices of a layer's tensors in the file.
 struct Watched {
   const LayerView* layer = nullptr;
   std::size_t delta = 0, b = 0, c = 0, horizon = 0;
@@ -221,11 +221,11 @@ int run_probe(const ProbeOptions& o) {
 }  // namespace
 
 void add_probe(CLI::App& app, Run& run) {
-  CLI::App* sub =
-      app.add_subcommand("probe", "what happens inside while a model listens, for notebooks");
+  CLI::App* sub = app.add_subcommand(
+      "probe", "write a model's internals while it absorbs a clip, for notebooks");
   auto o = std::make_shared<ProbeOptions>();
   add_model_options(*sub, o->model);
-  sub->add_option("--audio,-a", o->audio, "what it listens to, any format, rate and channels")
+  sub->add_option("--audio,-a", o->audio, "the clip, any format, rate and channels")
       ->type_name("FILE")
       ->check(a_name())
       ->required();
@@ -236,18 +236,18 @@ void add_probe(CLI::App& app, Run& run) {
   sub->add_option("--layers", o->layers, "some layers, as in down.0.1,center.2 (default: all)")
       ->delimiter(',')
       ->type_name("NAMES");
-  sub->add_option("--from", o->from_s, "begin here, from a zero state")
+  sub->add_option("--from", o->from_s, "start here, from a zero state")
       ->check(between(0, 86400, "s"));
   sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));
-  sub->add_flag("--no-logits", o->no_logits, "leave out the logits, 1 kB a sample");
-  sub->add_option("--png", o->png, "a folder for pictures of delta, one a layer")
+  sub->add_flag("--no-logits", o->no_logits, "leave out the logits, 1 kB per sample");
+  sub->add_option("--png", o->png, "a folder for pictures of delta, one per layer")
       ->type_name("DIR")
       ->check(a_name());
   add_compute_options(*sub, o->compute);
-  sub->add_flag("--quiet,-q", o->quiet, "no progress");
+  sub->add_flag("--quiet,-q", o->quiet, "no progress bar");
   sub->add_flag("--json", o->json, "one line of JSON about the file");
   sub->footer(
-      "\nThe file: tokens [T] and logits [T,V] (row t: after codes 0 ... t); for each layer L, a "
+      "\nThe file: tokens [T] and logits [T,V] (row t: after codes 0 ... t); for each layer L, one "
       "row a\n"
       "step of its tier (floor(T / stride) steps): L.delta [steps,d_inner], L.B [steps,N],\n"
       "L.C [steps,N], L.horizon [steps,d_inner]: stride / (sample_rate * delta * min |A|) "

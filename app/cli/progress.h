@@ -1,4 +1,5 @@
-// How far a long task is: a bar on a terminal, a line now and then elsewhere, nothing when quiet.
+// Progress of a long task: a bar on a terminal, a line every few seconds elsewhere, nothing when
+// quiet.
 #pragma once
 
 #include <chrono>
@@ -8,7 +9,7 @@ namespace mambo {
 
 class Progress {
  public:
-  // what: "absorbing the seed". All goes to stderr.
+  // what: "absorbing the clip". All goes to stderr.
   Progress(std::string what, bool quiet);
   ~Progress();
   Progress(const Progress&) = delete;

@@ -1,4 +1,4 @@
-// What a panel gets to see while one frame is drawn.
+// What a panel may use while one frame is drawn.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace mambo::gui {
 
-// What the window itself has to say; shown in the status line until the session says something new.
+// The window's own message; shown in the status line until the session has a new one.
 struct Notice {
   std::string text;
   bool is_error = false;
@@ -40,7 +40,7 @@ struct Context {
 
   float u(float units) const { return theme.u(units); }
   bool has_model() const { return facts.model != nullptr; }
-  // Seconds since the model took over from the seed.
+  // Seconds since the end of the clip.
   double seconds(double position) const {
     return (position - static_cast<double>(history.clip_end())) / history.rate();
   }

@@ -1,4 +1,4 @@
-// The audio devices there are, asked for in the background: asking can take seconds.
+// The list of audio devices, requested in the background: it can take seconds.
 #pragma once
 
 #include <future>

@@ -1,4 +1,4 @@
-// The keyboard's commands, apart from the keys that give them.
+// Keyboard commands, independent of the keys bound to them.
 #pragma once
 
 namespace mambo::gui {

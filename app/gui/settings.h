@@ -1,4 +1,4 @@
-// What the window remembers from one session to the next: a JSON file in the configuration folder.
+// The window's settings between sessions: a JSON file in the configuration folder.
 #pragma once
 
 #include <cstdint>
@@ -41,12 +41,12 @@ inline constexpr float highest_level_db = 6;
 
 std::filesystem::path settings_path();  // in config_dir()
 
-// Reads the file; what is missing keeps its default and what is out of range is brought into it.
-// A file that is not JSON, or has a value of the wrong kind, gives the defaults and one sentence in
-// `complaint`; a file that is not there is no reason to complain. Never throws.
+// Reads the file; what is missing keeps its default and what is out of range is brought into it. A
+// file that is not JSON, or has a value of the wrong kind, gives the defaults and one sentence in
+// `complaint`; a missing file is not an error. Never throws.
 Settings load_settings(const std::filesystem::path& path, std::string& complaint);
 
-// Written aside and renamed. Throws Error when it cannot be written.
+// Written under a temporary name and renamed. Throws Error when it cannot be written.
 void save_settings(const std::filesystem::path& path, const Settings& settings);
 
 // Moves `path` to the front of a list of recent ones.

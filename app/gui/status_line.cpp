@@ -29,9 +29,9 @@ const char* activity_words(Activity a) {
 
 }  // namespace
 
-// What the window said itself gives way to the session's next message, but not before it could be
-// read, unless something went wrong. And what went wrong stays as long: the session's own next
-// message often follows at once.
+// The window's own message is replaced by the session's next one, but not before it could be read,
+// unless that is an error. An error stays as long: the session's next message often follows at
+// once.
 void StatusLine::hear_session(Context& c) {
   const double now = ImGui::GetTime();
   if (c.notice.text.empty()) own_since_ = now;

@@ -6,8 +6,8 @@
 
 namespace mambo::gui {
 
-// One line: what is going on (with a bar and Cancel while it takes time), or the last thing that
-// was said; errors stay until something else is said.
+// One line: the current activity (with a bar and Cancel while it takes time), or the last message;
+// errors stay until the next message.
 class StatusLine {
  public:
   void draw(Context& c, ImVec2 min, ImVec2 max);

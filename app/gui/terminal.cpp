@@ -16,7 +16,7 @@ void remember_terminal() { terminal(); }
 
 void tell_terminal(const std::string& line) {
   const std::string whole = "mambo: " + line + "\n";
-  // Nobody reads it: then nobody misses it.
+  // A failed write to stderr cannot be reported anywhere.
   [[maybe_unused]] const auto written = write(terminal(), whole.data(), whole.size());
 }
 

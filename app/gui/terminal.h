@@ -4,10 +4,9 @@
 
 namespace mambo::gui {
 
-// For who started the window from a terminal: one line on what stderr was when this was first
-// called. Sound libraries are kept from talking by turning stderr away for a while, and an error of
-// ours must not be lost with theirs.
+// Writes one line to the stderr that the process started with. While sound libraries are silenced,
+// stderr is redirected, and the program's own errors must not be lost with theirs.
 void tell_terminal(const std::string& line);
-void remember_terminal();  // before anything turns stderr away
+void remember_terminal();  // before stderr is redirected
 
 }  // namespace mambo::gui

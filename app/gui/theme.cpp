@@ -16,7 +16,7 @@ constexpr ImWchar all_but_digits[] = {0x20,   0x2F,   0x3A,   0x17F,  0x370,  0x
                                       0x221E, 0x221E, 0x2264, 0x2265, 0};
 constexpr ImWchar digits[] = {'0', '9', 0};
 
-// Digits are merged in at one width, so that numbers that change do not tremble.
+// Digits have one width, so that changing numbers do not jitter.
 ImFont* add_font(const std::string& path, float px) {
   ImFontAtlas& atlas = *ImGui::GetIO().Fonts;
   std::error_code ignored;

@@ -1,4 +1,4 @@
-// Colours, sizes and type of the window. Dark and calm: colour is kept for what carries meaning.
+// Colours, sizes and fonts of the window. Dark; colour is reserved for data.
 #pragma once
 
 #include <imgui.h>
@@ -30,7 +30,7 @@ inline constexpr ImU32 seed_shade = IM_COL32(0x7C, 0x74, 0xD8, 0x20);
 ImU32 faded(ImU32 c, float alpha);
 
 struct Theme {
-  float scale = 1;           // pixels a unit of the design, which was drawn for 1280 x 800
+  float scale = 1;           // pixels per unit of the design, which was drawn for 1280 x 800
   ImFont* body = nullptr;    // 15 units
   ImFont* small = nullptr;   // 12.5
   ImFont* strong = nullptr;  // 16.5, medium weight
@@ -39,7 +39,7 @@ struct Theme {
   float u(float units) const { return units * scale; }
 };
 
-// Builds fonts and style for a scale (pixels a unit, 0.5..4). Between frames only; the caller
+// Builds fonts and style for a scale (pixels per unit, 0.5..4). Between frames only; the caller
 // renews the font texture. Inter where it is installed, else Dear ImGui's own font.
 void apply_theme(Theme& theme, float scale);
 

@@ -1,5 +1,5 @@
-// The controls of the window, all made alike: a label, a value with its unit, a tooltip, a default
-// that a double click brings back, and Ctrl-click to type a value.
+// The window's widgets, all alike: a label, a value with its unit, a tooltip, a default restored by
+// a double click, and Ctrl-click to type a value.
 #pragma once
 
 #include <imgui.h>

@@ -1,4 +1,4 @@
-// Numbers with their units, the way people write them; built in place, without allocation.
+// Numbers with units in readable form; built in place, without allocation.
 #pragma once
 
 #include <fmt/core.h>
@@ -8,7 +8,7 @@
 
 namespace mambo::gui {
 
-// A short formatted text. What does not fit is cut off.
+// A short formatted text, truncated to its capacity.
 class Words {
  public:
   Words() = default;

@@ -8,8 +8,8 @@
 namespace mambo::gui {
 namespace {
 
-// log2 with an error below 1e-6, simple enough for the compiler to vectorise: Δ arrives by the
-// million a second. Exponent, and the atanh series around sqrt(2) for the mantissa.
+// log2 with an error below 1e-6, simple enough for the compiler to vectorise: Δ arrives at millions
+// of values per second. Exponent, and the atanh series around sqrt(2) for the mantissa.
 float fast_log2(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const auto exponent = static_cast<float>(static_cast<std::int32_t>(bits >> 23U) - 127);

@@ -1,5 +1,5 @@
-// Δ of one layer at full rate: every channel of every step, as far back as the memory set aside for
-// it reaches. Kept as 16-bit logarithms (2048 an octave: within 0.02 %), with the means over 16 and
+// Δ of one layer at full rate: every channel of every step, as far back as its memory budget
+// reaches. Kept as 16-bit logarithms (2048 per octave: within 0.02 %), with the means over 16 and
 // 256 steps, so that drawing costs the same at every zoom. GUI thread only.
 #pragma once
 
@@ -23,7 +23,7 @@ class DeltaHistory {
 
   // Empties it for another layer; keeps at most max_steps. Frees memory; allocates nothing yet.
   void reset(int channels, std::uint64_t max_steps);
-  // rows [steps][channels]; steps that were missed in between stay unknown. Allocates a block each
+  // rows [steps][channels]; steps that were missed in between stay unknown. Allocates a block per
   // 1024 steps until the budget is reached, then reuses the oldest.
   void push(std::uint64_t first_step, int steps, const float* rows);
   void truncate(std::uint64_t step);  // forgets everything from there on
@@ -34,10 +34,9 @@ class DeltaHistory {
   std::uint64_t capacity() const { return max_blocks_ * block_steps; }  // steps kept when full
   bool holds(std::uint64_t step) const { return step >= begin_ && step < end_; }
   float log2_at(std::uint64_t step, int channel) const;  // NaN when unknown
-  // Mean of log2 Δ over [from, to) for each channel: a sum and the weight it has. Long stretches
-  // are taken in whole blocks of 16 or 256, so their ends are rounded by at most a sixteenth of
-  // their length. Cost: at most 64 rows and one per 256 steps. Returns the weight; 0: nothing
-  // known.
+  // Mean of log2 Δ over [from, to) for each channel: a sum and its weight. Long ranges are taken in
+  // whole blocks of 16 or 256, so their ends are rounded by at most a sixteenth of their length.
+  // Cost: at most 64 rows and one per 256 steps. Returns the weight; 0: nothing known.
   double mean(std::uint64_t from, std::uint64_t to, std::vector<float>& log2_mean) const;
 
  private:

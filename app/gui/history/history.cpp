@@ -34,7 +34,7 @@ void History::set_model(const HistoryShape& shape) {
 }
 
 void History::restart(const Observation& o) {
-  // After Again only what followed the clip is void; the clip itself is still true.
+  // After Again only the samples after the clip are void; the clip remains valid.
   if (started_ && o.first > 0 && o.first == clip_end_ && !o.from_clip) {
     forget_from(o.first);
   } else {
@@ -64,7 +64,7 @@ void History::forget_from(std::uint64_t position) {
 }
 
 void History::add(const Observation& o) {
-  if (layers_.empty() && codes_.empty()) return;  // no model yet: whose sound would it be?
+  if (layers_.empty() && codes_.empty()) return;  // no model yet
   if (!started_ || o.generation != generation_) restart(o);
   if (o.first < end()) forget_from(o.first);
   add_samples(o);

@@ -1,6 +1,6 @@
-// What the window remembers of the sound and of the model at work: the last minute and a half, fed
-// with the session's observations. Positions count samples from the start of the seed. GUI thread
-// only; add() costs a few nanoseconds a value.
+// The window's record of the sound and the model's observations: the last minute and a half.
+// Positions count samples from the start of the clip. GUI thread only; add() costs a few
+// nanoseconds per value.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace mambo::gui {
 
-// What it must know of the model whose sound it keeps.
+// Facts of the model that the history needs.
 struct HistoryShape {
   int rate = 16000;                 // Hz
   std::array<float, 256> decode{};  // code -> sample
@@ -28,14 +28,14 @@ class History {
  public:
   explicit History(double seconds = 90.0, std::size_t delta_budget_bytes = std::size_t{256} << 20U);
 
-  void set_model(const HistoryShape& shape);  // empties it; allocates what it will need
+  void set_model(const HistoryShape& shape);  // clears it; allocates all memory
   void add(const Observation& o);
 
   std::uint64_t begin() const { return samples_.begin(); }
   std::uint64_t end() const { return samples_.end(); }
   std::uint64_t clip_end() const { return clip_end_; }  // first generated position
-  // Change whenever something that was shown is no longer true: of the sound and all layers, of Δ
-  // of the chosen layer.
+  // Change whenever something shown has become invalid: of the sound and all layers; of Δ of the
+  // chosen layer.
   std::uint64_t epoch() const { return epoch_; }
   std::uint64_t tap_epoch() const { return epoch_ + tap_epoch_; }
   std::uint64_t missed() const { return missed_; }  // samples that were not observed in time
@@ -54,7 +54,7 @@ class History {
 
   int tap_layer() const { return tap_layer_; }  // -1: none observed yet
   const DeltaHistory& tap() const { return tap_; }
-  double tap_seconds_kept() const;  // how far back Δ of that layer can reach
+  double tap_seconds_kept() const;  // how far back Δ of that layer reaches
 
  private:
   void restart(const Observation& o);

@@ -1,5 +1,5 @@
 // The latest values of a signal with its minima, maxima and means over blocks of 16, 256, 4096, ...
-// so that any stretch is summed up in a bounded number of operations. GUI thread only.
+// so that any range is summarised in a bounded number of operations. GUI thread only.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace mambo::gui {
 
-// A stretch summed up. Values that are NaN (unknown) do not count.
+// Summary of a range. NaN values (unknown) do not count.
 struct Extent {
   float min = std::numeric_limits<float>::infinity();
   float max = -std::numeric_limits<float>::infinity();
@@ -92,7 +92,8 @@ class Pyramid {
     }
   }
 
-  // Of [from, to), clipped to what is kept. Cost: at most 30 steps a level and one per 4096 leaves.
+  // Of [from, to), clipped to what is kept. Cost: at most 30 steps per level and one per 4096
+  // leaves.
   Extent over(std::uint64_t from, std::uint64_t to) const {
     Extent e;
     std::uint64_t i = std::max(from, begin_);

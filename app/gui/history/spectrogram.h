@@ -1,5 +1,5 @@
-// The short-time spectrum of the sound as it grows: a Hann window of about an eighth of a second, a
-// frame each eighth of the window, in decibels below a full-scale sine. GUI thread only.
+// The short-time spectrum of the sound as it grows: a Hann window of about an eighth of a second,
+// one frame per eighth of the window, in decibels below a full-scale sine. GUI thread only.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ class Spectrogram {
 
   // rate in Hz. Allocates for the last `seconds`.
   void reset(int rate, double seconds);
-  // Transforms what is new, at most `most` frames (20 us each or so); the next call goes on. epoch:
-  // when it changes, `samples` are others and all frames are made anew.
+  // Transforms what is new, at most `most` frames (20 us each or so); the next call continues.
+  // epoch: when it changes, `samples` are others and all frames are made anew.
   void follow(const Pyramid<float>& samples, std::uint64_t epoch, int most);
 
   int rate() const { return rate_; }

@@ -1,5 +1,5 @@
 // The time axis that all panels share: which samples are seen, and where. Positions are samples
-// from the start of the seed, as doubles (exact up to 2^53). GUI thread only.
+// from the start of the clip, as doubles (exact up to 2^53). GUI thread only.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,7 @@
 namespace mambo::gui {
 
 // One frame's mapping of positions to pixels. Pixels stand on an absolute grid (pixel column c
-// shows [c, c + 1) * samples_per_px), so that what scrolls moves by whole pixels and never
-// shimmers.
+// shows [c, c + 1) * samples_per_px), so that scrolling moves by whole pixels and does not flicker.
 struct TimeView {
   double samples_per_px = 1;
   std::int64_t first_column = 0;
@@ -58,8 +57,7 @@ class Timeline {
   bool follow_ = true;
 };
 
-// The position that is heard at this very moment, smooth at the display's rate although the session
-// knows it only from time to time.
+// The position that is heard now, interpolated to the display's rate between the session's reports.
 class Playhead {
  public:
   // target: what the session says; seconds since the last call; returns the estimate.

@@ -6,8 +6,8 @@
 
 namespace mambo::gui {
 
-// By what is known at first, then again as more is known, less and less often: rows that jump about
-// are hard to read.
+// Sorted with the first data, then again at growing intervals: rows that move often are hard to
+// read.
 void DeltaChannelsPanel::sort_channels(const Context& c, const LayerFacts& layer) {
   const DeltaHistory& tap = c.history.tap();
   const std::uint64_t known = tap.end() - tap.begin();
@@ -43,7 +43,7 @@ void DeltaChannelsPanel::follow_range(const Context& c, const LayerFacts& layer)
   range_checked_ = now;
   const std::uint64_t n = tap.end() - tap.begin();
   if (n == 0) return;
-  std::vector<float> deltas;  // twice a second
+  std::vector<float> deltas;  // twice per second
   std::vector<float> horizons;
   const std::uint64_t back = std::min<std::uint64_t>(
       n, static_cast<std::uint64_t>(20LL * c.facts.rate / layer.stride) + 1);
@@ -118,7 +118,7 @@ void DeltaChannelsPanel::draw_header(Context& c, float top, const LayerFacts& la
   x -= segmented_width(c.theme, {"by horizon", "by index"});
   ImGui::SetCursorScreenPos(ImVec2(x, top + c.u(3)));
   if (segmented(c.theme, "order", {"by horizon", "by index"}, order,
-                "Order of the channels: those that remember longest on top, or by number")) {
+                "Order of the channels: longest memory on top, or by number")) {
     c.settings.channel_order = static_cast<ChannelOrder>(order);
   }
   panel_title(c, top, Words("\u0394 of {}", layer.name).c_str(), detail.c_str(), x);
@@ -144,7 +144,7 @@ void DeltaChannelsPanel::draw_readout(Context& c, const Plot& p, const LayerFact
     readout(c, "horizon", seconds_words(std::exp2(static_cast<double>(numerator - v))).c_str());
     if (!layer.time_invariant) {
       const float change = v - usual_[static_cast<std::size_t>(ch)];
-      readout(c, "of its usual",
+      readout(c, "of its mean",
               Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
     }
   }

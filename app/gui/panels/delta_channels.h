@@ -1,4 +1,4 @@
-// Δ of the chosen layer at full rate: a row a channel, longest memory on top or by number.
+// Δ of the chosen layer at full rate: one row per channel, longest memory on top or by number.
 #pragma once
 
 #include <vector>

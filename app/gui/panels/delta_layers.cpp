@@ -46,7 +46,8 @@ void DeltaLayersPanel::follow_range(const Context& c) {
   const auto back = static_cast<std::uint64_t>(20 * c.history.rate()) / History::grid_samples;
   const std::uint64_t from = end > back ? end - back : 0;
   const std::uint64_t step = std::max<std::uint64_t>((end - from) / 64, 1);
-  // What is usual is settled early and then less and less often: its colours change as a whole.
+  // The mean is fixed early and then updated at growing intervals, because all colours change with
+  // it.
   const std::uint64_t known = c.history.layer(0).over(0, end).count;
   const bool settle =
       usual_.size() != c.facts.layers.size() || epoch_ != c.history.epoch() || known >= settle_at_;
@@ -143,7 +144,7 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
               seconds_words(std::exp2(static_cast<double>(l.log2_typical - s.mean))).c_str());
       if (!l.time_invariant && static_cast<std::size_t>(layer) < usual_.size()) {
         const float change = s.mean - usual_[static_cast<std::size_t>(layer)];
-        readout(c, "of its usual",
+        readout(c, "of its mean",
                 Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
       }
     } else {

@@ -1,5 +1,5 @@
-// Δ of all layers over time: a row a layer, in the order in which data flow through the U-Net. A
-// click on a row chooses the layer whose channels are shown below.
+// Δ of all layers over time: one row per layer, in the order in which data flow through the U-Net.
+// A click on a row chooses the layer whose channels are shown below.
 #pragma once
 
 #include <vector>

@@ -57,7 +57,8 @@ void FilesPanel::path_field(Context& c, Wants what) {
   if (!entered || typed_[0] == '\0') return;
   std::string path = typed_.data();
   if (path.starts_with("~/")) {
-    const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nobody calls setenv
+    const char* home =
+        std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): setenv is never called
     if (home != nullptr) path.replace(0, 1, home);
   }
   open(c, what, path);
@@ -78,7 +79,7 @@ void FilesPanel::choices(Context& c, Wants what) {
   if (shipped_.empty()) text_in(c.theme.body, colour::faint, "none");
   if (what == Wants::clip) {
     if (ImGui::Selectable("silence", current.empty())) open_clip(c.session, c.settings, {});
-    tooltip(c.theme, "No clip: the model begins from nothing");
+    tooltip(c.theme, "No clip: the model starts from silence");
   }
   bool titled = false;
   for (const std::string& r : recent) {
@@ -130,8 +131,8 @@ void FilesPanel::draw(Context& c, ImVec2 at, float width) {
   const double clip_s = c.session.clip_seconds();
   const Words shown = clip.empty() ? Words("{}", clip_name)
                                    : Words("{}, {}", clip_name, seconds_words(clip_s).c_str());
-  field(c, Wants::clip, "Seed clip", shown.c_str(), ImVec2(at.x + width + c.u(8), at.y), width,
-        "The sound that the model absorbs and goes on from. Choose one, or drop any sound file "
+  field(c, Wants::clip, "Clip", shown.c_str(), ImVec2(at.x + width + c.u(8), at.y), width,
+        "The sound that the model absorbs and continues. Choose one, or drop any sound file "
         "onto the window.");
   fs::path chosen;
   if (browser_.draw(c, chosen)) open(c, browser_.wants(), chosen);

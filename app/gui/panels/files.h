@@ -1,5 +1,4 @@
-// Which model plays, and which clip it goes on from: what is shipped, what was open lately, any
-// path.
+// The choice of model and clip: shipped ones, recent ones, any path.
 #pragma once
 
 #include <array>

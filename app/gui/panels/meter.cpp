@@ -65,7 +65,7 @@ void draw_meter(Context& c, ImVec2 at, float right) {
       {"mean", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_mean) : none,
        "Time to make one sample: mean over the last seconds"},
       {"p99", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_p99) : none,
-       "Time a sample in the slowest hundredth of the chunks"},
+       "Time per sample, 99th percentile over the chunks"},
       {"speed", measured ? Words("{:.1f} \u00D7", s.real_time_factor) : none,
        "How many times faster than real time samples are made; below 1 \u00D7 the sound cannot "
        "keep up",
@@ -78,7 +78,7 @@ void draw_meter(Context& c, ImVec2 at, float right) {
       {"latency", s.output_latency_ms > 0 ? Words("{:.0f} ms", s.output_latency_ms) : none,
        "From the model to the ear, as measured: ring, rate converter and device"},
       {"underruns", Words("{}", s.underruns),
-       "How often the sound ran dry; each fades out and in without a click",
+       "Number of dropouts; each fades out and in without a click",
        s.underruns > 0 ? colour::warm : colour::text},
       {"engine", Words("{}", short_backend(s.backend)),
        s.backend.empty() ? "What computes the samples" : s.backend.c_str()},

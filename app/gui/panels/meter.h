@@ -4,8 +4,8 @@
 
 namespace mambo::gui {
 
-// The honest meter: what a sample costs and how well the sound keeps up, as measured. Fills
-// [left, right) from the right.
+// The meter: measured time per sample, real-time factor, ring, latency, dropouts. Fills [left,
+// right) from the right.
 void draw_meter(Context& c, ImVec2 at, float right);
 
 }  // namespace mambo::gui

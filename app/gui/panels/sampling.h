@@ -1,4 +1,4 @@
-// The column at the right: how samples are drawn, how loud they are, and where they go.
+// The column at the right: sampling controls, level, output device.
 #pragma once
 
 #include "app/gui/context.h"

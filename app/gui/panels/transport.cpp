@@ -25,8 +25,8 @@ float draw_transport(Context& c, ImVec2 at) {
   ImGui::SetCursorScreenPos(ImVec2(x, y));
   if (icon_button(c.theme, "##again", Icon::again, "Again", false, colour::text,
                   ImVec2(c.u(86), height),
-                  "Back to the end of the seed clip, at once (R). The random seed at the right "
-                  "decides whether it becomes the same music.")) {
+                  "Back to the end of the clip, at once (R). With the same random seed (at the "
+                  "right) the same music follows.")) {
     c.session.again();
     c.timeline.follow();
   }

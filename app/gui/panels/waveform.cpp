@@ -170,7 +170,7 @@ void SurprisePanel::draw(Context& c, float top, float bottom) {
       readout(c, Words("mean of {}", to - from).c_str(), Words("{:.2f} bit", e.mean()).c_str());
     }
   } else {
-    readout(c, "surprise", at < c.history.clip_end() ? "not measured on the seed" : "\u2013");
+    readout(c, "surprise", at < c.history.clip_end() ? "not measured on the clip" : "\u2013");
   }
   end_readout();
 }

@@ -1,5 +1,5 @@
-// The sound itself: an envelope of minima and maxima from afar, a line through the samples from
-// near, and each sample as a dot from nearest. Under it, how surprised the model was.
+// The sound: an envelope of minima and maxima, at closer zoom a line through the samples, closest a
+// dot per sample. Below it, the model's surprise.
 #pragma once
 
 #include "app/gui/context.h"

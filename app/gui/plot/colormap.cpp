@@ -4,7 +4,7 @@
 #include <cmath>
 
 // The tables are matplotlib's (CC0): viridis and magma by N. Smith and S. van der Walt, cividis by
-// Nunez, Anderton and Renslow (PLoS ONE 13(7), 2018), which looks nearly the same to everyone.
+// Nunez, Anderton and Renslow (PLoS ONE 13(7), 2018), made for colour vision deficiencies.
 namespace mambo::gui {
 namespace {
 

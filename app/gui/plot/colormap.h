@@ -1,4 +1,4 @@
-// Perceptually even colour maps that are safe for colour-blind eyes, and ranges that stay calm.
+// Perceptually uniform, colour-blind-safe colour maps, and value ranges with hysteresis.
 #pragma once
 
 #include <array>

@@ -106,8 +106,8 @@ void axis_label(const Context& c, float y, const char* words, ImU32 colour) {
 void begin_readout(const Context& c, const Plot& p) {
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(c.u(10), c.u(8)));
   ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, ImVec2(c.u(8), c.u(3)));
-  // ImGui fits a tooltip to what it held a frame ago; live values change with every frame, and
-  // would lose their last letters whenever they grow.
+  // ImGui sizes a tooltip by its content of the previous frame; live values that grow would be cut
+  // off.
   ImGui::SetNextWindowSizeConstraints(ImVec2(c.u(232), 0), ImVec2(FLT_MAX, FLT_MAX));
   ImGui::BeginTooltip();
   if (p.position < 0) {
@@ -121,7 +121,7 @@ void begin_readout(const Context& c, const Plot& p) {
           time_words(at, std::min(0.001, c.view.samples_per_px / c.history.rate())).c_str());
   const auto from_start = static_cast<std::int64_t>(sample) -
                           static_cast<std::int64_t>(seed ? 0 : c.history.clip_end());
-  readout(c, seed ? "seed sample" : "sample", Words("{}", from_start).c_str());
+  readout(c, seed ? "clip sample" : "sample", Words("{}", from_start).c_str());
   const int code = c.history.code_at(sample);
   if (code >= 0) {
     readout(c, "code",

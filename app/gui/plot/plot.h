@@ -1,5 +1,5 @@
-// What all plots over time share: the frame, the pointer (wheel zooms, drag pans, double click goes
-// back to live), the seed's shade, the readout beside the pointer.
+// Shared by all plots over time: the frame, the pointer (wheel zooms, drag pans, double click
+// returns to live), the shade over the clip, the readout beside the pointer.
 #pragma once
 
 #include <imgui.h>

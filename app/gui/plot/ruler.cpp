@@ -36,7 +36,7 @@ void draw_ruler(Context& c, float top, float bottom) {
   }
   const bool hot = ImGui::IsItemHovered();
   tooltip(c.theme,
-          "Follow what is heard (F, or a double click in a plot). Wheel zooms, drag pans, "
+          "Follow the sound (F, or a double click in a plot). Wheel zooms, drag pans, "
           "left and right arrows move, up and down arrows zoom.");
   list.AddRectFilled(ImVec2(c.plot_right - follow_width, top + c.u(1)),
                      ImVec2(c.plot_right, bottom - c.u(3)),
