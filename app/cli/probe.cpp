@@ -247,8 +247,8 @@ void add_probe(CLI::App& app, Run& run) {
   sub->add_flag("--quiet,-q", o->quiet, "no progress bar");
   sub->add_flag("--json", o->json, "one line of JSON about the file");
   sub->footer(
-      "\nThe file: tokens [T] and logits [T,V] (row t: after codes 0 ... t); for each layer L, one "
-      "row a\n"
+      "\nThe file: tokens [T] and logits [T,V] (row t: after codes 0 ... t); for each layer L, "
+      "one row per\n"
       "step of its tier (floor(T / stride) steps): L.delta [steps,d_inner], L.B [steps,N],\n"
       "L.C [steps,N], L.horizon [steps,d_inner]: stride / (sample_rate * delta * min |A|) "
       "seconds.\n"
