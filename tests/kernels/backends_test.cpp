@@ -1,4 +1,4 @@
-// Which engine is chosen, and what is said when it is not the one that was hoped for.
+// Which engine is chosen, and the message when it is not the best one.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -69,11 +69,11 @@ TEST(Choice, AutoGoesOnWhenADeviceRefuses) {
   EXPECT_EQ(choose(std::vector{gpu, gpu, cpu}, "auto", &notice, refuse), "CPU of two cores");
   EXPECT_EQ(tries, 2) << "of each backend only the best device";
   EXPECT_EQ(notice, "Big GPU refused: out of memory; computing on the CPU of two cores");
-  // Asked for by name there is no other way.
+  // A backend asked for by name has no fallback.
   EXPECT_THROW(choose(std::vector{gpu, cpu}, "cuda", &notice, refuse), DeviceError);
-  // And with nothing left it is an error that says all of it.
+  // And with no device left, one error with all reasons.
   EXPECT_THROW(choose(std::vector{gpu}, "auto", nullptr, refuse), Error);
-  // What is wrong with the network is wrong everywhere.
+  // An error in the network is an error on every device.
   const auto bad = [&](const ComputeDevice&) -> std::string { throw Error("bad network"); };
   EXPECT_THROW(choose(std::vector{gpu, cpu}, "auto", &notice, bad), Error);
 }

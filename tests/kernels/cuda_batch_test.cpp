@@ -49,7 +49,7 @@ TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
   constexpr std::size_t kLength = 150;  // twice over the innermost tier's stride
   const auto warm = engine_->make_state();
   engine_->step(*warm, random_codes(77));
-  // The even streams and the odd ones are at two positions, and so two batches. Both: one an SM;
+  // The even streams and the odd ones are at two positions, and so two batches. Both: one per SM;
   // one and four; four and eight; more than run at the same time.
   const auto most = static_cast<std::size_t>(engine_->streams_at_once());
   for (const std::size_t n : {std::size_t{6}, most / 8 + 1, most / 2 + 1, most + 3}) {
@@ -72,7 +72,7 @@ TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
   }
 }
 
-// Both ends of a copy are in use until it is done, whichever stream comes next to either.
+// Both ends of a copy are in use until it is done, whichever CUDA stream uses either next.
 TEST_P(CudaBatch, ACopyIsDoneBeforeItsSourceGoesOnOrGoes) {
   const auto heard = random_codes(100);
   auto source = engine_->make_state();
@@ -98,7 +98,7 @@ TEST_P(CudaBatch, ACopyIsDoneBeforeItsSourceGoesOnOrGoes) {
     auto next = engine_->make_state();
     engine_->step(*next, heard);
     engine_->copy(*source, *next);
-    source = std::move(next);  // the old one goes while it is read
+    source = std::move(next);  // the old one is destroyed while it is read
     EXPECT_EQ(state_of(*engine_, *source), want) << "trial " << trial;
   }
 }
@@ -155,7 +155,7 @@ TEST(Cuda, ALaunchIsAsLongAsADisplayCanWait_cuda) {
   EXPECT_EQ(LaunchLength(1e6, 512).steps(3), 3U);
   LaunchLength length(10, 512);
   length.took(100, LaunchLength::Clock::now() - std::chrono::milliseconds(400),
-              2);  // 2 ms a step and wave
+              2);  // 2 ms per step and wave
   EXPECT_EQ(length.steps(10000, 1), 16U);
   length.took(100, LaunchLength::Clock::now() - std::chrono::milliseconds(10), 1);
   EXPECT_NEAR(static_cast<double>(length.steps(10000, 1)), 200, 20);
@@ -186,7 +186,8 @@ TEST(Cuda, TheArchitecturesThatAreBuiltSayWhichDevicesHaveCode_cuda) {
 
 // Every call gives the error of a lost device again, so every destructor would have its line.
 TEST(Cuda, ALostDeviceIsSaidOnce_cuda) {
-  // What is said stays said in this process: numbers that no call gives, others at each repetition.
+  // A reported error is not reported again in this process: hence codes that no call returns, and
+  // different ones at each repetition.
   static int repetition = 0;
   const auto number = [first = 950 + 3 * (repetition++ % 16)](int i) {
     return static_cast<cudaError_t>(first + i);
@@ -198,7 +199,7 @@ TEST(Cuda, ALostDeviceIsSaidOnce_cuda) {
   cuda::log_failure(lost, "cudaEventDestroy");
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 2) << said;
-  // Nor what was thrown: whoever caught it says it.
+  // Nor a thrown error: its catcher reports it.
   EXPECT_THROW(cuda::check(number(2), "a launch", "file", 1), DeviceError);
   ::testing::internal::CaptureStderr();
   cuda::log_failure(number(2), "cudaFree");

@@ -104,8 +104,8 @@ std::vector<Case> chunk_cases() {
 INSTANTIATE_TEST_SUITE_P(Shapes, CudaChunks, ::testing::ValuesIn(chunk_cases()),
                          [](const auto& p) { return p.param.name(); });
 
-// What the window asks of a seed of ten seconds, from a clip that is decoded to a state that can be
-// played: everything but the sound card between Play and the first sound.
+// The window's work for a clip of ten seconds, from the decoded clip to a state that can be played:
+// everything but the sound card between Play and the first sound.
 TEST(Cuda, TenSecondsAreAbsorbedAndShownInATenthOfASecond_cuda) {
   const RandomNetwork network(piano_shape());
   std::string why_not;
@@ -149,7 +149,7 @@ TEST(Cuda, TenSecondsAreAbsorbedAndShownInATenthOfASecond_cuda) {
   EXPECT_GE(eye.parts, network.view().layers.size() * (160000U / 128U));
 }
 
-// What the generator's thread needs is taken before it plays.
+// Everything that the generator thread needs is allocated before it plays.
 TEST(Cuda, APreparedStateTakesNoMoreMemory_cuda) {
   const RandomNetwork network(piano_shape());
   std::string why_not;
@@ -161,7 +161,7 @@ TEST(Cuda, APreparedStateTakesNoMoreMemory_cuda) {
     EXPECT_EQ(cudaMemGetInfo(&free, &total), cudaSuccess);
     return free;
   };
-  // A kit is some 2 MB, so that eight show, whatever pieces the driver takes memory in.
+  // StreamBuffers take some 2 MB, so that eight show, whatever the driver's allocation granularity.
   std::vector<std::unique_ptr<State>> states;
   for (int i = 0; i < 8; ++i) states.push_back(engine->make_state());
   const std::size_t before = free_bytes();

@@ -1,4 +1,4 @@
-// What the parity tests share: networks of random weights and odd shapes, comparisons, cuts.
+// Shared by the parity tests: networks of random weights and odd shapes, comparisons, cuts.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ inline const std::vector<Shape>& shapes() {
   return all;
 }
 
-// As the shipped piano is made: a chain of narrow links beside the tiers inside, on a GPU.
+// The shipped piano's shape: on a GPU a pipeline of resident stages beside the inner tiers.
 inline const Shape& piano_shape() {
   static const Shape shape = {"pools_of_eight", {8, 8}, {3, 4, 4}, 64, 2, 2, 16, 4, 0};
   return shape;
@@ -103,8 +103,8 @@ class LogitSink : public PrefillSink {
   int vocab_;
 };
 
-// Keeps every row of delta, B and C, the logits and the summaries, and counts what comes twice or
-// never.
+// Keeps every row of delta, B and C, the logits and the summaries, and counts repeated and missing
+// ones.
 class WatchingSink : public LogitSink {
  public:
   explicit WatchingSink(const NetworkView& net, int samples = 100)
@@ -174,7 +174,7 @@ class WatchingSink : public LogitSink {
   std::vector<std::vector<float>> delta, B, C;  // [layer][step][d_inner or N]
   std::vector<std::uint64_t> seen;              // rows of each layer
   std::vector<std::uint64_t> from;              // what layer_from says
-  std::map<std::size_t, std::uint64_t> begin;   // the first step told
+  std::map<std::size_t, std::uint64_t> begin;   // the first step received
   std::vector<std::map<std::uint64_t, LayerSummary>> summed;
 
  private:
@@ -186,7 +186,7 @@ class WatchingSink : public LogitSink {
   int samples_;
 };
 
-// ---- What is held against the reference -------------------------------------------------------
+// ---- Comparison with the reference ------------------------------------------------------------
 
 // A backend as it is built for a test; the parity tests run once for each.
 struct Variant {
@@ -196,8 +196,8 @@ struct Variant {
 
   bool on_gpu() const { return backend == "cuda"; }
   bool half() const { return storage == WeightStorage::half; }
-  // How far prefill and steps may be apart. The CPU's activations are float32 in both; CUDA's
-  // prefill rounds them to 16 bits with half storage, which tests/golden weighs in bits per sample.
+  // Tolerance between prefill and steps. The CPU's activations are float32 in both; CUDA's prefill
+  // rounds them to 16 bits with half storage, which tests/golden weighs in bits per sample.
   double rounding(double f32) const { return on_gpu() && half() ? 3e-2 : f32; }
   std::string name() const {
     return backend + (half() ? "_half" : "_f32") + (plan.empty() ? "" : "_" + plan);
