@@ -6,7 +6,7 @@
 #include "bench/scan.h"
 #include "kernels/cuda/plan/state_plan.h"
 #include "kernels/cuda/prefill/prefill_math.cuh"
-#include "kernels/cuda/prefill/scan.h"
+#include "kernels/cuda/prefill/scan_s6.h"
 #include "kernels/cuda/runtime/memory.h"
 
 namespace mambo::cuda {
@@ -73,7 +73,7 @@ double median_seconds(int d_inner, int d_state, std::int64_t length, float least
                 -static_cast<float>(s + 1) * 1.44269504F);
   const DeviceBuffer<float> A_device(A);
   const DeviceBuffer<float> D = spread<float>(static_cast<std::size_t>(dp), 1, 0.5F, 1.5F);
-  const DeviceBuffer<float> scratch(scan_scratch(dp, states, sms));
+  const DeviceBuffer<float> scratch(s6_scan_scratch(dp, states, sms));
   const int np = padded(d_state, 16);
   const auto h =
       spread<float>(static_cast<std::size_t>(np) * static_cast<std::size_t>(dp), 2, -1, 1);
@@ -93,7 +93,7 @@ double median_seconds(int d_inner, int d_state, std::int64_t length, float least
   std::vector<double> seconds;
   for (int run = 0; run < kWarmUp + kRuns; ++run) {
     const Inputs<T>& in = sets[static_cast<std::size_t>(run) % sets.size()];
-    ScanArgs<T> a;
+    S6ScanArgs<T> a;
     a.u = in.u.data();
     a.delta = in.delta.data();
     a.B = in.bc.data();

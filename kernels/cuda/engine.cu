@@ -8,7 +8,7 @@
 
 #include "kernels/cuda/plan/plan.h"
 #include "kernels/cuda/prefill/prefill.h"
-#include "kernels/cuda/prefill/scan.h"
+#include "kernels/cuda/prefill/scan_s6.h"
 #include "kernels/cuda/prefill/scan_s4d.h"
 #include "kernels/cuda/stream_buffers.h"
 #include "kernels/cuda/tap.h"

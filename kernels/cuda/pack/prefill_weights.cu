@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <variant>
 
 #include "kernels/cuda/plan/state_plan.h"
-#include "kernels/cuda/prefill/scan.h"
-#include "kernels/cuda/prefill/scan_s4d.h"
 #include "kernels/mixers/s4d.h"
 
 namespace mambo::cuda {
@@ -97,42 +96,44 @@ class Gatherer {
   std::vector<std::function<void(const std::byte*)>> pointers_;
 };
 
-// The mixer of an s6 layer: what makes delta, B and C, and A.
-void gather_selective(Gatherer& g, const S6View& w, int N, int states, PrefillLayer& l) {
-  const Segments inner{l.d_inner, l.dp};
-  l.R = w.rank;
-  const Floats x = to_float(w.x_proj);
-  g.matrix(l.x_proj, padded(2 * states + l.R, 8), l.dp, [&](int r, int c) {
-    const int part = std::min(r / states, 2);  // B, C, delta
-    const int i = r - part * states;
-    if (c >= l.d_inner || i >= (part == 2 ? l.R : N)) return 0.0F;
-    const int row = part == 2 ? i : l.R + part * N + i;
+void gather_mixer(Gatherer& g, const S6View& view, PrefillLayer& l) {
+  auto& m = l.mixer.emplace<PrefillS6>();
+  m.N = view.states();
+  m.rank = view.rank;
+  m.states = scan_states(m.N);
+  const Floats x = to_float(view.x_proj);
+  g.matrix(m.x_proj, padded(2 * m.states + m.rank, 8), l.dp, [&](int r, int c) {
+    const int part = std::min(r / m.states, 2);  // B, C, delta
+    const int i = r - part * m.states;
+    if (c >= l.d_inner || i >= (part == 2 ? m.rank : m.N)) return 0.0F;
+    const int row = part == 2 ? i : m.rank + part * m.N + i;
     return x[size(row) * size(l.d_inner) + size(c)];
   });
-  g.vector(l.dt_bias, w.dt_bias, inner, l.dp);
+  g.vector(m.dt_bias, view.dt_bias, {l.d_inner, l.dp}, l.dp);
 
-  const Floats dt = to_float(w.dt_proj);
-  const Floats rates = s6_decay_rates(w);
-  Floats dt_columns(size(l.R) * size(l.dp));
-  Floats A(size(states) * size(l.dp), kScanPaddedA);
+  const Floats dt = to_float(view.dt_proj);
+  const Floats rates = s6_decay_rates(view);
+  Floats dt_columns(size(m.rank) * size(l.dp));
+  Floats A(size(m.states) * size(l.dp), kScanPaddedA);
   const auto column = [&l](int row, int c) { return size(row) * size(l.dp) + size(c); };
   for (int c = 0; c < l.d_inner; ++c) {
-    for (int k = 0; k < l.R; ++k) dt_columns[column(k, c)] = dt[size(c) * size(l.R) + size(k)];
-    for (int n = 0; n < N; ++n) A[column(n, c)] = rates[size(c) * size(N) + size(n)];
+    for (int k = 0; k < m.rank; ++k)
+      dt_columns[column(k, c)] = dt[size(c) * size(m.rank) + size(k)];
+    for (int n = 0; n < m.N; ++n) A[column(n, c)] = rates[size(c) * size(m.N) + size(n)];
   }
-  g.floats(l.dt, dt_columns);
-  g.floats(l.A, A);
+  g.floats(m.dt, dt_columns);
+  g.floats(m.A, A);
 }
 
-// The mixer of an s4d layer: its modes, and delta for those who look at it.
-void gather_modes(Gatherer& g, const S4dView& view, PrefillLayer& l) {
-  l.M = view.states();
+void gather_mixer(Gatherer& g, const S4dView& view, PrefillLayer& l) {
+  auto& m = l.mixer.emplace<PrefillS4d>();
+  m.M = view.states();
   const S4dModes all = s4d_modes(view);
-  Floats modes(mode_floats(l.dp, l.M));
+  Floats modes(mode_floats(l.dp, m.M));
   for (int c = 0; c < l.d_inner; ++c) {
-    for (int m = 0; m < l.M; ++m) {
-      const std::size_t i = size(c) * size(l.M) + size(m);
-      float* at = modes.data() + mode_at(l.M, c, m);
+    for (int j = 0; j < m.M; ++j) {
+      const std::size_t i = size(c) * size(m.M) + size(j);
+      float* at = modes.data() + mode_at(m.M, c, j);
       at[0] = all.decay[i].real();
       at[1] = all.decay[i].imag();
       at[2] = all.gain[i].real();
@@ -141,15 +142,13 @@ void gather_modes(Gatherer& g, const S4dView& view, PrefillLayer& l) {
   }
   Floats delta = all.dt;
   delta.resize(size(l.dp));
-  g.floats(l.modes, modes);
-  g.floats(l.delta, delta);
+  g.floats(m.modes, modes);
+  g.floats(m.delta, delta);
 }
 
-void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, int states,
-                  PrefillLayer& l) {
+void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, PrefillLayer& l) {
   const TierView& tier = net.tier_of(view);
   const BlockView& w = view.w;
-  l.mixer = view.mixer();
   l.tier = view.tier;
   l.width = tier.width;
   l.d_inner = tier.d_inner;
@@ -172,10 +171,7 @@ void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, in
       conv_columns[size(k) * size(l.dp) + size(c)] = conv[size(c) * size(net.d_conv) + size(k)];
   }
   g.floats(l.conv, conv_columns);
-  if (const auto* s6 = std::get_if<S6View>(&view.params))
-    gather_selective(g, *s6, net.d_state, states, l);
-  else
-    gather_modes(g, std::get<S4dView>(view.params), l);
+  std::visit([&](const auto& mixer) { gather_mixer(g, mixer, l); }, view.params);
 }
 
 void gather_tier(Gatherer& g, const NetworkView& net, std::size_t s, PrefillTier& t) {
@@ -197,10 +193,7 @@ void gather_tier(Gatherer& g, const NetworkView& net, std::size_t s, PrefillTier
 PrefillWeights::PrefillWeights(const NetworkView& net, WeightStorage storage)
     : vocab(net.vocab),
       vp(padded(net.vocab, 32)),
-      N(net.d_state),
-      np(padded(net.d_state, 16)),
       K(net.d_conv),
-      states(scan_states(net.d_state)),
       eps(net.norm_eps),
       has_head_bias(static_cast<bool>(net.head_bias)),
       layers(net.layers.size()),
@@ -219,8 +212,7 @@ PrefillWeights::PrefillWeights(const NetworkView& net, WeightStorage storage)
   std::fill_n(bias.begin(), vocab, 0.0F);
   if (net.head_bias) to_float(net.head_bias, bias.data());
   g.floats(head_bias, bias);
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    gather_layer(g, net, net.layers[i], states, layers[i]);
+  for (std::size_t i = 0; i < layers.size(); ++i) gather_layer(g, net, net.layers[i], layers[i]);
   for (std::size_t s = 0; s < tiers.size(); ++s) gather_tier(g, net, s, tiers[s]);
   memory = g.upload();
 }

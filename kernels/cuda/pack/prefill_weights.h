@@ -4,38 +4,32 @@
 #pragma once
 
 #include <cstddef>
+#include <variant>
 #include <vector>
 
+#include "kernels/cuda/pack/prefill_matrix.h"
+#include "kernels/cuda/prefill/mixer_s4d.h"
+#include "kernels/cuda/prefill/mixer_s6.h"
 #include "kernels/cuda/runtime/memory.h"
 #include "kernels/engine.h"
 #include "kernels/network.h"
 
 namespace mambo::cuda {
 
-// Row-major [rows][columns], float or __half.
-struct PrefillMatrix {
-  const std::byte* data = nullptr;
-  int rows = 0, columns = 0;
-};
+// The weights of a layer's mixer; alternative i has id i, as in MixerView.
+using PrefillMixerWeights = std::variant<PrefillS6, PrefillS4d>;
 
 struct PrefillLayer {
-  Mixer mixer = Mixer::s6;
-  int tier = 0, width = 0, d_inner = 0, wp = 0, dp = 0, R = 0;
-  int M = 0;                         // s4d
+  int tier = 0, width = 0, d_inner = 0, wp = 0, dp = 0;
   PrefillMatrix in_proj;             // [2 dp][wp]: u rows, then z rows
-  PrefillMatrix x_proj;              // s6: [2 states + R, padded][dp]: B, C, delta; else empty
   PrefillMatrix out_proj;            // [wp][dp]
   const float* norm = nullptr;       // [wp]
   const float* in_bias = nullptr;    // [2 dp], or null
   const float* conv = nullptr;       // [K][dp]
   const float* conv_bias = nullptr;  // [dp]
-  const float* dt = nullptr;         // s6: [R][dp]
-  const float* dt_bias = nullptr;    // s6: [dp]
-  const float* A = nullptr;          // s6: [states][dp], as the scan wants it
-  const float* modes = nullptr;      // s4d: as its scan wants them
-  const float* delta = nullptr;      // s4d: [dp], the constant
   const float* D = nullptr;          // [dp]
   const float* out_bias = nullptr;   // [wp], or null
+  PrefillMixerWeights mixer;
 };
 
 struct PrefillTier : TierShape {
@@ -46,8 +40,7 @@ struct PrefillTier : TierShape {
 };
 
 struct PrefillWeights {
-  int vocab = 0, vp = 0, N = 0, np = 0, K = 0;
-  int states = 0;  // scan_states(N), of the s6 layers
+  int vocab = 0, vp = 0, K = 0;
   float eps = 0;
   const float* embed = nullptr;      // [V][wp]
   const float* norm_f = nullptr;     // [wp]

@@ -28,15 +28,17 @@ class Prefill {
   // Absorbs codes into `state` (device memory, plan.size floats) that has absorbed `position`
   // samples before, and leaves the exact streaming state, logits included. May be cut anywhere.
   // Works on a stream of its own, for which `wait` is called before the state is touched; returns,
-  // also by an exception, when nothing is on its way any more. Allocates scratch bounded
-  // independently of the length. Speaks to the sink on the calling thread, in order. Throws
-  // Cancelled when the sink says so and DeviceError; the state is then neither old nor new.
+  // also by an exception, when all of its work is done. Allocates scratch bounded independently of
+  // the length. Calls the sink on the calling thread, in order. Throws Cancelled when the sink says
+  // so and DeviceError; the state is then neither old nor new.
   void run(float* state, std::uint64_t position, std::span<const std::uint8_t> codes,
            PrefillSink* sink, const std::function<void(cudaStream_t)>& wait) const;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  void warm_up() const;
+
+  struct Shared;  // the weights, and workspaces for calls
+  std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace mambo::cuda

@@ -1,6 +1,7 @@
-// As the selective scan (scan.cuh): the end of each segment of time, the walk over those ends, and
-// the scan proper from each segment's start. But nothing here depends on the input, so a segment's
-// decay is a power of the modes', and nothing is read but u, z and what stays in registers.
+// As the selective scan (scan_s6.cuh): the end of each segment of time, the walk over those ends,
+// and the scan proper from each segment's start. But nothing here depends on the input, so a
+// segment's decay is a power of the modes', and nothing is read but u, z and what stays in
+// registers.
 //
 // One warp is 32 lanes by one segment, eight modes of one channel a lane; no warp has to do with
 // another. Every row is asked for kAhead steps before it is needed, into registers: a warp's
@@ -33,8 +34,8 @@ constexpr int kAlone = 96;     // steps that one segment is through with before 
 constexpr unsigned kAll = 0xFFFFFFFFU;
 
 template <class T>
-struct Kernel {  // ModeScanArgs and how time is cut
-  ModeScanArgs<T> a;
+struct Kernel {  // S4dScanArgs and how time is cut
+  S4dScanArgs<T> a;
   int segment;  // steps, a multiple of kAhead
   int segments;
 };
@@ -108,7 +109,7 @@ struct Column {
 // The end state that each segment but the last reaches from zero, [segment] and then as Lane::at.
 template <class T, int L>
 __global__ void __launch_bounds__(32 * kWarps, kCtas) mode_ends(const Kernel<T> kernel) {
-  const ModeScanArgs<T>& a = kernel.a;
+  const S4dScanArgs<T>& a = kernel.a;
   const Lane<L> me(kernel);
   if (me.segment >= kernel.segments - 1) return;  // the whole warp
   Column<T, kAhead> u(a.u + static_cast<std::size_t>(me.begin) * a.u_row + me.c, a.u_row, me.steps,
@@ -162,7 +163,7 @@ __global__ void __launch_bounds__(32 * kCarryWarps) mode_carry(const Kernel<T> k
   constexpr int kBatch = 16;
   __shared__ float2 range_end[kCarryWarps][32];
   __shared__ float2 powers[2][32];  // the decay of a segment, of a range
-  const ModeScanArgs<T>& a = kernel.a;
+  const S4dScanArgs<T>& a = kernel.a;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const std::size_t row = static_cast<std::size_t>(L) * kLaneModes * a.dp;
@@ -229,7 +230,7 @@ template <class T, int L>
 __global__ void __launch_bounds__(32 * kWarps, kCtas) mode_segments(const Kernel<T> kernel) {
   static_assert(kAhead % L == 0);
   constexpr int kGates = L == 1 ? 4 : kAhead / L;  // for want of registers
-  const ModeScanArgs<T>& a = kernel.a;
+  const S4dScanArgs<T>& a = kernel.a;
   const Lane<L> me(kernel);
   if (me.segment >= kernel.segments) return;  // the whole warp
   // Of L steps a lane gates and writes one.
@@ -301,7 +302,7 @@ int most_segments(int dp, int L, int sms) {
 }
 
 template <class T, int L>
-void launch(const ModeScanArgs<T>& args, cudaStream_t stream) {
+void launch(const S4dScanArgs<T>& args, cudaStream_t stream) {
   const int most = most_segments(args.dp, L, args.sms);
   int steps = std::max(kShortest, ceil_div(args.length, most));
   if (args.length <= kAlone) steps = args.length;
@@ -324,7 +325,7 @@ void launch(const ModeScanArgs<T>& args, cudaStream_t stream) {
 
 }  // namespace
 
-std::size_t mode_scan_scratch(int dp, int M, int sms) {
+std::size_t s4d_scan_scratch(int dp, int M, int sms) {
   const int L = mode_lanes(M);
   const int segments = most_segments(dp, L, sms);
   if (segments == 1) return 0;
@@ -333,7 +334,7 @@ std::size_t mode_scan_scratch(int dp, int M, int sms) {
 }
 
 template <class T>
-void mode_scan(ModeScanArgs<T> args, cudaStream_t stream) {
+void scan(S4dScanArgs<T> args, cudaStream_t stream) {
   if (args.length <= 0) return;
   switch (mode_lanes(args.M)) {
     case 1:
@@ -347,7 +348,7 @@ void mode_scan(ModeScanArgs<T> args, cudaStream_t stream) {
   }
 }
 
-template void mode_scan<float>(ModeScanArgs<float>, cudaStream_t);
-template void mode_scan<__half>(ModeScanArgs<__half>, cudaStream_t);
+template void scan<float>(S4dScanArgs<float>, cudaStream_t);
+template void scan<__half>(S4dScanArgs<__half>, cudaStream_t);
 
 }  // namespace mambo::cuda

@@ -32,7 +32,7 @@ constexpr std::size_t mode_at(int M, int c, int m) {
 
 // Everything on the device, rows are steps. T is float or __half. dp is a multiple of 32.
 template <class T>
-struct ModeScanArgs {
+struct S4dScanArgs {
   const T* u = nullptr;          // [length][u_row]
   const T* z = nullptr;          // [length][z_row]
   T* y = nullptr;                // [length][y_row]; shares no memory with the above
@@ -40,7 +40,7 @@ struct ModeScanArgs {
   const float* D = nullptr;      // [dp]
   float* h = nullptr;            // [dp][hp / 2][real, imaginary]: in and out; what is beyond M of
                                  // them is neither read nor written
-  float* ends = nullptr;         // scratch, mode_scan_scratch() floats
+  float* ends = nullptr;         // scratch, s4d_scan_scratch() floats
   int u_row = 0, z_row = 0, y_row = 0;
   int dp = 0, hp = 0, M = 0;  // M: kMostModes at most
   int length = 0;
@@ -48,11 +48,11 @@ struct ModeScanArgs {
 };
 
 // Floats of scratch that such a scan needs, however long it is: 40 KiB for each SM at most.
-std::size_t mode_scan_scratch(int dp, int M, int sms);
+std::size_t s4d_scan_scratch(int dp, int M, int sms);
 
 // Three launches, or one where the stretch is short. Deterministic. Defined for float and __half.
 // Throws DeviceError.
 template <class T>
-void mode_scan(ModeScanArgs<T> args, cudaStream_t stream);
+void scan(S4dScanArgs<T> args, cudaStream_t stream);
 
 }  // namespace mambo::cuda

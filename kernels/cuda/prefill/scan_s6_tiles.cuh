@@ -2,7 +2,7 @@
 #pragma once
 
 #include "kernels/cuda/prefill/prefill_math.cuh"
-#include "kernels/cuda/prefill/scan.h"
+#include "kernels/cuda/prefill/scan_s6.h"
 
 namespace mambo::cuda::scan_device {
 
@@ -31,8 +31,8 @@ struct alignas(16) Tile {
 };
 
 template <class T>
-struct Kernel {  // ScanArgs and how time is cut
-  ScanArgs<T> a;
+struct Kernel {  // S6ScanArgs and how time is cut
+  S6ScanArgs<T> a;
   int segment;  // steps, a multiple of kSteps
   float* sums;  // [segments][dp]: delta added up over the segment
 };
@@ -100,7 +100,7 @@ struct Loader {
   Rows<kThreads, kChannels, T> u, z;
   Rows<kThreads, NP, float> B, C;
 
-  __device__ Loader(const ScanArgs<T>& a, int c0, int step)
+  __device__ Loader(const S6ScanArgs<T>& a, int c0, int step)
       : delta(a.delta + static_cast<std::size_t>(step) * a.dp + c0, a.dp, a.dp - c0),
         u(a.u + static_cast<std::size_t>(step) * a.u_row + c0, a.u_row, a.dp - c0),
         z(a.z + static_cast<std::size_t>(step) * a.z_row + c0, a.z_row, a.dp - c0),

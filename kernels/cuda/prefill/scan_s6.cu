@@ -1,7 +1,7 @@
 // The scan's launches: how many segments of time, and which of the kernels' shapes.
 #include <algorithm>
 
-#include "kernels/cuda/prefill/scan.cuh"
+#include "kernels/cuda/prefill/scan_s6.cuh"
 #include "kernels/cuda/runtime/check.h"
 
 namespace mambo::cuda {
@@ -25,7 +25,7 @@ int most_segments(int dp, int states, int sms) {
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 template <class T, int NP>
-void launch(const ScanArgs<T>& args, cudaStream_t stream) {
+void launch(const S6ScanArgs<T>& args, cudaStream_t stream) {
   const int most = most_segments(args.dp, NP, args.sms);
   const int steps = std::max(kShortest, ceil_div(args.length, most));
   Kernel<T> k{args, ceil_div(steps, kSteps) * kSteps, nullptr};
@@ -47,13 +47,13 @@ void launch(const ScanArgs<T>& args, cudaStream_t stream) {
 
 }  // namespace
 
-std::size_t scan_scratch(int dp, int states, int sms) {
+std::size_t s6_scan_scratch(int dp, int states, int sms) {
   return static_cast<std::size_t>(most_segments(dp, states, sms)) *
          static_cast<std::size_t>(states + 1) * static_cast<std::size_t>(dp);
 }
 
 template <class T>
-void scan(ScanArgs<T> args, cudaStream_t stream) {
+void scan(S6ScanArgs<T> args, cudaStream_t stream) {
   if (args.length <= 0) return;
   switch (args.states) {
     case 16:
@@ -65,7 +65,7 @@ void scan(ScanArgs<T> args, cudaStream_t stream) {
   }
 }
 
-template void scan<float>(ScanArgs<float>, cudaStream_t);
-template void scan<__half>(ScanArgs<__half>, cudaStream_t);
+template void scan<float>(S6ScanArgs<float>, cudaStream_t);
+template void scan<__half>(S6ScanArgs<__half>, cudaStream_t);
 
 }  // namespace mambo::cuda

@@ -21,7 +21,7 @@ inline constexpr float kScanPaddedA = -1e4F;
 // Everything on the device, rows are steps. T is float or __half. Pointers and row lengths are
 // multiples of 16 bytes; dp is a multiple of 32.
 template <class T>
-struct ScanArgs {
+struct S6ScanArgs {
   const T* u = nullptr;          // [length][u_row]
   const float* delta = nullptr;  // [length][dp]
   const float* B = nullptr;      // [length][bc_row], scan_states(N) floats each, zeros after N
@@ -31,7 +31,7 @@ struct ScanArgs {
   const float* A = nullptr;      // [scan_states(N)][dp]: -exp(A_log) * log2(e); kScanPaddedA
   const float* D = nullptr;      // [dp]
   float* h = nullptr;            // [dp][np]: in and out
-  float* ends = nullptr;         // scratch, scan_scratch() floats
+  float* ends = nullptr;         // scratch, s6_scan_scratch() floats
   int u_row = 0, bc_row = 0, z_row = 0, y_row = 0;
   int dp = 0, np = 0, states = 16;  // states: scan_states(N)
   int length = 0;
@@ -39,10 +39,10 @@ struct ScanArgs {
 };
 
 // Floats of scratch that scans of up to this many channels need.
-std::size_t scan_scratch(int dp, int states, int sms);
+std::size_t s6_scan_scratch(int dp, int states, int sms);
 
 // Three launches, or one where the stretch is short. Deterministic. Defined for float and __half.
 template <class T>
-void scan(ScanArgs<T> args, cudaStream_t stream);
+void scan(S6ScanArgs<T> args, cudaStream_t stream);
 
 }  // namespace mambo::cuda

@@ -1,5 +1,5 @@
-// The device code of the scan (scan.h): the end of each segment of time, the walk over those ends,
-// and the scan proper from each segment's start.
+// The device code of the scan (scan_s6.h): the end of each segment of time, the walk over those
+// ends, and the scan proper from each segment's start.
 //
 // A lane holds two channels of 16 states (or one of more) in registers; a CTA is 128 channels by
 // one segment. Inputs come through shared memory by cp.async, a tile of steps ahead. Two channels a
@@ -14,7 +14,7 @@
 // faster than none and than twice as many.
 #pragma once
 
-#include "kernels/cuda/prefill/scan_tiles.cuh"
+#include "kernels/cuda/prefill/scan_s6_tiles.cuh"
 
 namespace mambo::cuda::scan_device {
 
@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(Shape<NP>::threads, Shape<NP>::ctas)
   constexpr int CH = Shape<NP>::lane_channels;
   constexpr int kQuarter = NP / 4;
   __shared__ Tile<T, NP> tiles[2];
-  const ScanArgs<T>& a = kernel.a;
+  const S6ScanArgs<T>& a = kernel.a;
   const int c0 = static_cast<int>(blockIdx.x) * kChannels;
   const int c = c0 + static_cast<int>(threadIdx.x) * CH;
   const bool mine = c < a.dp;
@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(32 * kCarryWarps)
   constexpr int kBatch = 16;
   __shared__ float range_end[kCarryWarps][32];
   __shared__ float range_sum[kCarryWarps][32];
-  const ScanArgs<T>& a = kernel.a;
+  const S6ScanArgs<T>& a = kernel.a;
   const int lane = static_cast<int>(threadIdx.x) % 32;
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const int c = static_cast<int>(blockIdx.x) * 32 + lane;
@@ -204,7 +204,7 @@ __global__ void __launch_bounds__(Shape<NP>::threads, Shape<NP>::ctas)
   constexpr int CH = Shape<NP>::lane_channels;
   constexpr int kByFma = NP / 16;
   __shared__ Tile<T, NP> tiles[2];
-  const ScanArgs<T>& a = kernel.a;
+  const S6ScanArgs<T>& a = kernel.a;
   const int c0 = static_cast<int>(blockIdx.x) * kChannels;
   const int at = static_cast<int>(threadIdx.x) * CH;
   const int c = c0 + at;
