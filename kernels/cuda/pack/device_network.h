@@ -11,8 +11,6 @@
 // so the norm itself is one factor that is applied after the product.
 #pragma once
 
-#include <cuda_fp16.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <vector>

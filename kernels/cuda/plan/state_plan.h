@@ -18,6 +18,7 @@ struct StatePlan {
     std::size_t conv;  // [K][dp], a ring: the input of step i of the tier stands in row i % K
     std::size_t h;     // s6: [dp][np]; s4d: [dp][hp / 2][real, imaginary]
     int d_inner, dp, tier;
+    int stride;  // samples per step
     Mixer mixer;
     int states;  // N, or M complex ones
     int hp;      // floats of h that a channel has: np, or 2 M padded to 16
@@ -41,6 +42,7 @@ struct StatePlan {
     for (const LayerView& view : net.layers) {
       Layer l{};
       l.tier = view.tier;
+      l.stride = net.tier_of(view).stride;
       l.d_inner = net.tier_of(view).d_inner;
       l.dp = padded(l.d_inner, 32);
       l.conv = take(static_cast<std::size_t>(K) * l.dp);

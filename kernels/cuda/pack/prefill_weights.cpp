@@ -1,12 +1,11 @@
 #include "kernels/cuda/pack/prefill_weights.h"
 
-#include <cuda_fp16.h>
-
 #include <algorithm>
 #include <cstring>
 #include <functional>
 #include <variant>
 
+#include "kernels/cuda/pack/half.h"
 #include "kernels/cuda/plan/state_plan.h"
 #include "kernels/mixers/s4d.h"
 
@@ -43,9 +42,7 @@ class Gatherer {
     }
     std::size_t at = 0;
     if (half_) {
-      std::vector<__half> h(v.size());
-      std::transform(v.begin(), v.end(), h.begin(),
-                     [](float x) { return __float2half_rn(std::clamp(x, -65504.0F, 65504.0F)); });
+      const std::vector<__half> h = to_halves(v);
       at = put(h.data(), h.size() * sizeof(__half));
     } else {
       at = put(v.data(), v.size() * sizeof(float));

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 
+#include "kernels/cuda/pack/half.h"
 #include "kernels/mixers/s4d.h"
 
 namespace mambo::cuda {
@@ -14,8 +15,6 @@ std::size_t at(int row, int cols, int col) {
   return static_cast<std::size_t>(row) * static_cast<std::size_t>(cols) +
          static_cast<std::size_t>(col);
 }
-
-__half saturated(float x) { return __float2half_rn(std::clamp(x, -65504.0F, 65504.0F)); }
 
 // Gathers everything into one blob, so that one allocation and one copy bring it over.
 class Packer {
@@ -29,8 +28,7 @@ class Packer {
   // Values as weights are stored, in order.
   std::size_t weights(const std::vector<float>& v) {
     if (!half_) return floats(v);
-    std::vector<__half> h(v.size());
-    std::transform(v.begin(), v.end(), h.begin(), saturated);
+    const std::vector<__half> h = to_halves(v);
     return append(h.data(), h.size() * sizeof(__half));
   }
 
