@@ -44,9 +44,6 @@ BEGIN {
   except("app/cli/options.cpp", "backend")  # the words of --backend
   except("app/live/program_loader.cpp", "backend")
   except("kernels/cuda/pack/device_network.h", "kernels/cuda/plan/state_plan.h")
-  except("kernels/cuda/pack/prefill_weights.cu", "kernels/cuda/plan/state_plan.h")
-  except("kernels/cuda/pack/prefill_weights.cu", "kernels/cuda/prefill/scan.h")
-  except("kernels/cuda/pack/prefill_weights.cu", "kernels/cuda/prefill/scan_s4d.h")
   except("kernels/cuda/runtime/devices.cu", "kernels/cuda/engine.h")
 
   # Above the seam nothing knows a backend by its name (help texts, which users read, excepted).

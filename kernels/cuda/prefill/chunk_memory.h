@@ -7,7 +7,7 @@
 #include <variant>
 #include <vector>
 
-#include "kernels/cuda/pack/prefill_weights.h"
+#include "kernels/cuda/prefill/prefill_weights.h"
 #include "kernels/observe.h"
 
 namespace mambo::cuda {

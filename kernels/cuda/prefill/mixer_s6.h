@@ -1,9 +1,9 @@
 // The S6 mixer in prefill: delta, B and C of all steps by matrix products, then the selective scan.
 #pragma once
 
-#include "kernels/cuda/pack/prefill_matrix.h"
 #include "kernels/cuda/prefill/mixer_rows.h"
 #include "kernels/cuda/prefill/prefill_kernels.h"
+#include "kernels/cuda/prefill/prefill_matrix.h"
 #include "kernels/cuda/prefill/scan_s6.h"
 
 namespace mambo::cuda {

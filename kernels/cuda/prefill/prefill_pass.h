@@ -9,10 +9,10 @@
 #include <type_traits>
 #include <variant>
 
-#include "kernels/cuda/pack/prefill_weights.h"
 #include "kernels/cuda/plan/state_plan.h"
 #include "kernels/cuda/prefill/chunk_memory.h"
 #include "kernels/cuda/prefill/prefill_kernels.h"
+#include "kernels/cuda/prefill/prefill_weights.h"
 #include "kernels/cuda/prefill/products.h"
 #include "kernels/cuda/prefill/sink_rows.h"
 #include "kernels/cuda/prefill/workspace.h"

@@ -5,8 +5,8 @@
 
 #include <type_traits>
 
-#include "kernels/cuda/pack/prefill_matrix.h"
 #include "kernels/cuda/prefill/cublas.h"
+#include "kernels/cuda/prefill/prefill_matrix.h"
 
 namespace mambo::cuda {
 

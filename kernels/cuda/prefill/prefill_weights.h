@@ -7,9 +7,9 @@
 #include <variant>
 #include <vector>
 
-#include "kernels/cuda/pack/prefill_matrix.h"
 #include "kernels/cuda/prefill/mixer_s4d.h"
 #include "kernels/cuda/prefill/mixer_s6.h"
+#include "kernels/cuda/prefill/prefill_matrix.h"
 #include "kernels/cuda/runtime/memory.h"
 #include "kernels/engine.h"
 #include "kernels/network.h"

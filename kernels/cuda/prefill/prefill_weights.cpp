@@ -1,4 +1,4 @@
-#include "kernels/cuda/pack/prefill_weights.h"
+#include "kernels/cuda/prefill/prefill_weights.h"
 
 #include <algorithm>
 #include <cstring>
