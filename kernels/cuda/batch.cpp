@@ -70,7 +70,7 @@ void BatchPlayer::warm_up(Stream stream) {
     play({&stream}, stream.request.codes.size(), What::drawing, plan);
 }
 
-// Few streams have an SM each; many share SMs, no more to each than it takes to keep all busy.
+// Few streams have an SM each; many share SMs, at most as many per SM as keep all SMs busy.
 std::size_t BatchPlayer::plan_for(std::size_t streams) const {
   std::size_t plan = 0;
   while (plan + 1 < plans_.size() &&

@@ -1,4 +1,4 @@
-// Plays many streams at once: one, four or eight to an SM.
+// Plays many streams at once: one, four or eight per SM.
 #pragma once
 
 #include <cstddef>

@@ -26,7 +26,7 @@ namespace {
 using namespace prefill_math;
 
 constexpr int kWarps = 4;      // of a CTA
-constexpr int kCtas = 5;       // resident on an SM: 96 registers a lane
+constexpr int kCtas = 5;       // resident per SM: 96 registers per lane
 constexpr int kAhead = 8;      // steps; a multiple of the lanes of a channel
 constexpr int kShortest = 32;  // steps of a segment: shorter ones cost more to start than they save
 constexpr int kAlone = 96;     // steps that one segment is through with before three launches are

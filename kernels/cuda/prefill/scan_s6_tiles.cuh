@@ -18,7 +18,7 @@ template <int NP>
 struct Shape {
   static constexpr int lane_channels = NP == 16 ? 2 : 1;
   static constexpr int threads = kChannels / lane_channels;
-  static constexpr int ctas = NP == 16 ? 8 : (NP == 32 ? 3 : 2);  // resident on an SM
+  static constexpr int ctas = NP == 16 ? 8 : (NP == 32 ? 3 : 2);  // resident per SM
 };
 
 template <class T, int NP>

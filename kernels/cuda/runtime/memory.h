@@ -1,5 +1,5 @@
 // Memory of the device and pinned memory of the host, move-only, freed where they go out of scope.
-// Freshly allocated memory holds anything: whoever needs zeros asks for them.
+// Freshly allocated memory is not zeroed: zeros have to be requested.
 #pragma once
 
 #include <cuda_runtime.h>
