@@ -9,10 +9,11 @@ namespace mambo::cuda {
 
 // How many steps a launch takes, so that it lasts some 20 ms whatever the model, the device and the
 // number of streams: a display on the same GPU waits no longer. The rule is measured: as many steps
-// as take that long by the previous launch, whose time is divided by its steps and its `waves` (CTAs
-// per SM, which run one after the other); the first launch uses an estimate. On an H100 piano-lab
-// takes 63 us per step with eight streams per SM, so that 1,056 streams, one wave, get 317 steps per
-// launch, and 2,112, two waves, 158. The samples drawn do not depend on where launches end.
+// as take that long by the previous launch, whose time is divided by its steps and its `waves`
+// (CTAs per SM, which run one after the other); the first launch uses an estimate. On an H100
+// piano-lab takes 63 us per step with eight streams per SM, so that 1,056 streams, one wave, get
+// 317 steps per launch, and 2,112, two waves, 158. The samples drawn do not depend on where
+// launches end.
 class LaunchLength {
  public:
   using Clock = std::chrono::steady_clock;
