@@ -86,7 +86,7 @@ class WindowTest : public ::testing::Test {
   std::string said_;
 };
 
-TEST_F(WindowTest, PlaysAndSavesWhatItShows) {
+TEST_F(WindowTest, PlaysAndSavesWhatItShows_timed) {
   const VirtualDisplay display(1280, 800);
   ASSERT_NE(display.name(), "");
   const int code = run(
@@ -118,7 +118,7 @@ TEST_F(WindowTest, SaysWhatIsWrongWithAModelAndStaysOpen) {
   EXPECT_NE(said_.find("missing.safetensors"), std::string::npos) << said_;
 }
 
-TEST_F(WindowTest, OpensInSpiteOfBrokenSettingsAndFillsALargeScreen) {
+TEST_F(WindowTest, OpensInSpiteOfBrokenSettingsAndFillsALargeScreen_timed) {
   const VirtualDisplay display(3840, 2160);
   ASSERT_NE(display.name(), "");
   fs::create_directories(folder_ / "config" / "mambo");
