@@ -13,12 +13,12 @@ GeneratorThread::GeneratorThread(int chunk, std::uint64_t rng_seed)
       ring_(1U << 17U),
       record_ring_(1U << 19U),
       target_(static_cast<std::size_t>(2 * chunk_)),
-      rng_seed_(rng_seed),
       codes_(kMaxChunk),
       kept_(kCodesKept),
       samples_(kMaxChunk),
       log_prob_(kMaxChunk),
       entropy_(kMaxChunk) {
+  controls_.send_rng_seed(rng_seed);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -51,6 +51,7 @@ void GeneratorThread::unpark() {
 std::unique_ptr<Program> GeneratorThread::replace(std::unique_ptr<Program> program) {
   std::swap(program_, program);
   program_->voice->set_rng(program->voice->rng_seed(), program->voice->drawn());
+  controls_.engine_changed(generated_);
   times_count_ = 0;
   failed_ = false;
   return program;
@@ -64,31 +65,24 @@ std::vector<std::uint8_t> GeneratorThread::last_codes() const {
   return codes;
 }
 
-std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> program) {
+std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> program,
+                                                   const ControlChoice& own) {
   std::swap(program_, program);
+  if (program_ != nullptr) {
+    controls_.begin_program(own, generated_);
+    program_->voice->set_rng(controls_.at(0)[ControlId::rng_seed].whole);
+    generation_.fetch_add(1, std::memory_order_acq_rel);
+  }
   failed_ = false;
   generated_ = 0;
   times_count_ = 0;
   first_sound_ns_ = 0;
-  again_ = false;
-  if (program_ != nullptr) {
-    program_->voice->set_rng(rng_seed_);
-    generation_.fetch_add(1, std::memory_order_acq_rel);
-  }
   return program;
 }
 
 void GeneratorThread::set_target(std::size_t samples) {
   target_ = std::clamp(samples, static_cast<std::size_t>(64), ring_.capacity() - kMaxChunk);
 }
-
-void GeneratorThread::set_sampling(const SamplingParams& p) {
-  temperature_ = p.temperature;
-  top_k_ = p.top_k;
-  top_p_ = p.top_p;
-}
-
-SamplingParams GeneratorThread::sampling() const { return {temperature_, top_k_, top_p_}; }
 
 double GeneratorThread::first_sound_ms() const {
   const std::int64_t first = first_sound_ns_;
@@ -130,14 +124,11 @@ void GeneratorThread::fail(const char* why) {
 }
 
 void GeneratorThread::play() {
-  if (again_.exchange(false, std::memory_order_acq_rel)) {
-    try {
-      start_again();
-    } catch (...) {
-      again_ = true;  // of the program that replaces this one
-      throw;
-    }
+  if (const unsigned recordings = recordings_; recordings != recordings_seen_) {
+    recordings_seen_ = recordings;
+    if (recordings % 2 == 1) controls_.recording_began(generated_);
   }
+  take_up_controls();
   const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
   if (waiting() + n > target_) {
     // Full: the callback will make room. Short enough that half the ring never drains meanwhile.
@@ -147,11 +138,26 @@ void GeneratorThread::play() {
   chunk();
 }
 
+// An event that cannot take effect because the engine is lost stays where it is, for the program
+// that replaces this one.
+void GeneratorThread::take_up_controls() {
+  for (const ControlEvent* e = controls_.due(generated_); e != nullptr;
+       e = controls_.due(generated_)) {
+    if (e->id == ControlId::again) {
+      start_again();
+    } else {
+      controls_.took_effect(generated_);
+    }
+  }
+}
+
 // Back to the end of the seed; what is on its way to the card is faded out and dropped.
 void GeneratorThread::start_again() {
   program_->voice->restore(program_->clip_end);
   stage_->cut(ring_.written());
-  program_->voice->set_rng(rng_seed_);
+  controls_.took_effect(generated_);
+  controls_.begin_run();
+  program_->voice->set_rng(controls_.at(0)[ControlId::rng_seed].whole);
   generated_ = 0;
   first_sound_ns_ = 0;
   generation_.fetch_add(1, std::memory_order_acq_rel);
@@ -159,28 +165,43 @@ void GeneratorThread::start_again() {
 
 void GeneratorThread::chunk() {
   const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
-  Voice& generator = *program_->voice;
-  generator.set_sampling(sampling());
+  chunk_ns_ = 0;
+  for (std::size_t left = n; left > 0;) {
+    if (left < n) take_up_controls();
+    const std::uint64_t position = generated_;
+    const std::uint64_t constant = controls_.next_boundary(position) - position;
+    const std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(left, constant));
+    program_->voice->set_sampling(controls_.at(position).sampling());
+    draw(piece);
+    keep(piece);
+    left -= piece;
+  }
+  times_[times_count_ % kTimes] =
+      static_cast<float>(static_cast<double>(chunk_ns_) * 1e-3 / static_cast<double>(n));
+  ++times_count_;
+}
+
+void GeneratorThread::draw(std::size_t n) {
   const std::int64_t begin = now_ns();
   if (observing_) {
     observe(n);
   } else {
-    generator.generate(std::span(codes_).first(n));
+    program_->voice->generate(std::span(codes_).first(n));
   }
-  const std::int64_t end = now_ns();
+  chunk_ns_ += now_ns() - begin;
+}
+
+void GeneratorThread::keep(std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) samples_[i] = program_->table[codes_[i]];
   ring_.write(std::span<const float>(samples_).first(n));
   const std::uint64_t first = generated_;
   for (std::size_t i = 0; i < n; ++i) kept_[(first + i) % kCodesKept] = codes_[i];
   if (first_sound_ns_ == 0 && marked_ns_ != 0) first_sound_ns_ = now_ns();
-  if (recording_) {
+  if (recordings_seen_ % 2 == 1) {
     const std::size_t kept = record_ring_.write(std::span<const float>(samples_).first(n));
     if (kept < n) lost_record_ += n - kept;
   }
   generated_ += n;
-  times_[times_count_ % kTimes] =
-      static_cast<float>(static_cast<double>(end - begin) * 1e-3 / static_cast<double>(n));
-  ++times_count_;
 }
 
 // Generates into a slot of the queue, which the reader reads in place; without a free slot the

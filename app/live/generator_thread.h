@@ -2,9 +2,12 @@
 // filled.
 //
 // In steady state it allocates nothing and takes no lock; it sleeps only while the ring is full.
-// What it plays is changed while it is parked: park() returns once the thread stands still. When
-// the engine fails (a GPU that was lost), the thread stands still by itself, the sound fades out as
-// at any shortage, and failed() says so until another program is exchanged for the one that failed.
+// It alone decides at which sample a change of a control takes effect (live_controls.h): at the
+// next one it draws, or at the one that the event names. A chunk is cut there, and each piece is
+// one generate call with constant controls. What it plays is changed while it is parked: park()
+// returns once the thread stands still. When the engine fails (a GPU that was lost), the thread
+// stands still by itself, the sound fades out as at any shortage, and failed() says so until
+// another program is exchanged for the one that failed.
 #pragma once
 
 #include <array>
@@ -16,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/live/live_controls.h"
 #include "app/live/program.h"
 #include "dsp/output_stage.h"
 #include "dsp/ring_buffer.h"
@@ -24,7 +28,7 @@ namespace mambo {
 
 class GeneratorThread {
  public:
-  explicit GeneratorThread(int chunk, std::uint64_t rng_seed);
+  GeneratorThread(int chunk, std::uint64_t rng_seed);
   ~GeneratorThread();
   GeneratorThread(const GeneratorThread&) = delete;
   GeneratorThread& operator=(const GeneratorThread&) = delete;
@@ -33,7 +37,9 @@ class GeneratorThread {
   void park();    // returns when the generator thread stands still; milliseconds
   void unpark();  // goes on, if there is a program
   // What has been drawn but not heard is the caller's to flush. Returns the program played before.
-  std::unique_ptr<Program> exchange(std::unique_ptr<Program> program);
+  // own: values of controls that were decided for this program; they hold from its first sample on.
+  std::unique_ptr<Program> exchange(std::unique_ptr<Program> program,
+                                    const ControlChoice& own = {});
   // The same for a program that goes on where the present one stands: history, counts and random
   // stream go on as well.
   std::unique_ptr<Program> replace(std::unique_ptr<Program> program);
@@ -53,16 +59,16 @@ class GeneratorThread {
   // ---- Any thread, wait-free; taken up within a chunk ----
   // The engine threw: nothing is drawn until a program is exchanged or replaced.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
-  void again() { again_.store(true, std::memory_order_release); }
-  void set_sampling(const SamplingParams& p);
-  SamplingParams sampling() const;
-  void set_rng_seed(std::uint64_t seed) { rng_seed_ = seed; }
-  std::uint64_t rng_seed() const { return rng_seed_; }
+  LiveControls& controls() { return controls_; }
+  const LiveControls& controls() const { return controls_; }
   void set_observing(bool on) { observing_ = on; }
   void set_tap_layer(int layer) { tap_layer_ = layer; }
   int tap_layer() const { return tap_layer_; }
-  void set_recording(bool on) { recording_ = on; }
-  bool recording() const { return recording_; }
+  // From one worker thread. The recording's first sample is stamped in the controls' log.
+  void set_recording(bool on) {
+    if (on != recording()) ++recordings_;
+  }
+  bool recording() const { return recordings_ % 2 == 1; }
 
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   std::uint64_t generated() const { return generated_; }
@@ -79,11 +85,14 @@ class GeneratorThread {
  private:
   static std::int64_t now_ns();
   void run();
+  void play();  // what is due, then a chunk if there is room
+  void take_up_controls();
   void chunk();
+  void draw(std::size_t n);  // at most a chunk, with constant controls
+  void keep(std::size_t n);  // what was drawn
   void start_again();
   void observe(std::size_t n);
 
-  void play();  // Again if asked for, then a chunk if there is room
   void fail(const char* why);
 
   static constexpr std::size_t kTimes = 512;
@@ -95,21 +104,22 @@ class GeneratorThread {
   OutputStage* stage_ = nullptr;
   std::atomic<std::size_t> target_;
 
-  std::atomic<bool> stop_{false}, again_{false}, failed_{false};
+  LiveControls controls_;
+  std::atomic<bool> stop_{false}, failed_{false};
   std::string failure_;             // written before failed_, read after it
   std::atomic<unsigned> order_{1};  // odd: stand still. Counts up, so that no change is ever missed
   std::atomic<unsigned> obeyed_{0};  // the last odd order the thread stands still under
-  std::atomic<bool> observing_{false}, recording_{false};
+  std::atomic<bool> observing_{false};
+  std::atomic<unsigned> recordings_{0};  // odd: records. Counts up, so that no change is missed
   std::atomic<int> tap_layer_{-1};
-  std::atomic<float> temperature_{1.0F}, top_p_{1.0F};
-  std::atomic<int> top_k_{0};
-  std::atomic<std::uint64_t> rng_seed_;
   std::atomic<std::uint64_t> generation_{0}, generated_{0}, dropped_{0}, lost_record_{0};
   std::array<std::atomic<float>, kTimes> times_{};
   std::atomic<std::size_t> times_count_{0};
   std::atomic<std::int64_t> marked_ns_{0}, first_sound_ns_{0};
 
   // The generator thread's own.
+  unsigned recordings_seen_ = 0;
+  std::int64_t chunk_ns_ = 0;  // of generate calls, in the chunk under way
   std::vector<std::uint8_t> codes_;
   std::vector<std::uint8_t> kept_;  // a ring: code i since the seed stands at i % kCodesKept
   std::vector<float> samples_, log_prob_, entropy_;

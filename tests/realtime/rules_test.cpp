@@ -211,12 +211,37 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
   {
     CountElsewhere count;
     play(80);
-    player.set_sampling({0.8F, 40, 0.95F});
+    LiveControls& controls = player.controls();
+    controls.send(SamplingParams{0.8F, 40, 0.95F});
     player.set_tap_layer(3);
     play(20);
     player.set_recording(true);
-    player.again();
+    controls.send(ControlId::again, 1);
     play(20);
+    // Events at samples to come, in the middle of chunks, and ramps.
+    const std::uint64_t now = player.generated();
+    for (std::uint32_t i = 0; i < 50; ++i) {
+      ControlEvent e;
+      e.at = now + 37 * i;
+      e.id = i % 2 == 0 ? ControlId::temperature : ControlId::top_p;
+      e.value.real = i % 4 < 2 ? 0.5 : 1;
+      e.ramp = i % 3 == 0 ? 100 : 0;
+      controls.send(e);
+      controls.send_rng_seed(i);
+    }
+    play(40);
+    for (int i = 0; i < 5; ++i) {
+      controls.send(ControlId::again, 1, Source::preset);
+      play(4);
+    }
+    std::size_t logged = 0;
+    for (; controls.log().front() != nullptr; controls.log().pop()) ++logged;
+    EXPECT_GT(logged, 100U);
+    EXPECT_EQ(controls.lost_events(), 0U);
+    for (int i = 0; i < 20000; ++i) {  // more than the log has room for
+      controls.send(ControlId::level, -1);
+      if (i % 1000 == 0) play(2);
+    }
     player.set_observing(false);
     play(20);
     std::this_thread::sleep_for(200ms);  // no consumer: the ring fills, and the thread may sleep

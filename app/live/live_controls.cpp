@@ -1,0 +1,166 @@
+#include "app/live/live_controls.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace mambo {
+namespace {
+
+constexpr std::size_t kGroup = 16;  // events of one send()
+
+bool is_control(ControlId id) { return static_cast<std::size_t>(id) < kControls; }
+
+}  // namespace
+
+LiveControls::LiveControls() {
+  for (const ControlSpec& spec : kControlTable) want(spec.id, spec.normal);
+}
+
+bool LiveControls::send(std::span<const ControlEvent> events) {
+  std::array<ControlEvent, kGroup> group;
+  if (events.empty() || events.size() > group.size()) return false;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    group[i] = events[i];
+    group[i].at = events.front().at;
+    if (!is_control(events[i].id)) return false;
+    group[i].value = clamped(control_spec(events[i].id), events[i].value);
+  }
+  const std::span<const ControlEvent> sane = std::span(group).first(events.size());
+  if (!inboxes_[static_cast<std::size_t>(sane.front().source)].push(sane)) return false;
+  for (const ControlEvent& e : sane) want(e.id, e.value);
+  return true;
+}
+
+bool LiveControls::send(ControlId id, double value, Source source) {
+  ControlEvent e;
+  e.id = id;
+  e.value.real = value;
+  e.source = source;
+  return send(e);
+}
+
+bool LiveControls::send(const SamplingParams& sampling, Source source) {
+  std::array<ControlEvent, 3> events;
+  events[0].id = ControlId::temperature;
+  events[0].value.real = sampling.temperature;
+  events[1].id = ControlId::top_k;
+  events[1].value.real = sampling.top_k;
+  events[2].id = ControlId::top_p;
+  events[2].value.real = sampling.top_p;
+  for (ControlEvent& e : events) e.source = source;
+  return send(events);
+}
+
+bool LiveControls::send_rng_seed(std::uint64_t seed, Source source) {
+  ControlEvent e;
+  e.id = ControlId::rng_seed;
+  e.value.whole = seed;
+  e.source = source;
+  return send(e);
+}
+
+void LiveControls::want(ControlId id, const ControlValue& value) {
+  const bool whole = control_spec(id).kind == ControlKind::whole64;
+  wanted_[static_cast<std::size_t>(id)].store(
+      whole ? value.whole : std::bit_cast<std::uint64_t>(value.real), std::memory_order_relaxed);
+}
+
+ControlValue LiveControls::wanted(ControlId id) const {
+  const std::uint64_t bits = wanted_[static_cast<std::size_t>(id)].load(std::memory_order_relaxed);
+  if (control_spec(id).kind == ControlKind::whole64) return {0, bits};
+  return {std::bit_cast<double>(bits), 0};
+}
+
+SamplingParams LiveControls::wanted_sampling() const {
+  return {static_cast<float>(wanted(ControlId::temperature).real),
+          static_cast<int>(wanted(ControlId::top_k).real),
+          static_cast<float>(wanted(ControlId::top_p).real)};
+}
+
+const ControlEvent* LiveControls::due(std::uint64_t position) {
+  for (Inbox& inbox : inboxes_) {
+    for (const ControlEvent* e = inbox.front(); e != nullptr; e = inbox.front()) {
+      if (e->at <= position || !track_.add(*e)) {  // what has no room to wait does not wait
+        from_ = &inbox;
+        return e;
+      }
+      inbox.pop();
+    }
+  }
+  from_ = nullptr;
+  return track_.due(position);
+}
+
+void LiveControls::took_effect(std::uint64_t position) {
+  ControlEvent e = from_ != nullptr ? *from_->front() : *track_.due(position);
+  if (from_ != nullptr)
+    from_->pop();
+  else
+    track_.pop();
+  e.at = position;
+  track_.patch().apply(e);
+  write(e);
+}
+
+void LiveControls::write(const ControlEvent& event) {
+  ControlEvent* slot = log_.begin_write();
+  if (slot == nullptr) {
+    lost_.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
+  *slot = event;
+  log_.publish();
+}
+
+void LiveControls::begin_run() {
+  track_.clear();
+  track_.patch().settle();
+  for (const ControlSpec& spec : kControlTable) {
+    if (spec.kind == ControlKind::trigger) continue;
+    ControlEvent e;
+    e.id = spec.id;
+    e.value = track_.patch()[spec.id];
+    e.source = Source::start;
+    write(e);
+  }
+}
+
+void LiveControls::begin_program(const ControlChoice& own, std::uint64_t position_before) {
+  track_.patch().settle();
+  for (Inbox& inbox : inboxes_) {
+    for (const ControlEvent* e = inbox.front(); e != nullptr; e = inbox.front()) {
+      if (control_spec(e->id).kind != ControlKind::trigger) track_.patch().set(e->id, e->value);
+      inbox.pop();
+    }
+  }
+  for (const ControlSpec& spec : kControlTable) {
+    if (!own[spec.id]) continue;
+    track_.patch().set(spec.id, *own[spec.id]);
+    want(spec.id, track_.patch()[spec.id]);
+  }
+  ControlEvent e;
+  e.at = position_before;
+  e.id = ControlId::program;
+  e.value.whole = programs_++;
+  e.source = Source::owner;
+  write(e);
+  begin_run();
+}
+
+void LiveControls::engine_changed(std::uint64_t position) {
+  ControlEvent e;
+  e.at = position;
+  e.id = ControlId::engine;
+  e.value.whole = engines_++;
+  e.source = Source::engine;
+  write(e);
+}
+
+void LiveControls::recording_began(std::uint64_t position) {
+  ControlEvent e;
+  e.at = position;
+  e.id = ControlId::recording;
+  write(e);
+}
+
+}  // namespace mambo

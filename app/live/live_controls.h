@@ -1,0 +1,77 @@
+// The controls of what plays now: events come in by wait-free inboxes, one per source, take effect
+// at a sample that the generator thread stamps, and leave by a log for the worker.
+//
+// Nothing here allocates after construction, locks or waits.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "app/control/inbox.h"
+#include "app/control/track.h"
+
+namespace mambo {
+
+class LiveControls {
+ public:
+  LiveControls();
+
+  // ---- Sources, one thread each. Wait-free ----
+  // All take effect at the same sample, `at` of the first, or none is taken: the inbox is full.
+  // Values out of range are clamped. The source must be the same in all.
+  bool send(std::span<const ControlEvent> events);
+  bool send(const ControlEvent& event) { return send({&event, 1}); }
+  bool send(ControlId id, double value, Source source = Source::owner);
+  bool send(const SamplingParams& sampling, Source source = Source::owner);
+  bool send_rng_seed(std::uint64_t seed, Source source = Source::owner);
+
+  // ---- Any thread ----
+  // What was asked for last, by any source; a ramp has not arrived there yet.
+  ControlValue wanted(ControlId id) const;
+  SamplingParams wanted_sampling() const;
+  std::uint64_t lost_events() const { return lost_; }  // of the log: the worker did not come by
+
+  // ---- The generator thread; the worker while that is parked ----
+  // The next event that takes effect at this position, or null. The same one until took_effect():
+  // it may fail and be tried again.
+  const ControlEvent* due(std::uint64_t position);
+  void took_effect(std::uint64_t position);  // of that event: applied, and in the log
+  // What holds from this position on, up to next_boundary().
+  const Patch& at(std::uint64_t position) {
+    track_.patch().advance(position);
+    return track_.patch();
+  }
+  std::uint64_t next_boundary(std::uint64_t position) const {
+    return track_.next_boundary(position);
+  }
+  // Position 0 again: ramps arrive, events scheduled for the run before are dropped, and the log
+  // gets all values, so that it can be read from here on.
+  void begin_run();
+  // The same for another program. What waits in the inboxes holds from its first sample on, but for
+  // Again, which it does not need; `own` is what was decided for the program.
+  void begin_program(const ControlChoice& own, std::uint64_t position_before);
+  void engine_changed(std::uint64_t position);
+  void recording_began(std::uint64_t position);
+
+  // ---- The worker ----
+  SlotQueue<ControlEvent>& log() { return log_; }  // in the order of the samples
+
+ private:
+  static constexpr std::size_t kScheduled = 1024;
+  static constexpr std::size_t kLog = 1U << 14U;
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+  void want(ControlId id, const ControlValue& value);
+  void write(const ControlEvent& event);
+
+  std::array<Inbox, kSources> inboxes_;
+  ControlTrack track_{kScheduled};
+  Inbox* from_ = nullptr;                     // where due() found its event; null: in the track
+  std::uint64_t programs_ = 0, engines_ = 0;  // numbers of the log's events
+  SlotQueue<ControlEvent> log_{kLog, ControlEvent{}};
+  std::array<std::atomic<std::uint64_t>, kControls> wanted_{};  // a value's bits
+  std::atomic<std::uint64_t> lost_{0};
+};
+
+}  // namespace mambo
