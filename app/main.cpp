@@ -18,8 +18,7 @@ int open_window(const mambo::GuiCommand& asked) {
   options.device = asked.device;
   options.backend = asked.backend;
   options.engine = asked.engine;
-  options.sampling = asked.sampling;
-  options.latency_s = asked.latency_s;
+  options.controls = asked.controls;
   options.screenshot = asked.screenshot.string();
   options.after_s = asked.after_s;
   options.width = asked.width;

@@ -62,6 +62,7 @@ int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
   add_bench(app, run);
   add_info(app, run);
   add_devices(app, run);
+  add_controls(app, run);
 
   bool done = false;
   try {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "app/control/sampling_choice.h"
+#include "app/control/control.h"
 #include "kernels/engine.h"
 #include "model/model.h"
 
@@ -17,8 +17,7 @@ struct GuiCommand {
   LoadOptions load;  // what the model does not say itself
   std::string device, backend = "auto";
   EngineOptions engine;
-  SamplingChoice sampling;           // of the first model
-  double latency_s = 0;              // 0: the last session's, then the program's default
+  ControlChoice controls;            // else as last time; of the draw: of the first model
   std::filesystem::path screenshot;  // save what the window shows after `after_s`, then leave
   double after_s = 5;
   int width = 0, height = 0;  // of the window, in pixels; 0: the last session's

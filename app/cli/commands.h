@@ -25,5 +25,6 @@ void add_eval(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Run& run);
 void add_info(CLI::App& app, Run& run);
 void add_devices(CLI::App& app, Run& run);
+void add_controls(CLI::App& app, Run& run);
 
 }  // namespace mambo

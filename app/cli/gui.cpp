@@ -15,7 +15,6 @@ struct GuiOptions {
   GuiCommand command;
   ModelOptions model;
   ComputeOptions compute;
-  double latency_ms = 0;
 };
 
 void add_options(CLI::App& app, GuiOptions& o) {
@@ -32,9 +31,8 @@ void add_options(CLI::App& app, GuiOptions& o) {
                  "audio device, or a part of its name (mambo devices)")
       ->type_name("NAME")
       ->check(a_name());
-  app.add_option("--latency", o.latency_ms, "from drawing a sample to hearing it; 0: as last time")
-      ->check(between(0, 2000, "ms"));
-  add_choice_options(app, o.command.sampling, "as last time with this model; else its own");
+  add_control_options(app, o.command.controls, {Scope::voice, Scope::output, Scope::session},
+                      {"as last time with this model, else its own", "as last time"});
   add_compute_options(app, o.compute);
   app.add_option("--screenshot", o.command.screenshot,
                  "save what the window shows as PNG, then leave")
@@ -65,7 +63,6 @@ int open_window(GuiOptions& o, const GuiRunner& gui) {
   o.command.load = load_options(o.model);
   o.command.engine = engine_options(o.compute);
   o.command.backend = o.compute.backend;
-  o.command.latency_s = o.latency_ms / 1000;
   return gui(o.command);
 }
 

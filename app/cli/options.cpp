@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 
@@ -57,30 +56,65 @@ void add_compute_options(CLI::App& app, ComputeOptions& o) {
       ->capture_default_str();
 }
 
-void add_sampling_options(CLI::App& app, SamplingOptions& o) {
-  app.add_option("--rng-seed", o.rng_seed,
-                 "where the random numbers start: the same, the same sound")
-      ->type_name("INTEGER")
-      ->check(whole_64_bits())
-      ->capture_default_str();
-  add_choice_options(app, o, "the model's own");
+std::string option_name(const ControlSpec& spec) {
+  std::string name = std::string("--") + spec.key;
+  std::replace(name.begin(), name.end(), '_', '-');
+  return name;
 }
 
-void add_choice_options(CLI::App& app, SamplingChoice& o, const std::string& otherwise) {
-  app.add_option(
-         "--temperature", o.temperature,
-         "0: the likeliest code; 1: as the network says\n(default: " + otherwise + ", or 1)")
-      ->type_name("FLOAT")
-      ->check(between(0, 10));
-  app.add_option("--top-k", o.top_k,
-                 "draw among the k likeliest codes; 0: all\n(default: " + otherwise + ", or 0)")
-      ->type_name("INT")
-      ->check(between(0, 256, "codes"));
-  app.add_option(
-         "--top-p", o.top_p,
-         "draw among the likeliest codes of this share; 1: all\n(default: " + otherwise + ", or 1)")
-      ->type_name("FLOAT")
-      ->check(between(0.001, 1));
+std::string wrapped(const std::string& text, std::size_t width) {
+  std::string out;
+  std::size_t column = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::size_t word = end - at;
+    if (column > 0) {
+      const bool fits = column + 1 + word <= width;
+      out += fits ? ' ' : '\n';
+      column = fits ? column + 1 : 0;
+    }
+    out.append(text, at, word);
+    column += word;
+    at = end + 1;
+  }
+  return out;
+}
+
+void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scope>& scopes,
+                         const Otherwise& otherwise) {
+  constexpr std::size_t help_width = 70;
+  ControlChoice of_models;
+  of_models.say(SamplingParams{});
+  for (const ControlSpec& spec : kControlTable) {
+    if (std::find(scopes.begin(), scopes.end(), spec.scope) == scopes.end()) continue;
+    if (spec.kind == ControlKind::trigger || spec.kind == ControlKind::toggle) continue;
+    const bool whole = spec.kind == ControlKind::whole64;
+    const std::string normal =
+        whole ? fmt::format("{}", spec.normal.whole) : fmt::format("{}", spec.normal.real);
+    const std::string& before = of_models[spec.id] ? otherwise.model : otherwise.rest;
+    const std::string help =
+        wrapped(spec.help, help_width) +
+        fmt::format("\n(default: {})", before.empty() ? normal : before + ", or " + normal);
+    const auto take = [&o, id = spec.id, kind = spec.kind](const CLI::results_t& words) {
+      ControlValue value;
+      const std::string& word = words.front();
+      if (kind == ControlKind::whole64 ? !CLI::detail::lexical_cast(word, value.whole)
+                                       : !CLI::detail::lexical_cast(word, value.real)) {
+        return false;
+      }
+      if (kind == ControlKind::integer && value.real != std::floor(value.real)) return false;
+      o[id] = value;
+      return true;
+    };
+    CLI::Option* option = app.add_option(option_name(spec), take, help);
+    if (whole) {
+      option->type_name("INTEGER")->check(whole_64_bits());
+    } else if (spec.kind == ControlKind::integer) {
+      option->type_name("INT")->check(between(spec.min, spec.max, spec.unit));
+    } else {
+      option->type_name("FLOAT")->check(between(spec.min, spec.max, spec.unit));
+    }
+  }
 }
 
 LoadOptions load_options(const ModelOptions& o) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "app/control/sampling_choice.h"
+#include "app/control/control.h"
 #include "kernels/engine.h"
 #include "model/model.h"
 
@@ -24,17 +24,18 @@ struct ComputeOptions {
   int threads = 0;
 };
 
-// Of the draw; what is not said is the model's own (its config's about.defaults).
-struct SamplingOptions : SamplingChoice {
-  std::uint64_t rng_seed = 1;
-};
-
 void add_model_options(CLI::App& app, ModelOptions& o);
 void add_load_options(CLI::App& app, ModelOptions& o);  // of these, all but the model itself
 void add_compute_options(CLI::App& app, ComputeOptions& o);
-void add_sampling_options(CLI::App& app, SamplingOptions& o);
-// Of these, all but the random seed. otherwise: what holds where nothing is said.
-void add_choice_options(CLI::App& app, SamplingChoice& o, const std::string& otherwise);
+// An option for each control of these scopes that has a value, from the table. What is not given
+// stays unsaid in `o`; the help says what holds then: for what a model may speak of (temperature,
+// top k, top p) otherwise.model, for the rest otherwise.rest, and where that is empty, the table's.
+struct Otherwise {
+  std::string model, rest;
+};
+void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scope>& scopes,
+                         const Otherwise& otherwise);
+std::string option_name(const ControlSpec& spec);  // "--top-k"
 
 LoadOptions load_options(const ModelOptions& o);
 std::shared_ptr<const Model> open_model(const ModelOptions& o);
@@ -51,6 +52,9 @@ CLI::Validator one_of(const std::vector<std::string>& names);
 // A file or folder may have any name but none: "" is what a shell makes of a variable not set, and
 // would mean the default.
 CLI::Validator a_name();
+
+// Text in lines of at most `width` characters.
+std::string wrapped(const std::string& text, std::size_t width);
 
 // The shipped seed clip that suits a model; throws Error when there is none.
 std::filesystem::path shipped_seed_clip(const std::filesystem::path& model);

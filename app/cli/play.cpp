@@ -115,17 +115,15 @@ int run_play(const PlayOptions& o) {
   options.backend = o.backend;
   options.engine = o.engine;
   options.device = o.device;
-  options.latency_s = o.latency_s;
-  options.rng_seed = o.sampling.rng_seed;
+  const auto said = [&](ControlId id) { return resolve(control_spec(id), o.controls, {}, {}); };
+  options.latency_s = 1e-3 * said(ControlId::latency).real;
+  options.rng_seed = said(ControlId::rng_seed).whole;
   const auto path = o.model.empty() ? default_model() : o.model;
-  // Its header alone: the draw's settings have to be known before the first sample.
-  const SamplingParams sampling = o.sampling.with(Model::load(path, o.load)->config().sampling);
   Session session(options);
-  session.set_sampling(sampling);
-  session.set_level_db(o.level_db);
+  session.set(ControlId::level, said(ControlId::level));
   if (!o.from_silence)
     session.open_clip(o.seed_clip.empty() ? default_seed_clip(path) : o.seed_clip);
-  session.open_model(path, o.load);
+  session.open_model(path, o.load, o.controls);
   session.play();
 
   StatusLine line(o.json);

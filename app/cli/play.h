@@ -19,9 +19,7 @@ struct PlayOptions {
   std::string device;               // empty: the default
   std::string backend = "auto";
   EngineOptions engine;
-  double latency_s = 0.06;
-  SamplingOptions sampling;
-  float level_db = 0;
+  ControlChoice controls;
   double seconds = 0;  // 0: until Ctrl-C
   bool json = false;   // one object at the end instead of the status line
 };

@@ -13,7 +13,6 @@ struct PlayCommand {
   PlayOptions play;
   ModelOptions model;
   ComputeOptions compute;
-  double latency_ms = 60;
 };
 
 void add_options(CLI::App& sub, PlayCommand& o) {
@@ -28,16 +27,11 @@ void add_options(CLI::App& sub, PlayCommand& o) {
                  "audio device, or a part of its name (mambo devices)")
       ->type_name("NAME")
       ->check(a_name());
-  sub.add_option("--latency", o.latency_ms, "from drawing a sample to hearing it")
-      ->check(between(10, 2000, "ms"))
-      ->capture_default_str();
-  sub.add_option("--level", o.play.level_db, "loudness; 0: as drawn")
-      ->check(between(-60, 12, "dB"))
-      ->capture_default_str();
   sub.add_option("--seconds,-t", o.play.seconds, "stop by itself after this; 0: play on")
       ->check(between(0, 1e9, "s"))
       ->capture_default_str();
-  add_sampling_options(sub, o.play.sampling);
+  add_control_options(sub, o.play.controls, {Scope::voice, Scope::output, Scope::session},
+                      {"the model's own", ""});
   add_compute_options(sub, o.compute);
   sub.add_flag("--json", o.play.json, "at the end one line of JSON with what was measured");
 }
@@ -62,7 +56,6 @@ void add_play(CLI::App& app, Run& run) {
       o->play.load = load_options(o->model);
       o->play.engine = engine_options(o->compute);
       o->play.backend = o->compute.backend;
-      o->play.latency_s = o->latency_ms / 1000;
       return run_play(o->play);
     };
   });

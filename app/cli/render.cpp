@@ -10,6 +10,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/options.h"
 #include "app/cli/progress.h"
+#include "app/cli/render_performance.h"
 #include "app/usage_error.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
@@ -23,10 +24,10 @@ using Json = nlohmann::ordered_json;
 struct RenderOptions {
   ModelOptions model;
   ComputeOptions compute;
-  fs::path seed_clip, recipe;
+  fs::path seed_clip, recipe, performance;
   bool from_silence = false;
   double from_s = 0, to_s = 0, seconds = 10;
-  SamplingOptions sampling;
+  ControlChoice controls;
   OutputChoice output;
   std::string format;
   int rate = 0, parallel = 0;
@@ -85,8 +86,10 @@ Recipe base_recipe(const RenderOptions& o, const Model& model, const Engine& eng
   if (!o.from_silence) {
     r.clip_path = fs::absolute(o.seed_clip.empty() ? shipped_seed_clip(model.path()) : o.seed_clip);
   }
-  r.sampling = o.sampling.with(model.config().sampling);
-  r.rng_seed = o.sampling.rng_seed;
+  ControlChoice own;
+  own.say(model.config().sampling);
+  r.sampling = resolve_sampling(o.controls, {}, own);
+  r.rng_seed = resolve(control_spec(ControlId::rng_seed), o.controls, {}, {}).whole;
   r.samples = static_cast<std::uint64_t>(std::llround(o.seconds * r.sample_rate));
   if (r.samples == 0)
     throw UsageError(fmt::format("--seconds {}: that is not even one sample", o.seconds));
@@ -246,7 +249,7 @@ void add_sound_options(CLI::App& sub, RenderOptions& o) {
   sub.add_option("--count,-n", o.output.count, "variations, with random seeds S, S+1, ...")
       ->check(between(1, 100000))
       ->capture_default_str();
-  add_sampling_options(sub, o.sampling);
+  add_control_options(sub, o.controls, {Scope::voice}, {"the model's own", ""});
 }
 
 void add_file_options(CLI::App& sub, RenderOptions& o) {
@@ -265,6 +268,10 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
                  "make the file of this recipe again (a .json beside a rendered file)")
       ->type_name("FILE")
       ->check(a_name());
+  sub.add_option("--performance", o.performance,
+                 "draw a live recording again, from the .performance.jsonl beside it")
+      ->type_name("FILE")
+      ->check(a_name());
   sub.add_option("--parallel", o.parallel,
                  "voices drawn at the same time; 0: as many as keep the device busy")
       ->check(between(0, 65536, "voices"))
@@ -274,15 +281,31 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
   sub.add_flag("--json", o.json, "one line of JSON about the files");
 }
 
-// A recipe says these itself.
-void refuse_beside_recipe(const CLI::App& sub) {
-  for (const char* name : {"--from-silence", "--from", "--to", "--seconds", "--count", "--rng-seed",
-                           "--temperature", "--top-k", "--top-p", "--format", "--rate",
-                           "--with-seed", "--stems", "--weights", "--model-rate", "--encoding"}) {
-    if (sub.count(name) > 0) {
-      throw UsageError(fmt::format("--recipe says all about the sound: leave out {}", name));
+// A recipe and a performance say these themselves.
+void refuse_beside(const std::string& what, const CLI::App& sub) {
+  std::vector<std::string> names = {"--from-silence", "--from",    "--to",         "--seconds",
+                                    "--count",        "--format",  "--rate",       "--with-seed",
+                                    "--stems",        "--weights", "--model-rate", "--encoding"};
+  for (const ControlSpec& spec : kControlTable) names.push_back(option_name(spec));
+  if (what == "--performance") names.insert(names.end(), {"--recipe", "--parallel"});
+  for (const std::string& name : names) {
+    if (sub.get_option_no_throw(name) != nullptr && sub.count(name) > 0) {
+      throw UsageError(fmt::format("{} says all about the sound: leave out {}", what, name));
     }
   }
+}
+
+int run_performance(const RenderOptions& o) {
+  PerformanceOptions p;
+  p.model = o.model;
+  p.seed_clip = o.seed_clip;
+  p.compute = o.compute;
+  p.performance = o.performance;
+  p.output = o.output.path;
+  p.force = o.force;
+  p.quiet = o.quiet;
+  p.json = o.json;
+  return render_performance(p);
 }
 
 }  // namespace
@@ -302,9 +325,15 @@ void add_render(CLI::App& app, Run& run) {
       "\nExamples:\n"
       "  mambo render --seed-clip riff.wav --seconds 30 -o more.flac\n"
       "  mambo render --seconds 20 --count 50 --temperature 0.95 -o takes/ --rate 48000\n"
-      "  mambo render --recipe takes/riff-continued-017.json -o again.wav");
+      "  mambo render --recipe takes/riff-continued-017.json -o again.wav\n"
+      "  mambo render --performance take.performance.jsonl -o again.wav");
   sub->callback([&run, o, sub] {
-    if (!o->recipe.empty()) refuse_beside_recipe(*sub);
+    if (!o->performance.empty()) {
+      refuse_beside("--performance", *sub);
+      run = [o] { return run_performance(*o); };
+      return;
+    }
+    if (!o->recipe.empty()) refuse_beside("--recipe", *sub);
     run = [o] { return o->recipe.empty() ? run_new(*o) : run_recipe(*o); };
   });
 }

@@ -130,6 +130,17 @@ ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
   return spec.normal;
 }
 
+ControlChoice resolve_for_model(const ControlChoice& command_line, const ControlChoice& last,
+                                const ControlChoice& model) {
+  ControlChoice out;
+  for (const ControlSpec& spec : kControlTable) {
+    if (command_line[spec.id] || last[spec.id] || model[spec.id]) {
+      out[spec.id] = resolve(spec, command_line, last, model);
+    }
+  }
+  return out;
+}
+
 SamplingParams resolve_sampling(const ControlChoice& command_line, const ControlChoice& last,
                                 const ControlChoice& model) {
   const auto value = [&](ControlId id) {

@@ -249,6 +249,10 @@ class ControlChoice {
 ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
                      const ControlChoice& last, const ControlChoice& model);
 
+// What holds when a model is opened: what a model can speak of (temperature, top k, top p),
+// resolved, and of the rest what the command line or the last session says.
+ControlChoice resolve_for_model(const ControlChoice& command_line, const ControlChoice& last,
+                                const ControlChoice& model);
 // The three that the draw takes, resolved.
 SamplingParams resolve_sampling(const ControlChoice& command_line, const ControlChoice& last,
                                 const ControlChoice& model);

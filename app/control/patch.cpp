@@ -30,6 +30,12 @@ void Patch::set(ControlId id, const ControlValue& value) {
   ramps_[i].length = 0;
 }
 
+void Patch::set(const SamplingParams& sampling) {
+  set(ControlId::temperature, {sampling.temperature, 0});
+  set(ControlId::top_k, {static_cast<double>(sampling.top_k), 0});
+  set(ControlId::top_p, {sampling.top_p, 0});
+}
+
 void Patch::apply(const ControlEvent& event) {
   const auto i = static_cast<std::size_t>(event.id);
   if (i >= kControls) return;

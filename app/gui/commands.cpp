@@ -34,20 +34,23 @@ void open_model(Session& session, Settings& settings, const fs::path& path,
       !settings.clip.empty() && settings.clip == full(default_seed_clip(settings.model));
   settings.model = full(path);
   remember(settings.recent_models, settings.model);
-  session.open_model(path, load, settings.sampling_of != settings.model);
+  ControlChoice last;
+  if (settings.sampling_of == settings.model) last.say(session.sampling());
+  session.open_model(path, load, {}, last);
   if (!seed_is_shipped) return;
   const fs::path own = default_seed_clip(path);
   if (full(own) != settings.clip) open_clip(session, settings, own);
 }
 
 void adopt_sampling(Session& session, Settings& settings, const fs::path& model,
-                    const SamplingParams& own, const SamplingChoice& said) {
+                    const SamplingParams& own, const ControlChoice& said) {
   const std::string path = full(model);
-  if (settings.sampling_of != path) {
-    settings.sampling_of = path;
-    settings.sampling = own;
-  }
-  settings.sampling = said.with(settings.sampling);
+  ControlChoice last;
+  ControlChoice of_model;
+  if (settings.sampling_of == path) last.say(settings.sampling);
+  of_model.say(own);
+  settings.sampling_of = path;
+  settings.sampling = resolve_sampling(said, last, of_model);
   session.set_sampling(settings.sampling);
 }
 

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "app/control/sampling_choice.h"
+#include "app/control/control.h"
 #include "app/gui/settings.h"
 #include "app/live/session.h"
 
@@ -22,7 +22,7 @@ void open_model(Session& session, Settings& settings, const std::filesystem::pat
 // one; the same keeps what it was left with. What was `said` on the command line goes before both.
 // `own`: what its file says.
 void adopt_sampling(Session& session, Settings& settings, const std::filesystem::path& model,
-                    const SamplingParams& own, const SamplingChoice& said = {});
+                    const SamplingParams& own, const ControlChoice& said = {});
 
 void open_clip(Session& session, Settings& settings,
                const std::filesystem::path& path);  // empty: from silence

@@ -37,7 +37,7 @@ std::shared_ptr<const Model> header_of(const fs::path& model, const LoadOptions&
 Shell::Shell(Session& session, Settings& settings, const Theme& theme, const GuiOptions& options)
     : session_(session), settings_(settings), theme_(theme), play_when_ready_(options.autoplay) {
   session_.set_sampling(settings_.sampling);
-  session_.set_level_db(settings_.level_db);
+  session_.set(ControlId::level, settings_.level_db);
   session_.set_rng_seed(settings_.rng_seed);
   session_.set_observing(true);
   timeline_.show(settings_.span_s * timeline_.rate());
@@ -50,7 +50,7 @@ void Shell::open_first(const GuiOptions& options) {
     model = is_there(settings_.model) ? fs::path(settings_.model) : default_model();
   // Known before the first sample is drawn and the seed absorbed.
   if (const auto header = header_of(model, options.load)) {
-    adopt_sampling(session_, settings_, model, header->config().sampling, options.sampling);
+    adopt_sampling(session_, settings_, model, header->config().sampling, options.controls);
     if (settings_.layer < 0) settings_.layer = favourite_layer(header->network());
   }
   open_model(session_, settings_, model, options.load);

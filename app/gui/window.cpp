@@ -257,7 +257,10 @@ class Loop {
 
 SessionOptions session_options(const GuiOptions& o, Settings& settings) {
   if (!o.device.empty()) settings.device = o.device;
-  if (o.latency_s > 0) settings.latency_s = o.latency_s;
+  const ControlChoice& said = o.controls;
+  if (const auto ms = said[ControlId::latency]) settings.latency_s = 1e-3 * ms->real;
+  if (const auto db = said[ControlId::level]) settings.level_db = static_cast<float>(db->real);
+  if (const auto seed = said[ControlId::rng_seed]) settings.rng_seed = seed->whole;
   SessionOptions s;
   s.backend = o.backend;
   s.engine = o.engine;

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "app/control/sampling_choice.h"
+#include "app/control/control.h"
 #include "kernels/engine.h"
 #include "model/model.h"
 
@@ -17,9 +17,9 @@ struct GuiOptions {
   std::string device;     // empty: the last session's, then the default
   std::string backend = "auto";
   EngineOptions engine;
-  SamplingChoice sampling;  // of the first model; the rest as adopt_sampling finds it
-  double latency_s = 0;     // 0: the last session's, then 60 ms
-  std::string screenshot;   // PNG of what the window shows after after_s seconds; then it closes
+  // What the command line says; of the draw it holds for the first model.
+  ControlChoice controls;
+  std::string screenshot;  // PNG of what the window shows after after_s seconds; then it closes
   double after_s = 5;
   bool autoplay = true;       // play as soon as the model is ready
   int width = 0, height = 0;  // of the window, in pixels; 0: the last session's, then 1280 x 800

@@ -96,7 +96,6 @@ class GeneratorThread {
   void fail(const char* why);
 
   static constexpr std::size_t kTimes = 512;
-  static constexpr std::size_t kCodesKept = 1U << 18U;  // 16 s at 16 kHz
   const int chunk_;
   RingBuffer<float> ring_;
   RingBuffer<float> record_ring_;

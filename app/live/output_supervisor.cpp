@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "app/audio/audio_device.h"
+#include "app/control/control.h"
 
 namespace mambo {
 
@@ -14,9 +15,14 @@ namespace {
 constexpr auto kTryDeviceAgain = 5s;
 
 // Linear; the bottom of the scale is silence.
-float gain(float db) { return db <= -60.0F ? 0.0F : std::pow(10.0F, db / 20.0F); }
+float gain(float db) {
+  static constexpr double silence = *control_spec(ControlId::level).off;
+  return db <= silence ? 0.0F : std::pow(10.0F, db / 20.0F);
+}
 
-double within_bounds(double latency_s) { return std::clamp(latency_s, 0.01, 2.0); }
+double within_bounds(double latency_s) {
+  return 1e-3 * clamped(control_spec(ControlId::latency), {1e3 * latency_s, 0}).real;
+}
 
 }  // namespace
 

@@ -22,7 +22,7 @@ class OutputSupervisor {
   // ---- Any thread; a lock held for nanoseconds ----
   void set_playing(bool on);
   bool playing() const { return playing_; }
-  void set_level_db(float db);  // at the bottom of the scale, -60 dB, silent
+  void set_level_db(float db);  // at the bottom of the scale silent
   float level_db() const { return level_db_; }
   void set_latency(double seconds);  // ring and device; from the next open() on
   // Fills in what the status says of the ring, the device and what was heard of `generated`. rate:

@@ -136,21 +136,6 @@ class Reporter final : public PrefillSink {
   std::size_t before_, of_;
 };
 
-// From the zero state: absorbs the end of a stream of `end` samples, of which `tail` is the last
-// part, and stands at its end. Whole steps of the innermost tier are left out, so that every tier's
-// groups begin where they would.
-void absorb_tail(Voice& voice, const NetworkView& net, std::span<const std::uint8_t> tail,
-                 std::uint64_t end, PrefillSink* sink) {
-  const auto stride = static_cast<std::uint64_t>(net.tiers.back().stride);
-  const std::uint64_t left_out = std::min((end - tail.size() + stride - 1) / stride * stride, end);
-  voice.prefill(tail.last(static_cast<std::size_t>(end - left_out)), sink);
-  if (left_out == 0) return;
-  const Engine& engine = voice.engine();
-  std::vector<float> state(engine.layout().size);
-  engine.read_state(voice.state(), state);
-  engine.write_state(voice.state(), state, end);
-}
-
 }  // namespace
 
 std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
@@ -179,20 +164,14 @@ std::unique_ptr<Program> revive_program(const Program& lost, std::shared_ptr<con
                                         std::span<const std::uint8_t> drawn,
                                         std::uint64_t drawn_in_all,
                                         const std::function<bool(float)>& progress) {
-  const NetworkView& net = lost.model->network();
   const std::size_t all = lost.clip_tail.size() + drawn.size();
   Reporter clip_reporter(progress, 0, all);
   Reporter drawn_reporter(progress, lost.clip_tail.size(), all);
   auto program = std::make_unique<Program>();
   program->voice = std::make_unique<Voice>(*engine);
-  absorb_tail(*program->voice, net, lost.clip_tail, lost.clip_samples, &clip_reporter);
-  program->clip_end = program->voice->snapshot();
-  if (drawn.size() == drawn_in_all) {
-    if (!drawn.empty()) program->voice->prefill(drawn, &drawn_reporter);
-  } else {
-    program->voice->reset();
-    absorb_tail(*program->voice, net, drawn, lost.clip_samples + drawn_in_all, &drawn_reporter);
-  }
+  const Heard heard = {lost.clip_tail, lost.clip_samples, drawn, drawn_in_all};
+  program->clip_end =
+      revive(*program->voice, lost.model->network(), heard, &clip_reporter, &drawn_reporter);
   program->clip_samples = lost.clip_samples;
   program->clip_tail = lost.clip_tail;
   program->table = lost.table;

@@ -11,13 +11,12 @@
 
 #include "app/live/observation.h"
 #include "model/model.h"
+#include "model/revive.h"
 #include "model/voice.h"
 
 namespace mambo {
 
 constexpr int kMaxChunk = 256;  // samples per generator call, at most
-// Of the clip: how much is kept for revive_program, and observed.
-constexpr double kClipHistorySeconds = 60;
 
 struct Program {
   std::shared_ptr<const Model> model;

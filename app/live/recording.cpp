@@ -4,16 +4,22 @@
 #include <string>
 #include <thread>
 
+#include "kernels/error.h"
+#include "model/platform_file.h"
+#include "model/sha256.h"
+
 namespace mambo {
 
 void Recording::begin(const std::filesystem::path& path, const Model& model) {
   end();
   rate_ = model.config().sample_rate;
-  recorder_.start(path, rate_, "mambo, live; model " + model.config().name);
+  recorder_.start(path, rate_, recording_comment(model.config().name));
   {
     const std::lock_guard lock(mutex_);
     path_ = path;
   }
+  log_.begin_recording();
+  lost_before_ = generator_.lost_record_samples();
   generator_.set_recording(true);
   board_.say("Recording to " + path.string() + ".");
 }
@@ -22,11 +28,36 @@ void Recording::end() {
   if (!running()) return;
   generator_.set_recording(false);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the chunk that may be under way
+  try {
+    recorder_.stop();
+  } catch (const Error&) {
+    log_.end_recording();
+    throw;
+  }
   const std::uint64_t samples = recorder_.samples();
-  recorder_.stop();
   const std::string seconds = std::to_string(static_cast<double>(samples) / rate_);
+  const std::string performance = write_performance(samples);
+  log_.end_recording();
   board_.say("Recorded " + seconds.substr(0, seconds.find('.') + 2) + " s to " + path_.string() +
-             ".");
+             "." + performance);
+}
+
+// The sentence about it.
+std::string Recording::write_performance(std::uint64_t samples) {
+  if (samples == 0) return {};
+  const std::filesystem::path path = performance_path(path_);
+  try {
+    if (!may_write_performance(path)) throw Error(path.string() + " is there and is none");
+    Performance p = log_.performance();
+    p.file = path_.filename().string();
+    p.file_sha256 = sha256_hex(map_file(path_).bytes);
+    p.recorded_samples = samples;
+    p.lost_samples = generator_.lost_record_samples() - lost_before_;
+    mambo::write_performance(path, p);
+    return " Its performance is " + path.filename().string() + ".";
+  } catch (const std::exception& e) {
+    return std::string(" It has no performance: ") + e.what() + ".";
+  }
 }
 
 void Recording::end_safely() {

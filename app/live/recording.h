@@ -2,10 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <filesystem>
 #include <mutex>
+#include <string>
 
 #include "app/live/generator_thread.h"
+#include "app/live/performance_log.h"
 #include "app/live/recorder.h"
 #include "app/live/status_board.h"
 #include "model/model.h"
@@ -15,16 +18,24 @@ namespace mambo {
 class Recording {
  public:
   Recording(GeneratorThread& generator, StatusBoard& board)
-      : generator_(generator), board_(board), recorder_(generator.record_ring()) {}
+      : generator_(generator),
+        board_(board),
+        recorder_(generator.record_ring()),
+        log_(generator.controls()) {}
 
   // Ends a recording that runs, then starts another of what `model` plays; wav, flac or ogg by
   // extension. Throws Error when the file cannot be made.
   void begin(const std::filesystem::path& path, const Model& model);
-  // Throws the Error that kept the file from being complete.
+  // Writes the performance beside the recording (app/control/performance.h), unless another's file
+  // lies there, and says so. Throws the Error that kept the recording from being complete.
   void end();
   void end_safely();  // what end() would throw becomes a message
   bool running() const { return recorder_.running(); }
-  void watch() {  // ends what cannot go on: the disk is full, say
+  // The performance that a recording needs is gathered all the time, by this log.
+  PerformanceLog& log() { return log_; }
+  // A few times per second. Ends what cannot go on: the disk is full, say.
+  void watch() {
+    log_.collect();
     if (recorder_.failed()) end_safely();
   }
 
@@ -34,8 +45,12 @@ class Recording {
  private:
   GeneratorThread& generator_;
   StatusBoard& board_;
+  std::string write_performance(std::uint64_t samples);
+
   Recorder recorder_;
-  std::atomic<int> rate_{0};  // Hz, of the model recorded last
+  PerformanceLog log_;
+  std::uint64_t lost_before_ = 0;  // samples that earlier recordings lost
+  std::atomic<int> rate_{0};       // Hz, of the model recorded last
   mutable std::mutex mutex_;
   std::filesystem::path path_;
 };

@@ -24,7 +24,9 @@ SessionOptions within_bounds(SessionOptions o) {
 }  // namespace
 
 struct Session::Impl {
-  explicit Impl(const SessionOptions& o) : options(within_bounds(o)) {}
+  explicit Impl(const SessionOptions& o) : options(within_bounds(o)) {
+    generator.controls().send(ControlId::latency, 1e3 * options.latency_s);
+  }
 
   const SessionOptions options;
   StatusBoard board;
@@ -40,10 +42,11 @@ struct Session::Impl {
 Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 Session::~Session() = default;
 
-void Session::open_model(const Path& path, const LoadOptions& load, bool own_sampling) {
+void Session::open_model(const Path& path, const LoadOptions& load,
+                         const ControlChoice& command_line, const ControlChoice& last) {
   impl_->worker.request([&](Requests& r) {
     r.cancel_current = true;
-    r.model = Requests::ToLoad{path, load, own_sampling};
+    r.model = Requests::ToLoad{path, load, command_line, last};
   });
 }
 void Session::open_clip(const Path& path) {
@@ -64,23 +67,34 @@ void Session::cancel() {
 void Session::set_device(const std::string& name) {
   impl_->worker.request([&](Requests& r) { r.device = name; });
 }
-void Session::set_latency(double seconds) {
-  impl_->output.set_latency(seconds);
-  impl_->worker.request([](Requests& r) { r.reopen = true; });
-}
 
-void Session::play() { impl_->output.set_playing(true); }
-void Session::pause() { impl_->output.set_playing(false); }
-void Session::again() {
-  impl_->generator.mark();
-  impl_->generator.again();
+bool Session::set(ControlId id, const ControlValue& value, std::uint32_t ramp) {
+  ControlEvent event;
+  event.id = id;
+  event.value = value;
+  event.ramp = ramp;
+  return send(event);
 }
-void Session::set_sampling(const SamplingParams& p) { impl_->generator.set_sampling(p); }
-SamplingParams Session::sampling() const { return impl_->generator.sampling(); }
-void Session::set_level_db(float db) { impl_->output.set_level_db(db); }
-float Session::level_db() const { return impl_->output.level_db(); }
-void Session::set_rng_seed(std::uint64_t seed) { impl_->generator.set_rng_seed(seed); }
-std::uint64_t Session::rng_seed() const { return impl_->generator.rng_seed(); }
+bool Session::send(const ControlEvent& event) {
+  const ControlId id = event.id;
+  if (id == ControlId::again) impl_->generator.mark();
+  if (!impl_->generator.controls().send(event)) return false;
+  const double real = control(id).real;  // within its range
+  if (id == ControlId::level) impl_->output.set_level_db(static_cast<float>(real));
+  if (id == ControlId::playing) impl_->output.set_playing(real != 0);
+  if (id == ControlId::latency) {
+    impl_->output.set_latency(1e-3 * real);
+    impl_->worker.request([](Requests& r) { r.reopen = true; });
+  }
+  return true;
+}
+ControlValue Session::control(ControlId id) const { return impl_->generator.controls().wanted(id); }
+
+void Session::play() { set(ControlId::playing, {1, 0}); }
+void Session::pause() { set(ControlId::playing, {0, 0}); }
+void Session::again() { set(ControlId::again, {}); }
+void Session::set_sampling(const SamplingParams& p) { impl_->generator.controls().send(p); }
+SamplingParams Session::sampling() const { return impl_->generator.controls().wanted_sampling(); }
 
 void Session::start_recording(const Path& path) {
   impl_->worker.request([&](Requests& r) { r.record = path; });

@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "app/control/event.h"
 #include "app/live/observation.h"
 #include "app/live/session_options.h"
 #include "app/live/session_status.h"
@@ -30,27 +31,37 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // Asynchronous: results and errors come through status(). A later call replaces an earlier one.
-  // load: what the file does not say itself. own_sampling: from the first sample on, drawn as the
-  // model's maker found best; else as it was set.
+  // load: what the file does not say itself. The controls of the draw are those of the command
+  // line, else as a preset or the last session left them, else as the model's maker found best
+  // (resolve() in app/control/control.h); they hold from the new program's first sample on, as does
+  // whatever else the two say.
   void open_model(const std::filesystem::path& path, const LoadOptions& load = {},
-                  bool own_sampling = false);
+                  const ControlChoice& command_line = {}, const ControlChoice& last = {});
   // Mono at the model's rate; prefilled when ready.
   void open_clip(const std::filesystem::path& path);
   void clear_clip();                         // generation starts from silence
   void cancel();                             // whatever is loading or prefilling
   void set_device(const std::string& name);  // empty: default
-  void set_latency(double seconds);
+
+  // Sets any control of the table; out of range is the nearest value. Drawn with from the next
+  // sample that the generator thread begins a chunk with, or over `ramp` samples from there. What
+  // the output alone hears, and playing, act at once. False: a minute of changes waits already.
+  bool set(ControlId id, const ControlValue& value, std::uint32_t ramp = 0);
+  bool set(ControlId id, double value, std::uint32_t ramp = 0) {
+    return set(id, ControlValue{value, 0}, ramp);
+  }
+  // The same for one who names the sample (see ControlEvent::at) or the source.
+  bool send(const ControlEvent& event);
+  // What was asked for last, by any source, or decided when a model was opened.
+  ControlValue control(ControlId id) const;
 
   void play();
   void pause();  // fades out; the program stands still
   void again();  // back to the end of the clip: no prefill needed, the state was kept
-  // Takes effect within one chunk.
+  // The three together, at one sample.
   void set_sampling(const SamplingParams& p);
   SamplingParams sampling() const;
-  void set_level_db(float db);
-  float level_db() const;
-  void set_rng_seed(std::uint64_t seed);  // used from the next again() or clip
-  std::uint64_t rng_seed() const;
+  void set_rng_seed(std::uint64_t seed) { set(ControlId::rng_seed, {0, seed}); }
 
   void start_recording(const std::filesystem::path& path);  // wav/flac/ogg by extension
   void stop_recording();

@@ -84,12 +84,15 @@ void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip)
   const ProgramLoader::Loaded loaded = loader_.open(wanted.path, wanted.options);
   const std::string& name = loaded.model->config().name;  // may be empty
   parts_.board.say("Loaded " + (name.empty() ? wanted.path.filename().string() : name) + ".");
+  ControlChoice own;
+  own.say(loaded.model->config().sampling);
+  const ControlChoice controls = resolve_for_model(wanted.command_line, wanted.last, own);
   try {
-    prepare(loaded, clip, wanted.own_sampling);
+    prepare(loaded, clip, controls);
   } catch (const Cancelled&) {
     throw;
   } catch (const Error& e) {  // the model is good, the clip is not: play from silence
-    prepare(loaded, {}, wanted.own_sampling);
+    prepare(loaded, {}, controls);
     parts_.board.say(e.what(), true);
   }
   if (!loaded.notice.empty()) remark(loaded.notice);
@@ -98,20 +101,20 @@ void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip)
 void SessionWorker::open_clip(const Path& clip) {
   const NowPlaying::Facts now = parts_.now.get();
   if (now.model) {
-    prepare({now.model, now.engine, {}}, clip, false);
+    prepare({now.model, now.engine, {}}, clip, {});
   } else {
     parts_.now.change([&](NowPlaying::Facts& facts) { facts.clip = clip; });
   }
 }
 
 void SessionWorker::prepare(const ProgramLoader::Loaded& next, const Path& clip,
-                            bool own_sampling) {
+                            const ControlChoice& controls) {
   parts_.generator.mark();
   change_over(loader_.prepare(next.model, next.engine, clip, parts_.generator.tap_layer()),
-              own_sampling);
+              controls);
 }
 
-void SessionWorker::change_over(ProgramLoader::Prepared next, bool own_sampling) {
+void SessionWorker::change_over(ProgramLoader::Prepared next, const ControlChoice& controls) {
   const auto model = next.program->model;
   const auto engine = next.program->engine;
   const ObservationSource observations = next.program->observations;
@@ -124,9 +127,8 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, bool own_sampling)
   std::unique_ptr<Program> before;
   // The new generation begins under the lock: observations are of the old program or the new one.
   parts_.now.change([&](NowPlaying::Facts& facts) {
-    before = parts_.generator.exchange(std::move(next.program));
     // Not before: what plays until here, and goes on if this fails, keeps its own.
-    if (own_sampling) parts_.generator.set_sampling(model->config().sampling);
+    before = parts_.generator.exchange(std::move(next.program), controls);
     if (facts.engine != engine) facts.engine_notice.clear();
     facts.model = model;
     facts.engine = engine;
@@ -134,6 +136,8 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, bool own_sampling)
     facts.clip_seconds = next.clip_seconds;
     facts.observations = observations;
   });
+  parts_.recording.log().program_changed(model, next.clip,
+                                         played_engine(*engine, parts_.options.engine.storage));
   given_up_ = false;
   if (!next.clip.empty()) parts_.board.say("Absorbed " + next.clip.filename().string() + ".");
   if (new_rate || !parts_.output.is_open()) parts_.output.open(rate);  // may have more to say
@@ -159,6 +163,7 @@ void SessionWorker::watch_generator() {
       facts.engine = cpu;
       facts.engine_notice = line;
     });
+    parts_.recording.log().engine_changed(played_engine(*cpu, parts_.options.engine.storage));
     parts_.board.say(line + ".", true);
     generator.unpark();
   } catch (const Cancelled&) {  // something else is wanted; if not, the next look tries again

@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/control/control.h"
 #include "app/live/generator_thread.h"
 #include "app/live/now_playing.h"
 #include "app/live/output_supervisor.h"
@@ -26,7 +27,7 @@ struct Requests {
   struct ToLoad {
     Path path;
     LoadOptions options;
-    bool own_sampling = false;
+    ControlChoice command_line, last;
   };
   std::optional<ToLoad> model;
   std::optional<Path> clip;  // an empty path: no clip
@@ -71,8 +72,8 @@ class SessionWorker {
   bool report(Activity what, float progress);
   void open_model(const Requests::ToLoad& wanted, const Path& clip);
   void open_clip(const Path& clip);
-  void prepare(const ProgramLoader::Loaded& next, const Path& clip, bool own_sampling);
-  void change_over(ProgramLoader::Prepared next, bool own_sampling);
+  void prepare(const ProgramLoader::Loaded& next, const Path& clip, const ControlChoice& controls);
+  void change_over(ProgramLoader::Prepared next, const ControlChoice& controls);
   void watch_generator();
   void remark(const std::string& notice);
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "app/control/control.h"
 #include "kernels/error.h"
 #include "model/platform_file.h"
 
@@ -53,12 +54,13 @@ Part parse_part(const std::string& name) {
 
 // A recipe may have been written by anyone.
 void check(const Recipe& r) {
-  const SamplingParams& p = r.sampling;
-  if (!(p.temperature >= 0 && p.temperature <= 100) || p.top_k < 0 ||
-      !(p.top_p > 0 && p.top_p <= 1)) {
-    throw Error(fmt::format(
-        "expected temperature 0 to 100, top_k 0 or more, top_p 0 to 1, found {}, {}, {}",
-        p.temperature, p.top_k, p.top_p));
+  ControlChoice said;
+  said.say(r.sampling);
+  for (const ControlSpec& spec : kControlTable) {
+    if (said[spec.id] && !in_range(spec, *said[spec.id])) {
+      throw Error(
+          fmt::format("expected {} {}, found {}", spec.key, range_text(spec), said[spec.id]->real));
+    }
   }
   if (r.sample_rate < 1 || r.file_rate < 1 || r.samples > (1ULL << 40U)) {
     throw Error(fmt::format("expected rates and samples that exist, found {} Hz, {} Hz, {} samples",

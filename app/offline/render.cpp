@@ -63,7 +63,9 @@ WriterOptions writer_options(const Recipe& recipe) {
 // A take being made.
 class TakeWriter {
  public:
-  TakeWriter(const Take& take, std::span<const std::uint8_t> seed) : take_(take) {
+  TakeWriter(const Take& take, std::span<const std::uint8_t> seed)
+      : take_(take), track_(take.track) {
+    track_.patch().set(take.recipe.sampling);
     table_ = decode_table(take.recipe.encoding);
     for (const Take::File& file : take.files) {
       Recipe recipe = take.recipe;
@@ -80,11 +82,15 @@ class TakeWriter {
   void lend(State& state) { state_ = &state; }
 
   GenerateRequest next() {
-    codes_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left_, chunk_samples)));
+    const std::uint64_t position = take_.recipe.samples - left_;
+    track_.take_up(position);
+    const std::uint64_t constant = track_.next_boundary(position) - position;
+    codes_.resize(
+        static_cast<std::size_t>(std::min<std::uint64_t>({left_, chunk_samples, constant})));
     GenerateRequest request;
-    request.sampling = take_.recipe.sampling;
+    request.sampling = track_.patch().sampling();
     request.rng_seed = take_.recipe.rng_seed;
-    request.rng_index = take_.recipe.samples - left_;
+    request.rng_index = position;
     request.codes = codes_;
     return request;
   }
@@ -134,6 +140,7 @@ class TakeWriter {
     std::unique_ptr<AudioWriter> writer;
   };
   const Take& take_;
+  ControlTrack track_;
   std::array<float, 256> table_{};
   std::vector<File> files_;
   std::vector<std::uint8_t> codes_;

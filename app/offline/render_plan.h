@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/control/track.h"
 #include "app/offline/recipe.h"
 
 namespace mambo {
@@ -28,6 +29,8 @@ struct Take {
   };
   std::vector<File> files;
   bool draws = true;  // false: only the seed is written
+  // Changes along the take, from what the recipe says on; position 0 is its first sample.
+  ControlTrack track;
 };
 
 // The takes of a rendering, in order. `base` has everything but part, format, random seed and

@@ -84,12 +84,12 @@ TEST_F(DropTest, AnotherModelBringsItsOwnSamplingAndTheSameKeepsWhatItWasLeftWit
 
 TEST_F(DropTest, WhatIsSaidOnTheCommandLineGoesBeforeTheModelsOwnAndWhatWasKept) {
   const SamplingParams own{0.9F, 40, 0.95F};
-  SamplingChoice said;
-  said.top_k = 7;
+  ControlChoice said;
+  said.say(ControlId::top_k, 7);
   adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
   EXPECT_EQ(settings_.sampling, (SamplingParams{0.9F, 7, 0.95F}));
   said = {};
-  said.temperature = 0.0F;  // given, although 0
+  said.say(ControlId::temperature, 0);  // given, although 0
   adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
   EXPECT_EQ(settings_.sampling, (SamplingParams{0.0F, 7, 0.95F}));
   EXPECT_EQ(session_.sampling(), settings_.sampling);

@@ -140,12 +140,13 @@ void SamplingPanel::output(Context& c) {
       .normal = 60,
       .logarithmic = true};
   if (slider(c.theme, level, c.settings.level_db).changed) {
-    c.session.set_level_db(c.settings.level_db);
+    c.session.set(ControlId::level, c.settings.level_db);
   }
   float ms = static_cast<float>(c.settings.latency_s * 1000);
   const bool settled = slider(c.theme, latency, ms).settled;
   c.settings.latency_s = static_cast<double>(ms) / 1000;
-  if (settled) c.session.set_latency(c.settings.latency_s);  // it may reopen the device
+  if (settled)
+    c.session.set(ControlId::latency, 1e3 * c.settings.latency_s);  // it may reopen the device
   device_choice(c);
   if (c.status.device_rate > 0) {
     text_in(c.theme.small, colour::dim,

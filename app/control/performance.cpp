@@ -1,0 +1,388 @@
+#include "app/control/performance.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <initializer_list>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "kernels/error.h"
+#include "model/json_text.h"
+#include "model/message.h"
+#include "model/platform_file.h"
+
+namespace mambo {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kFormat = 1;
+constexpr const char* kFormatKey = "mambo_performance";
+constexpr std::uint64_t kMostSamples = 1ULL << 40U;  // two years at 16 kHz
+constexpr std::size_t kMostBytes = 1U << 28U;
+constexpr std::size_t kMostOfALine = 1U << 16U;
+constexpr std::array kSourcesRead = {Source::start, Source::owner, Source::preset, Source::engine};
+
+// ---- Writing ----
+
+Json path_json(const fs::path& path) { return path.empty() ? Json(nullptr) : Json(path.string()); }
+Json text_json(const std::string& s) { return s.empty() ? Json(nullptr) : Json(s); }
+
+Json engine_json(const PlayedEngine& e) {
+  Json j;
+  j["backend"] = e.backend;
+  j["weights"] = e.weights;
+  j["description"] = e.description;
+  return j;
+}
+
+Json program_json(const PlayedProgram& p) {
+  Json j;
+  j["model_path"] = path_json(p.model_path);
+  j["model_name"] = p.model_name;
+  j["model_sha256"] = p.model_sha256;
+  j["sample_rate_hz"] = p.sample_rate;
+  j["encoding"] = encoding_name(p.encoding);
+  j["clip_path"] = path_json(p.clip_path);
+  j["clip_sha256"] = text_json(p.clip_sha256);
+  j["engine"] = engine_json(p.engine);
+  return j;
+}
+
+Json event_json(const Performance& p, const ControlEvent& e) {
+  Json j;
+  j["at"] = e.at;
+  if (e.id == ControlId::program) {
+    j["program"] = program_json(p.programs.at(e.value.whole));
+    return j;
+  }
+  if (e.id == ControlId::engine) {
+    j["engine"] = engine_json(p.engines.at(e.value.whole));
+    return j;
+  }
+  if (e.id == ControlId::recording) {
+    j["recording"] = true;
+    return j;
+  }
+  const ControlSpec& spec = control_spec(e.id);
+  j["control"] = spec.key;
+  if (spec.kind == ControlKind::whole64) {
+    j["value"] = e.value.whole;
+  } else if (spec.kind == ControlKind::real) {
+    j["value"] = e.value.real;
+  } else if (spec.kind != ControlKind::trigger) {
+    j["value"] = static_cast<std::int64_t>(e.value.real);
+  }
+  if (e.ramp != 0) j["ramp"] = e.ramp;
+  if (e.target != kAllTargets) j["target"] = e.target;
+  j["source"] = source_name(e.source);
+  return j;
+}
+
+// ---- Reading ----
+
+// An object that a line holds: each key once read, and none that is not known.
+class Fields {
+ public:
+  Fields(const Json& object, std::string where, std::initializer_list<std::string_view> known)
+      : object_(object), where_(std::move(where)) {
+    if (!object.is_object()) throw Error(where_ + ": expected an object, found " + shown(object));
+    for (const auto& [key, value] : object.items()) {
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        throw Error(where_ + ": unknown key: expected one of " +
+                    fmt::format("{}", fmt::join(known, ", ")) + ", found " + printable(key));
+      }
+    }
+  }
+  bool has(const char* key) const { return object_.contains(key); }
+  const Json& at(const char* key) const {
+    const auto it = object_.find(key);
+    if (it == object_.end()) throw Error(where_ + ": expected " + key + ", found none");
+    return *it;
+  }
+  std::uint64_t whole(const char* key, std::uint64_t most) const {
+    const Json& value = at(key);
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) {
+      throw Error(fmt::format("{}: {}: expected a whole number from 0 to {}, found {}", where_, key,
+                              most, shown(value)));
+    }
+    return value.get<std::uint64_t>();
+  }
+  int integer(const char* key, int lo, int hi) const {
+    return static_cast<int>(json_int(at(key), where_, key, lo, hi));
+  }
+  std::string text(const char* key) const { return json_string(at(key), where_, key); }
+  std::string text_or_null(const char* key) const {
+    return at(key).is_null() ? std::string() : text(key);
+  }
+  std::string one_of(const char* key, std::initializer_list<std::string_view> words) const {
+    std::string word = text(key);
+    if (std::find(words.begin(), words.end(), word) == words.end()) {
+      throw Error(fmt::format("{}: {}: expected {}, found {}", where_, key,
+                              fmt::join(words, " or "), printable(word)));
+    }
+    return word;
+  }
+  std::string hash(const char* key) const {
+    std::string hex = text(key);
+    if (hex.size() != 64 || hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      throw Error(fmt::format("{}: {}: expected a SHA-256 of 64 digits, found {}", where_, key,
+                              printable(hex)));
+    }
+    return hex;
+  }
+  const std::string& where() const { return where_; }
+
+ private:
+  const Json& object_;
+  std::string where_;
+};
+
+PlayedEngine read_engine(const Json& object, const std::string& where) {
+  const Fields f(object, where + ": engine", {"backend", "weights", "description"});
+  return {f.one_of("backend", {"cpu", "cuda"}), f.one_of("weights", {"half", "f32"}),
+          f.text("description")};
+}
+
+PlayedProgram read_program(const Json& object, const std::string& where) {
+  const Fields f(object, where + ": program",
+                 {"model_path", "model_name", "model_sha256", "sample_rate_hz", "encoding",
+                  "clip_path", "clip_sha256", "engine"});
+  PlayedProgram p;
+  p.model_path = f.text_or_null("model_path");
+  p.model_name = f.text("model_name");
+  p.model_sha256 = f.hash("model_sha256");
+  p.sample_rate = f.integer("sample_rate_hz", 100, 768000);
+  p.encoding = parse_encoding(f.one_of("encoding", {"mulaw8", "linear8"}));
+  p.clip_path = f.text_or_null("clip_path");
+  if (!f.at("clip_sha256").is_null()) p.clip_sha256 = f.hash("clip_sha256");
+  if (p.clip_path.empty() != p.clip_sha256.empty()) {
+    throw Error(f.where() + ": expected clip_path and clip_sha256 both or neither");
+  }
+  p.engine = read_engine(f.at("engine"), where);
+  return p;
+}
+
+void read_control(const Fields& f, ControlEvent& e) {
+  const std::string key = f.text("control");
+  const ControlSpec* spec = find_control(key);
+  if (spec == nullptr) {
+    throw Error(f.where() + ": unknown control: expected one of `mambo controls`, found " +
+                printable(key));
+  }
+  e.id = spec->id;
+  const std::string source = f.text("source");
+  const auto* const known = std::find_if(kSourcesRead.begin(), kSourcesRead.end(),
+                                         [&](Source s) { return source == source_name(s); });
+  if (known == kSourcesRead.end()) {
+    throw Error(f.where() + ": unknown source: " + printable(source));
+  }
+  e.source = *known;
+  if (spec->kind == ControlKind::trigger) {
+    if (f.has("value")) throw Error(f.where() + ": expected no value of " + key);
+  } else if (spec->kind == ControlKind::whole64) {
+    e.value.whole = f.whole("value", UINT64_MAX);
+  } else if (spec->kind == ControlKind::real) {
+    e.value.real = json_real(f.at("value"), f.where(), key, spec->min, spec->max);
+  } else {
+    e.value.real = static_cast<double>(json_int(f.at("value"), f.where(), key,
+                                                static_cast<std::int64_t>(spec->min),
+                                                static_cast<std::int64_t>(spec->max)));
+  }
+  if (f.has("ramp")) e.ramp = static_cast<std::uint32_t>(f.whole("ramp", UINT32_MAX));
+  if (f.has("target")) {
+    if (spec->scope != Scope::layer && spec->scope != Scope::tier) {
+      throw Error(f.where() + ": expected no target of " + key);
+    }
+    e.target = static_cast<std::int16_t>(f.integer("target", 0, INT16_MAX));
+  }
+}
+
+class Reader {
+ public:
+  void line(std::string_view text, const std::string& where) {
+    if (!headed_) return header(parse_json(text, where), where);
+    if (p_.events.size() >= kMostEvents) {
+      throw Error(fmt::format("{}: expected at most {} events", where, kMostEvents));
+    }
+    const Json object = parse_json(text, where);
+    const Fields f(
+        object, where,
+        {"at", "control", "value", "ramp", "target", "source", "program", "engine", "recording"});
+    int kinds = 0;
+    for (const char* kind : {"control", "program", "engine", "recording"}) {
+      if (f.has(kind)) ++kinds;
+    }
+    if (kinds != 1 || (!f.has("control") && object.size() != 2)) {
+      throw Error(where + ": expected one event: a control, program, engine or recording");
+    }
+    ControlEvent e;
+    e.at = f.whole("at", kMostSamples);
+    if (e.at < last_) {
+      throw Error(fmt::format("{}: expected events in order, from sample {} on, found {}", where,
+                              last_, e.at));
+    }
+    read(f, e, where);
+    if (p_.events.empty() && (e.id != ControlId::program || e.at != 0)) {
+      throw Error(where + ": expected a program at sample 0 as the first event");
+    }
+    run(e, where);
+    p_.events.push_back(e);
+  }
+
+  Performance done(const std::string& where) {
+    if (!headed_ || p_.events.empty() || !recording_) {
+      throw Error(where +
+                  ": not a whole performance: expected a first line, a program and the event "
+                  "recording");
+    }
+    return std::move(p_);
+  }
+
+ private:
+  void header(const Json& object, const std::string& where) {
+    if (!object.is_object() || !object.contains(kFormatKey)) {
+      throw Error(where + ": expected a performance of mambo, found other JSON");
+    }
+    const Fields f(
+        object, where,
+        {kFormatKey, "mambo_version", "file", "file_sha256", "recorded_samples", "lost_samples"});
+    f.integer(kFormatKey, kFormat, kFormat);
+    p_.version = f.text("mambo_version");
+    p_.file = f.text("file");
+    p_.file_sha256 = f.hash("file_sha256");
+    p_.recorded_samples = f.whole("recorded_samples", kMostSamples);
+    p_.lost_samples = f.whole("lost_samples", kMostSamples);
+    headed_ = true;
+  }
+
+  void read(const Fields& f, ControlEvent& e, const std::string& where) {
+    if (f.has("program")) {
+      if (p_.programs.size() >= kMostPrograms) {
+        throw Error(fmt::format("{}: expected at most {} programs", where, kMostPrograms));
+      }
+      e.id = ControlId::program;
+      e.value.whole = p_.programs.size();
+      p_.programs.push_back(read_program(f.at("program"), where));
+      if (p_.programs.back().sample_rate != p_.programs.front().sample_rate) {
+        throw Error(where + ": expected programs of one sampling rate");
+      }
+    } else if (f.has("engine")) {
+      if (p_.engines.size() >= kMostPrograms) {
+        throw Error(fmt::format("{}: expected at most {} engines", where, kMostPrograms));
+      }
+      e.id = ControlId::engine;
+      e.source = Source::engine;
+      e.value.whole = p_.engines.size();
+      p_.engines.push_back(read_engine(f.at("engine"), where));
+    } else if (f.has("recording")) {
+      if (!json_bool(f.at("recording"), where, "recording") || recording_) {
+        throw Error(where + ": expected one event recording, and that true");
+      }
+      e.id = ControlId::recording;
+      recording_ = true;
+    } else {
+      read_control(f, e);
+    }
+  }
+
+  // What a run draws has to be drawn again before the next: bounded over all of them.
+  void run(const ControlEvent& e, const std::string& where) {
+    const bool ends = e.id == ControlId::program || e.id == ControlId::again;
+    last_ = ends ? 0 : e.at;
+    if (!ends) return;
+    samples_ += e.at;
+    if (samples_ > kMostSamples) {
+      throw Error(fmt::format("{}: expected at most {} samples in all", where, kMostSamples));
+    }
+  }
+
+  Performance p_;
+  bool headed_ = false, recording_ = false;
+  std::uint64_t last_ = 0, samples_ = 0;
+};
+
+}  // namespace
+
+PlayedEngine played_engine(const Engine& engine, WeightStorage weights) {
+  PlayedEngine e;
+  e.description = engine.description();
+  e.backend = backend_name(engine.backend());
+  e.weights = weights == WeightStorage::f32 ? "f32" : "half";
+  return e;
+}
+
+std::string recording_comment(const std::string& model_name) {
+  return "mambo, live; model " + model_name;
+}
+
+std::string performance_text(const Performance& p) {
+  const auto line = [](const Json& j) {
+    return j.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  };
+  Json head;
+  head[kFormatKey] = kFormat;
+  head["mambo_version"] = p.version;
+  head["file"] = p.file;
+  head["file_sha256"] = p.file_sha256;
+  head["recorded_samples"] = p.recorded_samples;
+  head["lost_samples"] = p.lost_samples;
+  std::string text = line(head);
+  for (const ControlEvent& e : p.events) text += line(event_json(p, e));
+  return text;
+}
+
+Performance parse_performance(std::string_view text, const std::string& where) {
+  if (text.size() > kMostBytes) {
+    throw Error(
+        fmt::format("{}: expected at most {} bytes, found {}", where, kMostBytes, text.size()));
+  }
+  Reader reader;
+  std::size_t number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string here = fmt::format("{}: line {}", where, ++number);
+    if (end - at > kMostOfALine) {
+      throw Error(
+          fmt::format("{}: expected at most {} bytes, found {}", here, kMostOfALine, end - at));
+    }
+    reader.line(text.substr(at, end - at), here);
+    at = end + 1;
+  }
+  return reader.done(where);
+}
+
+fs::path performance_path(const fs::path& audio) {
+  return fs::path(audio).replace_extension(".performance.jsonl");
+}
+
+bool may_write_performance(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(path, error))) return true;
+  try {
+    const Mapping mapping = map_file(path);
+    const std::string start = fmt::format("{{\"{}\":", kFormatKey);
+    return mapping.bytes.size() >= start.size() &&
+           std::memcmp(mapping.bytes.data(), start.data(), start.size()) == 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void write_performance(const fs::path& path, const Performance& p) {
+  const std::string text = performance_text(p);
+  AsideFile file(path);
+  file.write(0, std::as_bytes(std::span(text)));
+  file.commit();
+}
+
+Performance read_performance(const fs::path& path) {
+  const Mapping mapping = map_file(path);
+  return parse_performance(
+      {reinterpret_cast<const char*>(mapping.bytes.data()), mapping.bytes.size()}, path.string());
+}
+
+}  // namespace mambo

@@ -1,0 +1,125 @@
+#include "app/live/performance_log.h"
+
+#include <utility>
+
+#include "kernels/error.h"
+#include "model/platform_file.h"
+#include "model/sha256.h"
+
+namespace mambo {
+
+void PerformanceLog::program_changed(std::shared_ptr<const Model> model, std::filesystem::path clip,
+                                     PlayedEngine engine) {
+  programs_[next_program_++] = {std::move(model), std::move(clip), std::move(engine)};
+  collect();
+}
+
+void PerformanceLog::engine_changed(PlayedEngine engine) {
+  engines_[next_engine_++] = std::move(engine);
+  collect();
+}
+
+void PerformanceLog::collect() {
+  SlotQueue<ControlEvent>& log = controls_.log();
+  for (const ControlEvent* e = log.front(); e != nullptr; e = log.front()) {
+    add(*e);
+    log.pop();
+  }
+  // What was lost came after all that the ring still held: the next beginning makes it good, not
+  // one that was just read.
+  gap_ = gap_ || controls_.lost_events() != lost_;
+  lost_ = controls_.lost_events();
+}
+
+void PerformanceLog::add(const ControlEvent& event) {
+  const bool begins = event.id == ControlId::program || event.id == ControlId::again;
+  if (begins && !recording_) return begin_anew(event);
+  if (events_.size() < kMostEvents) {
+    events_.push_back(event);
+  } else {
+    too_long_ = true;
+  }
+}
+
+void PerformanceLog::begin_anew(const ControlEvent& event) {
+  ControlEvent program = event;
+  ControlEvent engine;
+  bool engine_changed = false;
+  if (event.id == ControlId::again) {
+    bool found = false;
+    for (const ControlEvent& e : events_) {
+      if (e.id == ControlId::program) {
+        program = e;
+        found = true;
+        engine_changed = false;
+      }
+      if (e.id == ControlId::engine) {
+        engine = e;
+        engine_changed = true;
+      }
+    }
+    if (!found) return;  // a gap
+  }
+  program.at = 0;
+  engine.at = 0;
+  events_.clear();
+  events_.push_back(program);
+  if (engine_changed) events_.push_back(engine);
+  too_long_ = false;
+  gap_ = false;
+  programs_.erase(programs_.begin(), programs_.lower_bound(program.value.whole));
+  engines_.erase(engines_.begin(),
+                 engine_changed ? engines_.lower_bound(engine.value.whole) : engines_.end());
+}
+
+void PerformanceLog::begin_recording() {
+  collect();
+  recording_ = true;
+}
+
+void PerformanceLog::end_recording() {
+  collect();
+  recording_ = false;
+  const bool gap = gap_;
+  const bool too_long = too_long_;
+  // Back to what the next recording needs: the same events once more, without the mark.
+  for (const ControlEvent& e : std::exchange(events_, {})) {
+    if (e.id != ControlId::recording) add(e);
+  }
+  gap_ = gap;  // a beginning that was read before the gap does not make it good
+  too_long_ = too_long;
+}
+
+Performance PerformanceLog::performance() {
+  collect();
+  if (gap_) throw Error("events came faster than they could be kept");
+  if (too_long_) throw Error("it has more than " + std::to_string(kMostEvents) + " events");
+  Performance p;
+  p.version = MAMBO_VERSION;
+  for (ControlEvent e : events_) {
+    if (e.id == ControlId::program) {
+      const Played& played = programs_.at(e.value.whole);
+      PlayedProgram program;
+      program.model_path = std::filesystem::absolute(played.model->path());
+      program.model_name = played.model->config().name;
+      program.model_sha256 = played.model->hash();
+      program.sample_rate = played.model->config().sample_rate;
+      program.encoding = played.model->config().encoding;
+      if (!played.clip.empty()) {
+        program.clip_path = std::filesystem::absolute(played.clip);
+        program.clip_sha256 = sha256_hex(map_file(played.clip).bytes);
+      }
+      program.engine = played.engine;
+      e.value.whole = p.programs.size();
+      p.programs.push_back(std::move(program));
+    } else if (e.id == ControlId::engine) {
+      const PlayedEngine& engine = engines_.at(e.value.whole);
+      e.value.whole = p.engines.size();
+      p.engines.push_back(engine);
+    }
+    p.events.push_back(e);
+  }
+  return p;
+}
+
+}  // namespace mambo

@@ -1,0 +1,181 @@
+#include "app/offline/replay.h"
+
+#include <algorithm>
+#include <array>
+
+#include "app/control/patch.h"
+#include "app/files/codes.h"
+#include "kernels/error.h"
+#include "model/revive.h"
+#include "model/voice.h"
+
+namespace mambo {
+namespace {
+
+constexpr std::size_t kPiece = 2048;  // samples drawn between looks at stop()
+
+class Reporter final : public PrefillSink {
+ public:
+  Reporter(RenderEvents& events, std::uint64_t of) : events_(events), of_(of) {}
+  bool progress(std::uint64_t samples) override {
+    events_.absorbing(samples, of_);
+    return !events_.stop();
+  }
+
+ private:
+  RenderEvents& events_;
+  std::uint64_t of_;
+};
+
+class Replay {
+ public:
+  Replay(const Performance& p, ReplaySource& source, RenderEvents& events,
+         const std::function<void(std::span<const float>)>& write)
+      : p_(p), source_(source), events_(events), write_(write) {
+    std::uint64_t runs = 0;
+    std::uint64_t start = 0;
+    for (const ControlEvent& e : p.events) {
+      if (e.id == ControlId::recording) start = runs + e.at;
+      if (e.id == ControlId::again || e.id == ControlId::program) runs += e.at;
+    }
+    total_ = start + p.recorded_samples;
+  }
+
+  ReplaySummary run() {
+    for (std::size_t i = 0; i < p_.events.size() && !done(); ++i) {
+      const ControlEvent& e = p_.events[i];
+      draw_until(e.at);
+      if (done()) break;
+      if (e.id == ControlId::program) {
+        // An engine that was lost before its first sample is not needed again.
+        const bool lost_at_once = i + 1 < p_.events.size() && p_.events[i + 1].at == 0 &&
+                                  p_.events[i + 1].id == ControlId::engine;
+        begin_program(p_.programs[e.value.whole], lost_at_once);
+      } else {
+        take_effect(e);
+      }
+    }
+    while (!done()) draw_until(position_ + kPiece);
+    return summary_;
+  }
+
+ private:
+  bool done() const {
+    return summary_.interrupted || (recording_ && summary_.recorded == p_.recorded_samples);
+  }
+
+  void begin_program(const PlayedProgram& program, bool lost_at_once) {
+    voice_.reset();
+    engine_.reset();
+    model_ = source_.model(program);
+    clip_ = source_.clip(program, *model_);
+    if (clip_.empty()) clip_.push_back(silence_code);
+    table_ = decode_table(model_->config().encoding);
+    begin_run();
+    if (lost_at_once) return;
+    engine_ = source_.engine(program.engine, *model_);
+    voice_ = std::make_unique<Voice>(*engine_);
+    Reporter reporter(events_, clip_.size());
+    voice_->prefill(clip_, &reporter);
+    clip_end_ = voice_->snapshot();
+  }
+
+  void begin_run() {
+    position_ = 0;
+    heard_.clear();
+    patch_.settle();
+  }
+
+  void take_effect(const ControlEvent& e) {
+    switch (e.id) {
+      case ControlId::recording:
+        recording_ = true;
+        return;
+      case ControlId::engine:
+        return change_engine(p_.engines[e.value.whole]);
+      case ControlId::again:
+        voice_->restore(clip_end_);
+        begin_run();
+        return;
+      default:
+        patch_.apply(e);
+        // Another random seed counts from the next run on; this one's is among what it began with.
+        if (e.id == ControlId::rng_seed && e.source == Source::start) {
+          rng_seed_ = e.value.whole;
+          voice_->set_rng(rng_seed_);
+        }
+    }
+  }
+
+  void change_engine(const PlayedEngine& engine) {
+    voice_.reset();
+    engine_ = source_.engine(engine, *model_);
+    auto next = std::make_unique<Voice>(*engine_);
+    const auto kept = static_cast<std::size_t>(kClipHistorySeconds * model_->config().sample_rate);
+    const std::span<const std::uint8_t> clip(clip_);
+    const std::span<const std::uint8_t> drawn(heard_);
+    const Heard heard = {clip.last(std::min(kept, clip.size())), clip.size(),
+                         drawn.last(std::min(kCodesKept, drawn.size())), position_};
+    Reporter reporter(events_, heard.clip_tail.size() + heard.drawn.size());
+    clip_end_ = revive(*next, model_->network(), heard, &reporter, &reporter);
+    next->set_rng(rng_seed_, position_);
+    voice_ = std::move(next);
+  }
+
+  void draw_until(std::uint64_t end) {
+    while (position_ < end && !done()) {
+      if (voice_ == nullptr) throw Error("the performance draws before it has a program");
+      patch_.advance(position_);
+      std::uint64_t n = std::min<std::uint64_t>(
+          {end - position_, kPiece, patch_.next_change(position_) - position_});
+      if (recording_) n = std::min(n, p_.recorded_samples - summary_.recorded);
+      draw(static_cast<std::size_t>(n));
+      events_.drawing(summary_.drawn, total_);
+      summary_.interrupted = events_.stop();
+    }
+  }
+
+  void draw(std::size_t n) {
+    voice_->set_sampling(patch_.sampling());
+    voice_->generate(std::span(codes_).first(n));
+    position_ += n;
+    summary_.drawn += n;
+    // Twice as much as an engine that is lost may ask for, so that old codes go rarely.
+    if (heard_.size() >= 2 * kCodesKept) {
+      heard_.erase(heard_.begin(), heard_.end() - static_cast<std::ptrdiff_t>(kCodesKept));
+    }
+    heard_.insert(heard_.end(), codes_.begin(), codes_.begin() + static_cast<std::ptrdiff_t>(n));
+    if (!recording_) return;
+    for (std::size_t i = 0; i < n; ++i) samples_[i] = table_[codes_[i]];
+    write_(std::span<const float>(samples_).first(n));
+    summary_.recorded += n;
+  }
+
+  const Performance& p_;
+  ReplaySource& source_;
+  RenderEvents& events_;
+  const std::function<void(std::span<const float>)>& write_;
+  std::shared_ptr<const Model> model_;
+  std::shared_ptr<const Engine> engine_;
+  std::unique_ptr<Voice> voice_;
+  Snapshot clip_end_;
+  std::vector<std::uint8_t> clip_, heard_;  // codes; heard: the last drawn in this run
+  std::array<float, 256> table_{};
+  std::array<std::uint8_t, kPiece> codes_{};
+  std::array<float, kPiece> samples_{};
+  Patch patch_;
+  std::uint64_t rng_seed_ = 0;
+  std::uint64_t position_ = 0;  // in this run
+  std::uint64_t total_ = 0;     // samples that will be drawn
+  bool recording_ = false;
+  ReplaySummary summary_;
+};
+
+}  // namespace
+
+ReplaySummary replay(const Performance& performance, ReplaySource& source, RenderEvents& events,
+                     const std::function<void(std::span<const float>)>& write) {
+  return Replay(performance, source, events, write).run();
+}
+
+}  // namespace mambo
