@@ -21,7 +21,7 @@ BEGIN {
   allow("app", seam)  # what all of it shares: errors
   allow("app/audio", "app dsp " seam)
   allow("app/files", "app dsp model " seam)
-  allow("app/control", "app model " seam)
+  allow("app/control", "app dsp model " seam)
   allow("app/live", "app app/audio app/files app/control dsp model " seam)
   allow("app/offline", "app app/files app/control dsp model " seam)
   allow("app/gui", "app app/audio app/files app/control app/live app/offline dsp model " seam)

@@ -244,7 +244,7 @@ class ControlChoice {
   std::array<std::optional<ControlValue>, kControls> values_;
 };
 
-// Who is heard first. The one place that decides it: the command line, then the preset or what the
+// Precedence, decided here alone: the command line, then the preset or what the
 // last session left, then the model's maker (about.defaults in its file), then the table.
 ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
                      const ControlChoice& last, const ControlChoice& model);

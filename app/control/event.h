@@ -9,7 +9,7 @@
 
 namespace mambo {
 
-// Who asked for it. Each source that sends has an inbox of its own (app/control/inbox.h).
+// Where it comes from. Each source that sends has an inbox of its own (app/control/inbox.h).
 enum class Source : std::uint8_t {
   start,   // what held at the beginning of a run: a program change or Again
   owner,   // the window or the command line

@@ -143,8 +143,8 @@ class Fields {
 
 PlayedEngine read_engine(const Json& object, const std::string& where) {
   const Fields f(object, where + ": engine", {"backend", "weights", "description"});
-  return {f.one_of("backend", {"cpu", "cuda"}), f.one_of("weights", {"half", "f32"}),
-          f.text("description")};
+  return {f.one_of("backend", {backend_name(Backend::cpu), backend_name(Backend::cuda)}),
+          f.one_of("weights", {"half", "f32"}), f.text("description")};
 }
 
 PlayedProgram read_program(const Json& object, const std::string& where) {

@@ -92,7 +92,9 @@ const ControlEvent* LiveControls::due(std::uint64_t position) {
 }
 
 void LiveControls::took_effect(std::uint64_t position) {
-  ControlEvent e = from_ != nullptr ? *from_->front() : *track_.due(position);
+  const ControlEvent* found = from_ != nullptr ? from_->front() : track_.due(position);
+  if (found == nullptr) return;
+  ControlEvent e = *found;
   if (from_ != nullptr)
     from_->pop();
   else

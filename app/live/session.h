@@ -50,7 +50,7 @@ class Session {
   bool set(ControlId id, double value, std::uint32_t ramp = 0) {
     return set(id, ControlValue{value, 0}, ramp);
   }
-  // The same for one who names the sample (see ControlEvent::at) or the source.
+  // The same with a sample (see ControlEvent::at), a ramp or a source of its own.
   bool send(const ControlEvent& event);
   // What was asked for last, by any source, or decided when a model was opened.
   ControlValue control(ControlId id) const;
