@@ -13,6 +13,7 @@
 
 #include "bench/scan.h"
 #include "kernels/random_network.h"
+#include "model/message.h"
 #include "model/voice.h"
 
 namespace mambo {
@@ -35,17 +36,6 @@ __attribute__((format(printf, 1, 2))) std::string text(const char* format, ...) 
   std::vsnprintf(line.data(), line.size(), format, arguments);
   va_end(arguments);
   return line.data();
-}
-
-// 960000 -> "960,000"
-std::string grouped(std::uint64_t n) {
-  const std::string digits = std::to_string(n);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
 }
 
 struct Times {

@@ -15,6 +15,16 @@ std::string printable(std::string_view text, std::size_t max) {
   return cut ? out + "..." : out;
 }
 
+std::string grouped(std::uint64_t n) {
+  const std::string digits = std::to_string(n);
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
+}
+
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string out = "[";
   for (const std::int64_t d : shape) {

@@ -8,6 +8,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
 #include "model/horizon.h"
+#include "model/message.h"
 
 namespace mambo {
 namespace {
@@ -19,16 +20,6 @@ struct InfoOptions {
   ComputeOptions compute;
   bool json = false;
 };
-
-std::string grouped(std::uint64_t n) {
-  const std::string digits = std::to_string(n);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
 
 std::string bytes_text(double bytes) {
   if (bytes >= 1e6) return fmt::format("{:.2f} MB", bytes / 1e6);

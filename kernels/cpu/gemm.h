@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include "kernels/cpu/network.h"
+#include "kernels/cpu/linear.h"
 
 namespace mambo::cpu {
 

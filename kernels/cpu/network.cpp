@@ -2,123 +2,20 @@
 
 #include <algorithm>
 
-#include "kernels/mixers/s4d.h"
-
 namespace mambo::cpu {
 namespace {
-
-constexpr int kPanelDepth = 512;  // deeper products go to BLAS
-
-AlignedBuffer<float> padded_vector(const TensorView& t, int padded) {
-  AlignedBuffer<float> out(static_cast<std::size_t>(padded));
-  if (t) {
-    const std::vector<float> v = to_float(t);
-    std::copy(v.begin(), v.end(), out.data());
-  }
-  return out;
-}
-
-Linear make_linear(int rows, int cols, WeightStorage storage,
-                   const std::function<float(int, int)>& at) {
-  Linear l;
-  l.packed = pack(rows, cols, storage, at);
-  l.dense = unpack(l.packed);
-  if (l.packed.cols <= kPanelDepth) {
-    const auto columns = static_cast<std::size_t>(l.packed.cols);
-    l.panels = pack(l.packed.rows, l.packed.cols, WeightStorage::f32, [&](int r, int c) {
-      return l.dense[static_cast<std::size_t>(r) * columns + static_cast<std::size_t>(c)];
-    });
-    l.dense = {};
-  }
-  l.bias = AlignedBuffer<float>(static_cast<std::size_t>(l.packed.rows));
-  return l;
-}
-
-// Rows and columns come in segments of `from` real elements, each padded to `to`; -1 for padding.
-int unpadded(int i, int from, int to) { return i % to < from ? i / to * from + i % to : -1; }
-
-struct Segments {
-  int from, to;
-};
-
-Linear make_linear(const TensorView& w, const TensorView& bias, Segments rows, int row_count,
-                   Segments cols, int col_count, WeightStorage storage) {
-  const std::vector<float> v = to_float(w);
-  Linear l = make_linear(row_count, col_count, storage, [&](int r, int c) {
-    const int i = unpadded(r, rows.from, rows.to);
-    const int j = unpadded(c, cols.from, cols.to);
-    return i < 0 || j < 0 ? 0.0F
-                          : v[static_cast<std::size_t>(i) * static_cast<std::size_t>(w.cols) + j];
-  });
-  if (bias) {
-    const std::vector<float> b = to_float(bias);
-    for (int r = 0; r < row_count; ++r) {
-      const int i = unpadded(r, rows.from, rows.to);
-      if (i >= 0) l.bias[static_cast<std::size_t>(r)] = b[static_cast<std::size_t>(i)];
-    }
-  }
-  return l;
-}
-
-void add_s6(Layer& l, const S6View& view, WeightStorage storage) {
-  const int N = l.states;
-  const Segments inner{l.d_inner, l.dp};
-  l.rank = view.rank;
-  const int xrows = l.rank + 2 * N;
-  l.x_proj =
-      make_linear(view.x_proj, {}, {xrows, round_up(xrows)}, round_up(xrows), inner, l.dp, storage);
-  l.xp = l.x_proj.packed.rows;
-  l.dt_proj =
-      make_linear(view.dt_proj, view.dt_bias, inner, l.dp, {l.rank, l.rank}, l.rank, storage);
-  // Column k of dt_proj as prefill uses it: the packed values, transposed back.
-  l.dt_columns = AlignedBuffer<float>(static_cast<std::size_t>(l.rank) * l.dp);
-  const std::vector<float> dt = unpack(l.dt_proj.packed);
-  for (int c = 0; c < l.dp; ++c) {
-    for (int k = 0; k < l.rank; ++k) {
-      l.dt_columns[static_cast<std::size_t>(k) * l.dp + c] =
-          dt[static_cast<std::size_t>(c) * l.dt_proj.packed.cols + k];
-    }
-  }
-  const std::vector<float> rates = s6_decay_rates(view);
-  l.A = AlignedBuffer<float>(static_cast<std::size_t>(N) * l.dp);
-  for (int c = 0; c < l.d_inner; ++c) {
-    for (int n = 0; n < N; ++n) {
-      l.A[(static_cast<std::size_t>(c / kBlock) * N + n) * kBlock + c % kBlock] =
-          rates[static_cast<std::size_t>(c) * N + n];
-    }
-  }
-}
-
-void add_s4d(Layer& l, const S4dView& view) {
-  const S4dModes modes = s4d_modes(view);
-  l.modes = AlignedBuffer<float>(static_cast<std::size_t>(l.dp) * l.states * kMode);
-  l.dt = AlignedBuffer<float>(static_cast<std::size_t>(l.dp));
-  for (int c = 0; c < l.d_inner; ++c) {
-    l.dt[static_cast<std::size_t>(c)] = modes.dt[static_cast<std::size_t>(c)];
-    for (int m = 0; m < l.states; ++m) {
-      const std::size_t i = static_cast<std::size_t>(c) * l.states + m;
-      float* out = l.modes.data() +
-                   (static_cast<std::size_t>(c / kBlock) * l.states + m) * kMode * kBlock +
-                   c % kBlock;
-      out[0 * kBlock] = modes.decay[i].real();
-      out[1 * kBlock] = modes.decay[i].imag();
-      out[2 * kBlock] = modes.gain[i].real();
-      out[3 * kBlock] = modes.gain[i].imag();
-    }
-  }
-}
 
 Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage storage) {
   const TierView& tier = net.tier_of(view);
   const int K = net.d_conv;
   Layer l;
-  l.mixer = view.mixer();
   l.tier = view.tier;
   l.width = tier.width;
   l.d_inner = tier.d_inner;
   l.wp = round_up(l.width);
   l.dp = round_up(l.d_inner);
   l.states = view.states();
+  l.state_parts = mixer_info(view.mixer()).state_parts;
   const Segments width{l.width, l.wp};
   const Segments inner{l.d_inner, l.dp};
   l.norm = padded_vector(view.w.norm, l.wp);
@@ -135,10 +32,9 @@ Layer make_layer(const NetworkView& net, const LayerView& view, WeightStorage st
       l.conv[static_cast<std::size_t>(k) * l.dp + c] = conv[static_cast<std::size_t>(c) * K + k];
     }
   }
-  if (const auto* s6 = std::get_if<S6View>(&view.params))
-    add_s6(l, *s6, storage);
-  else
-    add_s4d(l, std::get<S4dView>(view.params));
+  l.mixer =
+      std::visit([&](const auto& p) -> MixerWeights { return pack_mixer(p, l.d_inner, storage); },
+                 view.params);
   return l;
 }
 
@@ -178,21 +74,14 @@ Network::Network(const NetworkView& view, WeightStorage weight_storage)
     }
     tiers.push_back(std::move(out));
   }
-  const auto count = [this](const Linear& l) {
-    weight_bytes += l.packed.bytes() + l.bias.size() * 4;
-  };
-  count(head);
-  weight_bytes += embed.size() * 4;
+  weight_bytes += head.bytes() + embed.size() * 4;
   for (const Layer& l : layers) {
-    for (const Linear* m : {&l.in_proj, &l.x_proj, &l.dt_proj, &l.out_proj}) count(*m);
-    weight_bytes += (l.A.size() + l.modes.size() + l.D.size() + l.conv.size() + l.conv_bias.size() +
-                     l.norm.size()) *
-                    4;
+    weight_bytes += l.in_proj.bytes() + l.out_proj.bytes() +
+                    std::visit([](const auto& m) { return m.bytes(); }, l.mixer) +
+                    (l.D.size() + l.conv.size() + l.conv_bias.size() + l.norm.size()) * 4;
   }
   for (const Tier& t : tiers) {
-    if (t.pool == 0) continue;
-    count(t.down_pool);
-    count(t.up_pool);
+    if (t.pool > 0) weight_bytes += t.down_pool.bytes() + t.up_pool.bytes();
   }
 }
 
@@ -205,12 +94,12 @@ StatePlan::StatePlan(const Network& net) {
   };
   std::size_t max_dp = 0;
   std::size_t max_wp = 0;
-  std::size_t max_xp = 0;
+  std::size_t max_projected = 0;
   for (const Layer& l : net.layers) {
     layers.push_back({take(static_cast<std::size_t>(net.K) * l.dp),
                       take(static_cast<std::size_t>(l.h_rows()) * l.dp)});
     max_dp = std::max<std::size_t>(max_dp, l.dp);
-    max_xp = std::max<std::size_t>(max_xp, l.xp);
+    max_projected = std::max<std::size_t>(max_projected, l.projected());
   }
   for (const Tier& t : net.tiers) {
     max_wp = std::max<std::size_t>(max_wp, t.wp);
@@ -227,7 +116,7 @@ StatePlan::StatePlan(const Network& net) {
   xn = take(max_wp);
   uz = take(2 * max_dp);
   u = take(max_dp);
-  dbc = take(max_xp + kBlock);
+  projected = take(max_projected + kBlock);
   delta = take(max_dp);
   probs = take(static_cast<std::size_t>(net.vp));
   size = at;

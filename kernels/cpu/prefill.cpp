@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/prefill_memory.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/step.h"
 #include "kernels/cpu/team.h"
@@ -15,52 +16,16 @@
 namespace mambo::cpu {
 namespace {
 
-std::size_t size(int n) { return static_cast<std::size_t>(n); }
-
-// How far along the tiles of a chunk a layer has come. A tile's conv waits for the tile before to
-// have left its last inputs in the state, and its scan follows the scan of the tile before, channel
-// block by channel block: so threads run a little behind one another through time, and each keeps
-// what its tile computes in its own cache.
-struct Progress {
-  std::atomic<int> conv{0};  // tiles whose last inputs are in the state
-  std::unique_ptr<std::atomic<int>[]>
-      scanned;  // [dp/16] tiles that a block of channels has been through
-};
-
-// The steps of one tier that fall into the chunk.
-struct TierWork {
-  std::uint64_t first = 0;  // index of the first step
-  int steps = 0;
-  int tile = 0;                // rows a thread takes at a time
-  AlignedBuffer<float> x;      // [steps][wp]: the residual stream
-  AlignedBuffer<float> up;     // [groups finished in the chunk][pool * wp]
-  AlignedBuffer<float> group;  // [pool * wp]: the first group, begun before the chunk
-};
-
-// What a tile computes on its way through a layer; one a thread, sized to stay in its cache.
-struct Scratch {
-  AlignedBuffer<float> xn, uz, u, dbc, delta;
-};
-
 class Prefill {
  public:
   Prefill(const Network& net, const StatePlan& plan, float* memory, PrefillSink* sink, int threads,
           std::size_t length)
       : net_(net), plan_(plan), m_(memory), sink_(sink), team_(threads), tiers_(net.tiers.size()) {
     choose_chunk(length);
-    for (std::size_t s = 0; s < net.tiers.size(); ++s) {
-      const Tier& t = net.tiers[s];
-      const std::size_t steps = size(chunk_ / t.stride + 1);
-      tiers_[s].x = AlignedBuffer<float>(steps * size(t.wp));
-      if (t.pool == 0) continue;
-      tiers_[s].up = AlignedBuffer<float>((steps / size(t.pool) + 1) * size(t.pool * t.wp));
-      tiers_[s].group = AlignedBuffer<float>(size(t.pool * t.wp));
-    }
-    for (int i = 0; i < team_.size(); ++i) scratch_.push_back(make_scratch());
+    for (std::size_t i = 0; i < tiers_.size(); ++i) tiers_[i].allocate(net.tiers[i], chunk_);
+    for (int i = 0; i < team_.size(); ++i) scratch_.emplace_back(net);
     progress_ = std::make_unique<Progress[]>(net.layers.size());
-    for (std::size_t i = 0; i < net.layers.size(); ++i) {
-      progress_[i].scanned = std::make_unique<std::atomic<int>[]>(size(net.layers[i].dp / kBlock));
-    }
+    for (std::size_t i = 0; i < net.layers.size(); ++i) progress_[i].allocate(net.layers[i]);
     tickets_ = std::make_unique<std::atomic<int>[]>(2 * net.tiers.size());
     for (const Layer& l : net.layers) {
       const float* b = l.out_proj.bias.data();
@@ -94,7 +59,7 @@ class Prefill {
       last_ = done + n == codes.size();
       begin_chunk(position, n);
       team_.run([this](int thread) { chunk(thread); });
-      if (sink_ != nullptr) tell(done);
+      if (sink_ != nullptr) serve_sink(done);
       position += n;
       done += n;
       if (sink_ != nullptr && !sink_->progress(done)) throw Cancelled();
@@ -104,38 +69,11 @@ class Prefill {
  private:
   // Long enough that the inner tiers have rows to share out, bounded so that scratch stays small.
   void choose_chunk(std::size_t length) {
-    std::size_t row = 1;  // floats a sample
+    std::size_t row = 1;  // floats per sample
     for (const Tier& t : net_.tiers) row = std::max(row, size(3 * t.wp) / size(t.stride));
     chunk_ = 8192;
     while (chunk_ > 1024 && size(chunk_) * row * sizeof(float) > (16U << 20U)) chunk_ /= 2;
     while (chunk_ > 64 && size(chunk_) / 2 >= length) chunk_ /= 2;
-  }
-
-  // Rows whose intermediate values, about 5 d_inner floats each, stay in a second-level cache.
-  static int tile_rows(const Layer& l) {
-    constexpr int kBudget = 600'000;  // bytes
-    return std::clamp(kBudget / (4 * (4 * l.dp + l.xp + l.wp)) / 16 * 16, 16, 512);
-  }
-
-  Scratch make_scratch() const {
-    std::size_t xn = 0;
-    std::size_t uz = 0;
-    std::size_t inner = 0;
-    std::size_t dbc = 0;
-    for (const Layer& l : net_.layers) {
-      const std::size_t tile = size(tile_rows(l));
-      xn = std::max(xn, tile * size(l.wp));
-      uz = std::max(uz, (tile + size(net_.K)) * size(2 * l.dp));
-      inner = std::max(inner, tile * size(l.dp));
-      dbc = std::max(dbc, tile * size(l.xp));
-    }
-    Scratch s;
-    s.xn = AlignedBuffer<float>(xn);
-    s.uz = AlignedBuffer<float>(uz);
-    s.u = AlignedBuffer<float>(inner);
-    s.delta = AlignedBuffer<float>(inner);
-    s.dbc = AlignedBuffer<float>(dbc);
-    return s;
   }
 
   void begin_chunk(std::uint64_t position, std::size_t n) {
@@ -217,23 +155,28 @@ class Prefill {
     announce(progress.conv, tile + 1);
 
     conv_silu_rows(l, net_.K, uz, stride, n, b.u.data());
-    if (l.mixer == Mixer::s6) {
-      gemm(b.u.data(), size(l.dp), l.x_proj, n, b.dbc.data(), size(l.xp), Init::bias);
-      delta_rows(l, b.dbc.data(), n, b.delta.data());
-    }
-    if (traces_[size(index)]) traces_[size(index)]->keep(at, n, b.delta.data(), b.dbc.data());
+    std::visit(
+        [&](const auto& mixer) {
+          project(mixer, b.u.data(), n, b.projected.data(), b.delta.data());
+        },
+        l.mixer);
+    if (traces_[size(index)]) traces_[size(index)]->keep(at, n, b.delta.data(), b.projected.data());
 
     float* h = m_ + plan_.layers[size(index)].h;
+    const MixerTile mixer_tile{.rows = n,
+                               .u = b.u.data(),
+                               .projected = b.projected.data(),
+                               .delta = b.delta.data(),
+                               .D = l.D.data(),
+                               .z = uz + l.dp,
+                               .uz_stride = stride,
+                               .y = uz};
     for (int block = 0; block < l.dp / kBlock; ++block) {
       std::atomic<int>& scanned = progress.scanned[size(block)];
       await(scanned, tile);
       float* h_block = h + size(block) * size(l.h_rows()) * kBlock;
-      if (l.mixer == Mixer::s6) {
-        scan_block(l, net_.N, block, n, b.delta.data(), b.u.data(), b.dbc.data(), uz + l.dp, stride,
-                   h_block, uz);
-      } else {
-        scan_block_s4d(l, block, n, b.u.data(), uz + l.dp, stride, h_block, uz);
-      }
+      std::visit([&](const auto& mixer) { scan_block(mixer, mixer_tile, block, h_block); },
+                 l.mixer);
       announce(scanned, tile + 1);
     }
     gemm(uz, stride, l.out_proj, n, x, size(l.wp), Init::accumulate);
@@ -351,12 +294,12 @@ class Prefill {
     }
   }
 
-  // On the calling thread, between chunks: what the sink asked for.
-  void tell(std::size_t done) {
+  // On the calling thread, between chunks.
+  void serve_sink(std::size_t done) {
     for (std::size_t i = 0; i < traces_.size(); ++i) {
       const TierWork& w = tiers_[size(net_.layers[i].tier)];
       if (!traces_[i] || w.steps == 0) continue;
-      traces_[i]->tell(*sink_, static_cast<int>(i), w.first, w.steps);
+      traces_[i]->send(*sink_, static_cast<int>(i), w.first, w.steps);
     }
     if (!want_logits_) return;
     const int rows = tiers_[0].steps;
@@ -376,10 +319,10 @@ class Prefill {
   Team team_;
   std::vector<TierWork> tiers_;
   std::vector<Scratch> scratch_;
-  std::unique_ptr<Progress[]> progress_;         // one a layer
+  std::unique_ptr<Progress[]> progress_;         // one per layer
   std::unique_ptr<std::atomic<int>[]> tickets_;  // [tier][down, up]: the next tile
   std::vector<bool> out_bias_;
-  std::vector<std::unique_ptr<Trace>> traces_;  // one a layer, null where not wanted
+  std::vector<std::unique_ptr<Trace>> traces_;  // one per layer, null where not wanted
   AlignedBuffer<float> head_xn_, logits_;
   bool want_logits_ = false;
   int chunk_ = 0;

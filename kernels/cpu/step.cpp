@@ -7,7 +7,10 @@
 #define HWY_TARGET_INCLUDE "kernels/cpu/step.cpp"
 #include <hwy/foreach_target.h>
 
+#include "kernels/cpu/block-inl.h"
 #include "kernels/cpu/gemv-inl.h"
+#include "kernels/cpu/mixer_s4d-inl.h"
+#include "kernels/cpu/mixer_s6-inl.h"
 #include "kernels/cpu/sampling-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -68,8 +71,6 @@ HWY_INLINE void Block(const Network& net, const StatePlan& plan, float* m, int l
   float* xn = m + plan.xn;
   float* uz = m + plan.uz;
   float* u = m + plan.u;
-  float* dbc = m + plan.dbc;
-  float* delta = m + plan.delta;
 
   RmsNorm(x, l.norm.data(), l.width, l.wp, net.eps, xn);
   Gemv(l.in_proj.packed, xn, l.in_proj.bias.data(), uz);
@@ -86,16 +87,15 @@ HWY_INLINE void Block(const Network& net, const StatePlan& plan, float* m, int l
   }
   ConvSilu(l.conv.data(), l.conv_bias.data(), rows, net.K, l.dp, u);
 
-  if (l.mixer == Mixer::s6) {
-    Gemv(l.x_proj.packed, u, nullptr, dbc);
-    Gemv(l.dt_proj.packed, dbc, l.dt_proj.bias.data(), delta);
-    SoftplusInPlace(delta, l.dp);
-    if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, delta);
-    SsmStep(l, net.N, delta, dbc + l.rank, dbc + l.rank + net.N, u, uz + l.dp, m + at.h, u);
-  } else {
-    if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, l.dt.data());
-    S4dStep(l, u, uz + l.dp, m + at.h, u);
-  }
+  const cpu::MixerStep mixer_step{.u = u,
+                                  .z = uz + l.dp,
+                                  .D = l.D.data(),
+                                  .projected = m + plan.projected,
+                                  .delta = m + plan.delta,
+                                  .h = m + at.h,
+                                  .y = u};
+  const float* delta = std::visit([&](const auto& w) { return StepMixer(w, mixer_step); }, l.mixer);
+  if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, delta);
   Gemv(l.out_proj.packed, u, x, x);
   const float* bias = l.out_proj.bias.data();
   for (int i = 0; i < l.wp; i += static_cast<int>(kLanes)) {

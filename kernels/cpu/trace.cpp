@@ -8,17 +8,23 @@ namespace mambo::cpu {
 Trace::Trace(const Layer& layer, std::size_t steps, bool rows, std::uint64_t from,
              SummaryBlocks blocks)
     : layer_(layer), rows_(rows), from_(from), blocks_(blocks) {
+  std::visit(
+      [this](const auto& w) {
+        constant_ = w.constant_delta();
+        b_column_ = w.b_column();
+        projected_ = w.projected();
+      },
+      layer.mixer);
   const auto d_inner = static_cast<std::size_t>(layer.d_inner);
-  const bool s4d = layer.mixer == Mixer::s4d;  // of the input there is nothing: delta is constant
   if (blocks.samples > 0)
-    small_.assign(steps, s4d ? summary_of(layer.dt.data(), layer.d_inner) : LayerSummary{});
+    small_.assign(steps, constant_ ? summary_of(constant_, layer.d_inner) : LayerSummary{});
   if (!rows) return;
   delta_.resize(steps * d_inner);
-  if (s4d) {
+  if (constant_ != nullptr) {
     for (std::size_t r = 0; r < steps; ++r)
-      std::copy_n(layer.dt.data(), d_inner, delta_.data() + r * d_inner);
-    return;
+      std::copy_n(constant_, d_inner, delta_.data() + r * d_inner);
   }
+  if (b_column_ < 0) return;
   B_.resize(steps * static_cast<std::size_t>(layer.states));
   C_.resize(steps * static_cast<std::size_t>(layer.states));
 }
@@ -43,37 +49,38 @@ LayerSummary Trace::summary_of(const float* delta, int n) {
           *std::min_element(low, low + kLanes), *std::max_element(high, high + kLanes), 1};
 }
 
-void Trace::keep(int at, int n, const float* delta, const float* dbc) {
-  if (layer_.mixer == Mixer::s4d) return;
+void Trace::keep(int at, int n, const float* delta, const float* projected) {
+  if (constant_ != nullptr) return;
   const int N = layer_.states;
   for (int r = 0; r < n; ++r) {
     const std::size_t row = static_cast<std::size_t>(at) + static_cast<std::size_t>(r);
     const float* d = delta + static_cast<std::size_t>(r) * layer_.dp;
     if (!small_.empty()) small_[row] = summary_of(d, layer_.d_inner);
     if (!rows_) continue;
-    const float* B = dbc + static_cast<std::size_t>(r) * layer_.xp + layer_.rank;
     std::copy_n(d, layer_.d_inner, delta_.data() + row * layer_.d_inner);
+    if (b_column_ < 0) continue;
+    const float* B = projected + static_cast<std::size_t>(r) * projected_ + b_column_;
     std::copy_n(B, N, B_.data() + row * N);
     std::copy_n(B + N, N, C_.data() + row * N);
   }
 }
 
-void Trace::tell(PrefillSink& sink, int index, std::uint64_t first, int rows) {
-  if (rows_) tell_rows(sink, index, first, rows);
-  if (!small_.empty()) tell_summaries(sink, index, first, rows);
+void Trace::send(PrefillSink& sink, int index, std::uint64_t first, int rows) {
+  if (rows_) send_rows(sink, index, first, rows);
+  if (!small_.empty()) send_summaries(sink, index, first, rows);
 }
 
-void Trace::tell_rows(PrefillSink& sink, int index, std::uint64_t first, int rows) const {
+void Trace::send_rows(PrefillSink& sink, int index, std::uint64_t first, int rows) const {
   const std::uint64_t skip = from_ > first ? from_ - first : 0;
   if (skip >= static_cast<std::uint64_t>(rows)) return;
-  const bool selective = layer_.mixer == Mixer::s6;
   const std::size_t states = skip * static_cast<std::size_t>(layer_.states);
   sink.layer(index, first + skip, rows - static_cast<int>(skip),
              delta_.data() + skip * static_cast<std::size_t>(layer_.d_inner),
-             selective ? B_.data() + states : nullptr, selective ? C_.data() + states : nullptr);
+             b_column_ >= 0 ? B_.data() + states : nullptr,
+             b_column_ >= 0 ? C_.data() + states : nullptr);
 }
 
-void Trace::tell_summaries(PrefillSink& sink, int index, std::uint64_t first, int rows) {
+void Trace::send_summaries(PrefillSink& sink, int index, std::uint64_t first, int rows) {
   const std::uint64_t block = blocks_.block_of(first);
   const std::uint64_t last = blocks_.block_of(first + static_cast<std::uint64_t>(rows) - 1);
   parts_.assign(static_cast<std::size_t>(last - block + 1), LayerSummary{});

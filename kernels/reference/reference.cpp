@@ -7,20 +7,21 @@ namespace mambo {
 namespace {
 
 double silu(double x) { return x / (1.0 + std::exp(-x)); }
-double softplus(double x) { return x > 30.0 ? x : std::log1p(std::exp(x)); }
 
 }  // namespace
 
-Reference::Matrix Reference::matrix(const TensorView& t) {
+namespace reference {
+
+Matrix matrix(const TensorView& t) {
   return {static_cast<int>(t.rows), static_cast<int>(t.cols), vector(t)};
 }
 
-Reference::Vector Reference::vector(const TensorView& t) {
+Vector vector(const TensorView& t) {
   const std::vector<float> f = to_float(t);
   return {f.begin(), f.end()};
 }
 
-Reference::Vector Reference::Matrix::operator*(const Vector& x) const {
+Vector Matrix::operator*(const Vector& x) const {
   Vector y(static_cast<std::size_t>(rows), 0.0);
   for (int r = 0; r < rows; ++r) {
     for (int c = 0; c < cols; ++c) y[r] += v[static_cast<std::size_t>(r) * cols + c] * x[c];
@@ -28,9 +29,13 @@ Reference::Vector Reference::Matrix::operator*(const Vector& x) const {
   return y;
 }
 
+}  // namespace reference
+
+using reference::matrix;
+using reference::vector;
+
 Reference::Reference(const NetworkView& net)
     : vocab_(net.vocab),
-      N_(net.d_state),
       K_(net.d_conv),
       eps_(net.norm_eps),
       embed_(matrix(net.embed)),
@@ -46,27 +51,8 @@ Reference::Reference(const NetworkView& net)
     l.in_bias = vector(view.w.in_proj_bias);
     l.conv_w = vector(view.w.conv);
     l.conv_b = vector(view.w.conv_bias);
-    l.mixer = view.mixer();
-    l.states = view.states();
-    l.A = std::visit([](const auto& p) { return vector(p.A_log); }, view.params);
-    for (double& a : l.A) a = -std::exp(a);
-    if (const auto* p = std::get_if<S6View>(&view.params)) {
-      l.dt_rank = p->rank;
-      l.x_proj = matrix(p->x_proj);
-      l.dt_proj = matrix(p->dt_proj);
-      l.dt_bias = vector(p->dt_bias);
-    } else {
-      const S4dView& s4d = std::get<S4dView>(view.params);
-      l.delta = vector(s4d.log_dt);  // for good
-      for (double& dt : l.delta) dt = std::exp(dt);
-      const Vector A_im = vector(s4d.A_im);
-      const Vector C = vector(s4d.C);
-      for (std::size_t i = 0; i < A_im.size(); ++i) {
-        l.A_complex.emplace_back(l.A[i], A_im[i]);
-        l.C_complex.emplace_back(C[2 * i], C[2 * i + 1]);
-      }
-    }
-    l.D = vector(view.w.D);
+    l.mixer = std::visit([&](const auto& p) { return reference::make_mixer(p, vector(view.w.D)); },
+                         view.params);
     l.out_proj = matrix(view.w.out_proj);
     l.out_bias = vector(view.w.out_proj_bias);
     layers_.push_back(std::move(l));
@@ -86,13 +72,7 @@ Reference::Reference(const NetworkView& net)
 void Reference::reset() {
   for (Layer& l : layers_) {
     l.window.assign(static_cast<std::size_t>(K_ - 1) * l.d_inner, 0.0);
-    const std::size_t states = static_cast<std::size_t>(l.d_inner) * l.states;
-    if (l.mixer == Mixer::s6) {
-      l.h.assign(states, 0.0);
-      l.delta.assign(static_cast<std::size_t>(l.d_inner), 0.0);
-    } else {
-      l.h_complex.assign(states, 0.0);
-    }
+    l.mixer->reset();
   }
   for (Tier& t : tiers_) {
     t.group.assign(static_cast<std::size_t>(t.pool) * t.width, 0.0);
@@ -109,44 +89,6 @@ Reference::Vector Reference::rmsnorm(const Vector& x, const Vector& weight) cons
   const double scale = 1.0 / std::sqrt(sum / static_cast<double>(x.size()) + eps_);
   Vector y(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] * scale * weight[i];
-  return y;
-}
-
-// The selective state space: u [d_inner] to y [d_inner].
-Reference::Vector Reference::s6(Layer& l, const Vector& u) const {
-  const Vector dbc = l.x_proj * u;
-  const double* B = dbc.data() + l.dt_rank;
-  const double* C = B + N_;
-  const Vector dt = l.dt_proj * Vector(dbc.begin(), dbc.begin() + l.dt_rank);
-  Vector y(u.size());
-  for (int c = 0; c < l.d_inner; ++c) {
-    const double delta = softplus(dt[c] + l.dt_bias[c]);
-    l.delta[c] = delta;
-    y[c] = l.D[c] * u[c];
-    for (int n = 0; n < N_; ++n) {
-      double& h = l.h[static_cast<std::size_t>(c) * N_ + n];
-      h = std::exp(delta * l.A[static_cast<std::size_t>(c) * N_ + n]) * h + delta * B[n] * u[c];
-      y[c] += C[n] * h;
-    }
-  }
-  return y;
-}
-
-// The time-invariant one.
-Reference::Vector Reference::s4d(Layer& l, const Vector& u) {
-  Vector y(u.size());
-  for (int c = 0; c < l.d_inner; ++c) {
-    Complex sum = 0.0;
-    for (int m = 0; m < l.states; ++m) {
-      const std::size_t i = static_cast<std::size_t>(c) * l.states + m;
-      const Complex A = l.A_complex[i];
-      const Complex decay = std::exp(l.delta[c] * A);
-      l.h_complex[i] = decay * l.h_complex[i] + u[c];
-      const Complex held = A == 0.0 ? l.delta[c] : (decay - 1.0) / A;  // zero-order hold
-      sum += l.C_complex[i] * held * l.h_complex[i];
-    }
-    y[c] = 2.0 * sum.real() + l.D[c] * u[c];
-  }
   return y;
 }
 
@@ -170,7 +112,7 @@ void Reference::block(Layer& l, Vector& x) const {
     std::copy(uz.begin(), uz.begin() + d, l.window.end() - d);
   }
 
-  Vector y = l.mixer == Mixer::s6 ? s6(l, u) : s4d(l, u);
+  Vector y = l.mixer->step(u);
   for (int c = 0; c < d; ++c) y[c] *= silu(uz[static_cast<std::size_t>(d) + c]);
   const Vector out = l.out_proj * y;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -178,7 +120,8 @@ void Reference::block(Layer& l, Vector& x) const {
   }
 }
 
-// One step of tier s, from its input to its output; steps the tiers inside it when a group is full.
+// One step of tier s, from its input to its output; steps the tiers inside it
+// when a group is full.
 Reference::Vector Reference::tier_step(std::size_t s, Vector x) {
   Tier& t = tiers_[s];
   for (int i = t.down_begin; i < t.down_end; ++i) block(layers_[i], x);
@@ -189,7 +132,8 @@ Reference::Vector Reference::tier_step(std::size_t s, Vector x) {
   for (int i = 0; i < t.width; ++i) x[i] = t.up[row + i] + skip[i];
   for (int i = t.up_begin; i < t.up_end; ++i) block(layers_[i], x);
 
-  // The inner tier steps after the last step of the group; its result feeds the next group.
+  // The inner tier steps after the last step of the group; its result feeds the
+  // next group.
   std::copy(skip.begin(), skip.end(), t.group.begin() + static_cast<std::ptrdiff_t>(row));
   if (++t.phase == t.pool) {
     t.phase = 0;
@@ -221,12 +165,7 @@ std::vector<float> Reference::read_state() const {
   };
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     put(layout_.layers[i].conv, layers_[i].window);
-    const Layer& l = layers_[i];
-    put(layout_.layers[i].h, l.h);
-    Vector parts;  // s4d: the real ones, then the imaginary ones
-    for (const Complex& h : l.h_complex) parts.push_back(h.real());
-    for (const Complex& h : l.h_complex) parts.push_back(h.imag());
-    put(layout_.layers[i].h, parts);
+    put(layout_.layers[i].h, layers_[i].mixer->state());
   }
   for (std::size_t s = 0; s < layout_.pools.size(); ++s) {
     put(layout_.pools[s].group, tiers_[s].group);
@@ -236,6 +175,6 @@ std::vector<float> Reference::read_state() const {
   return out;
 }
 
-std::span<const double> Reference::delta(int layer) const { return layers_[layer].delta; }
+std::span<const double> Reference::delta(int layer) const { return layers_[layer].mixer->delta(); }
 
 }  // namespace mambo

@@ -1,13 +1,15 @@
-// The oracle: the network of docs/model.md written as plainly as it can be: scalar, double, one
-// step after the other. Slow and readable, kept for ever; tests hold every backend against it.
+// The oracle: the network of docs/model.md written as plainly as it can be:
+// scalar, double, one step after the other. Slow and readable, kept for ever;
+// tests hold every backend against it.
 #pragma once
 
-#include <complex>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "kernels/network.h"
+#include "kernels/reference/mixer.h"
 #include "kernels/state_layout.h"
 
 namespace mambo {
@@ -16,34 +18,25 @@ class Reference {
  public:
   explicit Reference(const NetworkView& net);
 
-  // Absorbs one code; returns the logits [V] of the next. Any thread, one at a time.
+  // Absorbs one code; returns the logits [V] of the next. Any thread, one at a
+  // time.
   std::span<const double> step(std::uint8_t code);
   void reset();
   std::uint64_t position() const { return position_; }
   // The state in the layout of StateLayout, rounded to float32.
   std::vector<float> read_state() const;
-  // Δ of the layer's last step, [d_inner]; constant in an s4d layer.
+  // Δ of the layer's last step, [d_inner]; constant in a time-invariant layer.
   std::span<const double> delta(int layer) const;
 
  private:
-  using Vector = std::vector<double>;
-  using Complex = std::complex<double>;
-  struct Matrix {
-    int rows = 0, cols = 0;
-    Vector v;
-    Vector operator*(const Vector& x) const;
-  };
+  using Vector = reference::Vector;
+  using Matrix = reference::Matrix;
   struct Layer {
-    Mixer mixer = Mixer::s6;
-    int d_inner = 0, dt_rank = 0;
-    int states = 0;  // a channel: N, or M complex ones
-    Vector norm, in_bias, conv_w, conv_b, dt_bias, A, D, out_bias;
-    Matrix in_proj, x_proj, dt_proj, out_proj;
-    std::vector<Complex> A_complex, C_complex;  // s4d: [d_inner][M]
-    Vector window;                              // [K-1][d_inner], oldest first
-    Vector h;                                   // s6: [d_inner][N]
-    std::vector<Complex> h_complex;             // s4d: [d_inner][M]
-    Vector delta;                               // [d_inner]
+    int d_inner = 0;
+    Vector norm, in_bias, conv_w, conv_b, out_bias;
+    Matrix in_proj, out_proj;
+    std::unique_ptr<reference::StepMixer> mixer;
+    Vector window;  // [K-1][d_inner], oldest first
   };
   struct Tier : TierShape {
     Matrix down_pool, up_pool;
@@ -52,15 +45,11 @@ class Reference {
     Vector up;     // [pool][width]
     int phase = 0;
   };
-  static Matrix matrix(const TensorView& t);
-  static Vector vector(const TensorView& t);
   Vector rmsnorm(const Vector& x, const Vector& weight) const;
   void block(Layer& layer, Vector& x) const;
-  Vector s6(Layer& layer, const Vector& u) const;
-  static Vector s4d(Layer& layer, const Vector& u);
   Vector tier_step(std::size_t s, Vector x);
 
-  int vocab_, N_, K_;
+  int vocab_, K_;
   double eps_;
   Matrix embed_, head_;
   Vector norm_f_, head_bias_;

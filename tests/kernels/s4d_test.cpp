@@ -101,9 +101,9 @@ TEST(S4dModes, NeverGrow) {
 TEST(S4dModes, OfPaddingAreZeroOnTheCpu) {
   const RandomNetwork network(one_layer);
   const cpu::Network packed(network.view(), WeightStorage::f32);
-  const cpu::Layer& l = packed.layers.at(0);
+  const auto& l = std::get<cpu::S4dWeights>(packed.layers.at(0).mixer);
   ASSERT_EQ(l.d_inner, 8);
-  ASSERT_EQ(l.modes.size(), 3U * cpu::kMode * 16);
+  ASSERT_EQ(l.modes.size(), 3U * cpu::kModeRows * 16);
   for (std::size_t i = 0; i < l.modes.size(); ++i) {
     if (i % 16 < 8)
       EXPECT_NE(l.modes[i], 0.0F) << i;
