@@ -1,6 +1,7 @@
-// Changes the temperature at one sample, exactly, and shows that nothing before it changed:
-//   change_at_a_sample MODEL.safetensors SAMPLE TEMPERATURE
-// A generate call has constant controls, so a change at a sample is a boundary between two calls.
+// Moves the temperature from one sample on, along a ramp, and shows that nothing before that sample
+// changed and that the size of the calls does not matter:
+//   change_at_a_sample MODEL.safetensors SAMPLE TEMPERATURE RAMP
+// A generate call has constant controls. A track says how far the present values hold.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -9,35 +10,53 @@
 #include <span>
 #include <vector>
 
+#include "app/control/track.h"
 #include "kernels/engine.h"
 #include "model/model.h"
 #include "model/voice.h"
 
-int main(int argc, char** argv) try {
-  if (argc != 4) throw mambo::Error("expected MODEL SAMPLE TEMPERATURE");
-  const auto model = mambo::Model::load(argv[1]);
-  const auto engine = mambo::make_engine(model->network());
-  const std::size_t length = static_cast<std::size_t>(model->config().sample_rate);
-  const std::size_t at = std::min<std::size_t>(std::strtoul(argv[2], nullptr, 10), length);
+using namespace mambo;
 
-  mambo::Voice voice(*engine);
-  voice.set_sampling(model->config().sampling);
+// Draws one second from silence, in calls of at most `chunk` samples.
+static std::vector<std::uint8_t> draw(const Model& model, const Engine& engine, ControlTrack track,
+                                      std::uint64_t chunk) {
+  const SamplingParams& own = model.config().sampling;
+  track.patch().set(ControlId::temperature, {own.temperature, 0});
+  track.patch().set(ControlId::top_k, {static_cast<double>(own.top_k), 0});
+  track.patch().set(ControlId::top_p, {own.top_p, 0});
+  Voice voice(engine);
   voice.set_rng(1);
-  const mambo::Snapshot start = voice.snapshot();
-  std::vector<std::uint8_t> plain(length), changed(length);
-  voice.generate(plain);
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(model.config().sample_rate));
+  for (std::uint64_t at = 0; at < codes.size();) {
+    track.take_up(at);
+    const std::uint64_t end = std::min({at + chunk, track.next_boundary(at), codes.size()});
+    voice.set_sampling(track.patch().sampling());
+    voice.generate(std::span(codes).subspan(at, end - at));
+    at = end;
+  }
+  return codes;
+}
 
-  voice.restore(start);  // the same state, the same place in the random stream
-  voice.generate(std::span(changed).first(at));
-  mambo::SamplingParams sampling = voice.sampling();
-  sampling.temperature = std::strtof(argv[3], nullptr);
-  voice.set_sampling(sampling);
-  voice.generate(std::span(changed).subspan(at));
+int main(int argc, char** argv) try {
+  if (argc != 5) throw Error("expected MODEL SAMPLE TEMPERATURE RAMP");
+  const auto model = Model::load(argv[1]);
+  const auto engine = make_engine(model->network());
+  ControlEvent event;
+  event.id = ControlId::temperature;
+  event.at = std::strtoul(argv[2], nullptr, 10);
+  event.value.real = std::strtod(argv[3], nullptr);
+  event.ramp = static_cast<std::uint32_t>(std::strtoul(argv[4], nullptr, 10));
+  ControlTrack moved(1);
+  moved.add(event);
 
+  const auto plain = draw(*model, *engine, ControlTrack(), 256);
+  const auto changed = draw(*model, *engine, moved, 256);
+  const bool same = changed == draw(*model, *engine, moved, 100);
   const auto differ = std::mismatch(plain.begin(), plain.end(), changed.begin()).first;
-  const std::size_t first = static_cast<std::size_t>(differ - plain.begin());
-  std::printf("changed at sample %zu, first difference at sample %zu of %zu\n", at, first, length);
-  return first >= at && first < length ? 0 : 1;
+  const std::uint64_t first = static_cast<std::uint64_t>(differ - plain.begin());
+  std::printf("first difference at sample %llu; calls of 100 and of 256 samples draw %s\n",
+              static_cast<unsigned long long>(first), same ? "the same" : "other samples");
+  return same && first >= event.at && first < plain.size() ? 0 : 1;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "change_at_a_sample: %s\n", e.what());
   return 1;

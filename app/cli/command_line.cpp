@@ -13,7 +13,7 @@
 namespace mambo {
 namespace {
 
-// Whatever was said, as one line.
+// The message as one line.
 int complain(std::string what, int code) {
   while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
   std::replace(what.begin(), what.end(), '\n', ' ');
@@ -51,7 +51,7 @@ int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
   app.footer(
       "\nExamples:\n"
       "  mambo                                  open the window and play\n"
-      "  mambo render --seconds 10 -o take.wav  continue the shipped seed clip into a file\n"
+      "  mambo render --seconds 10 -o take.wav  continue the shipped clip into a file\n"
       "  mambo render --help                    what a command can do");
   Run run;
   add_gui(app, run, gui);

@@ -1,4 +1,4 @@
-// The command line: what is asked, checked, and handed to whoever does it.
+// The command line: parsed, checked, and handed to the command.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// One function a command: declares its options and examples on `app`, and, when it is the one asked
-// for, leaves in `run` what to do after all arguments were checked.
+// One function per command: declares its options and examples on `app` and, if the command is
+// chosen, stores in `run` what to do after all arguments have been checked.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// mambo gui, which is also what `mambo` alone means.
+// mambo gui, which `mambo` alone means as well.
 #include <fmt/core.h>
 
 #include <cstdlib>
@@ -28,22 +28,22 @@ void add_options(CLI::App& app, GuiOptions& o) {
       ->type_name("FILE")
       ->check(a_name());
   app.add_option("--device,-d", o.command.device,
-                 "audio device, or a part of its name (mambo devices)")
+                 "audio device, or part of its name (see mambo devices)")
       ->type_name("NAME")
       ->check(a_name());
   add_control_options(app, o.command.controls, {Scope::voice, Scope::output, Scope::session},
                       {"as last time with this model, else its own", "as last time"});
   add_compute_options(app, o.compute);
-  app.add_option("--screenshot", o.command.screenshot,
-                 "save what the window shows as PNG, then leave")
+  app.add_option("--screenshot", o.command.screenshot, "save the window as a PNG, then exit")
       ->type_name("FILE")
       ->check(a_name());
-  app.add_option("--after", o.command.after_s, "when to take it")
+  app.add_option("--after", o.command.after_s, "seconds before the screenshot")
       ->check(between(0, 3600, "s"))
       ->capture_default_str();
-  app.add_option("--width", o.command.width, "of the window, at least 900; 0: as last time")
+  app.add_option("--width", o.command.width, "width of the window, at least 900; 0: as last time")
       ->check(between(0, 16384, "pixels"));
-  app.add_option("--height", o.command.height, "of the window, at least 600; 0: as last time")
+  app.add_option("--height", o.command.height,
+                 "height of the window, at least 600; 0: as last time")
       ->check(between(0, 16384, "pixels"));
 }
 
@@ -82,7 +82,7 @@ void add_gui(CLI::App& app, Run& run, const GuiRunner& gui) {
       "  mambo gui --screenshot window.png --after 5");
   sub->callback([&run, o, gui] { run = [o, gui] { return open_window(*o, gui); }; });
 
-  // An option of the window before another command would be silently lost.
+  // An option of the window before another command would be ignored silently.
   app.parse_complete_callback([&app] {
     if (app.get_subcommands().empty()) return;
     for (const CLI::Option* option : app.get_options()) {

@@ -49,14 +49,14 @@ void tell_notice(const std::string& notice);  // that line; nothing when empty
 CLI::Validator between(double lo, double hi, const std::string& unit = "");
 // One of these words.
 CLI::Validator one_of(const std::vector<std::string>& names);
-// A file or folder may have any name but none: "" is what a shell makes of a variable not set, and
-// would mean the default.
+// A file or folder may have any name but an empty one: "" is a shell's unset variable, and would
+// mean the default.
 CLI::Validator a_name();
 
 // Text in lines of at most `width` characters.
 std::string wrapped(const std::string& text, std::size_t width);
 
-// The shipped seed clip that suits a model; throws Error when there is none.
+// The shipped clip that suits a model; throws Error when there is none.
 std::filesystem::path shipped_seed_clip(const std::filesystem::path& model);
 
 // Codes of the clip's stretch [from, to) in seconds (to == 0: its end), at the model's rate and in

@@ -45,7 +45,8 @@ bool wait_until_ready(Session& session, bool quiet) {
 
 std::string meter(const SessionStatus& s, double played) {
   return fmt::format(
-      "{}  {:5.1f} us a sample, p99 {:5.1f}  {:4.1f} x real time  ring {:3.0f} %  latency {:3.0f} "
+      "{}  {:5.1f} us per sample, p99 {:5.1f}  {:4.1f} x real time  ring {:3.0f} %  latency "
+      "{:3.0f} "
       "ms  underruns {}",
       clock_text(played), s.us_per_sample_mean, s.us_per_sample_p99, s.real_time_factor,
       100.0 * static_cast<double>(s.ring_fill), s.output_latency_ms, s.underruns);
@@ -100,7 +101,7 @@ void summarise(const PlayOptions& o, const SessionStatus& s, double played) {
     return;
   }
   fmt::print(
-      "{} samples in {:.1f} s on {}: {:.1f} us a sample (p99 {:.1f}), {:.1f} x real time, {} "
+      "{} samples in {:.1f} s on {}: {:.1f} us per sample (p99 {:.1f}), {:.1f} x real time, {} "
       "underrun{} ({})\n",
       s.generated, played, s.silent ? "no device (silently)" : s.device, s.us_per_sample_mean,
       s.us_per_sample_p99, s.real_time_factor, s.underruns, s.underruns == 1 ? "" : "s", s.backend);

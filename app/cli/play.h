@@ -1,4 +1,4 @@
-// mambo play: the instrument without a window.
+// mambo play: playing without a window.
 #pragma once
 
 #include <cstdint>

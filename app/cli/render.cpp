@@ -1,4 +1,4 @@
-// mambo render: sound files, one or many, each with what it takes to make it again.
+// mambo render: sound files, one or many, each with the recipe that reproduces it.
 #include "app/offline/render.h"
 
 #include <fmt/core.h>
@@ -39,7 +39,7 @@ class Teller : public RenderEvents {
   Teller(const RenderOptions& o, int rate)
       : talks_(!o.json),
         rate_(rate),
-        absorb_("absorbing the seed", o.quiet),
+        absorb_("absorbing the clip", o.quiet),
         draw_("drawing", o.quiet) {}
 
   void absorbing(std::uint64_t samples, std::uint64_t of) override { tell(absorb_, samples, of); }
@@ -194,7 +194,7 @@ int run_new(RenderOptions& o) {
   return make(o, plan_takes(base, o.output), seed, *engine, nullptr);
 }
 
-// Of a recipe's model or clip: it may lie elsewhere by now.
+// A recipe's model or clip may have been moved.
 void must_be_there(const fs::path& path, const char* option) {
   std::error_code error;
   if (!fs::exists(path, error))
@@ -239,11 +239,12 @@ void add_sound_options(CLI::App& sub, RenderOptions& o) {
                  "the model)")
       ->type_name("FILE")
       ->check(a_name());
-  sub.add_flag("--from-silence", o.from_silence, "continue nothing instead");
-  sub.add_option("--from", o.from_s, "use the clip from here")->check(between(0, 86400, "s"));
-  sub.add_option("--to", o.to_s, "use the clip up to here; 0: its end")
+  sub.add_flag("--from-silence", o.from_silence, "use no clip");
+  sub.add_option("--from", o.from_s, "start of the part of the clip to use")
       ->check(between(0, 86400, "s"));
-  sub.add_option("--seconds,-t", o.seconds, "how much to draw")
+  sub.add_option("--to", o.to_s, "end of the part of the clip to use; 0: its end")
+      ->check(between(0, 86400, "s"));
+  sub.add_option("--seconds,-t", o.seconds, "length of the continuation")
       ->check(between(0, 86400, "s"))
       ->capture_default_str();
   sub.add_option("--count,-n", o.output.count, "variations, with random seeds S, S+1, ...")
@@ -262,8 +263,8 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
       ->check(one_of({"wav", "flac", "ogg"}));
   sub.add_option("--rate", o.rate, "sampling rate of the file (default: the model's, bit for bit)")
       ->check(between(8000, 192000, "Hz"));
-  sub.add_flag("--with-seed", o.output.with_seed, "the seed before the continuation, in one file");
-  sub.add_flag("--stems", o.output.stems, "seed, continuation and both joined, a file each");
+  sub.add_flag("--with-seed", o.output.with_seed, "the clip before the continuation, in one file");
+  sub.add_flag("--stems", o.output.stems, "clip, continuation and both joined, one file each");
   sub.add_option("--recipe", o.recipe,
                  "make the file of this recipe again (a .json beside a rendered file)")
       ->type_name("FILE")
@@ -276,8 +277,8 @@ void add_file_options(CLI::App& sub, RenderOptions& o) {
                  "voices drawn at the same time; 0: as many as keep the device busy")
       ->check(between(0, 65536, "voices"))
       ->capture_default_str();
-  sub.add_flag("--force", o.force, "make files again that are there, replace any file");
-  sub.add_flag("--quiet,-q", o.quiet, "no progress");
+  sub.add_flag("--force", o.force, "make existing files again, replace any file");
+  sub.add_flag("--quiet,-q", o.quiet, "no progress bar");
   sub.add_flag("--json", o.json, "one line of JSON about the files");
 }
 
@@ -321,7 +322,7 @@ void add_render(CLI::App& app, Run& run) {
   sub->footer(
       "\nA file holds the continuation alone unless --with-seed or --stems says otherwise. Beside\n"
       "each lies a .json, its recipe. Files that are there already, made by the same recipe, are\n"
-      "skipped: an interrupted batch goes on where it stopped.\n"
+      "skipped: an interrupted batch continues where it stopped.\n"
       "\nExamples:\n"
       "  mambo render --seed-clip riff.wav --seconds 30 -o more.flac\n"
       "  mambo render --seconds 20 --count 50 --temperature 0.95 -o takes/ --rate 48000\n"
