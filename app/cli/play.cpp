@@ -26,7 +26,7 @@ double seconds_since(Clock::time_point t) {
 
 // Waits until the session stands ready. False when it was interrupted; throws what went wrong.
 bool wait_until_ready(Session& session, bool quiet) {
-  Progress progress("absorbing the seed", quiet);
+  Progress progress("absorbing the clip", quiet);
   for (;;) {
     const SessionStatus s = session.status();
     if (s.message_is_error && (s.activity == Activity::empty || s.activity == Activity::ready) &&

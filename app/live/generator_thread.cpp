@@ -151,7 +151,7 @@ void GeneratorThread::take_up_controls() {
   }
 }
 
-// Back to the end of the seed; what is on its way to the card is faded out and dropped.
+// Back to the end of the clip; samples on their way to the card are faded out and dropped.
 void GeneratorThread::start_again() {
   program_->voice->restore(program_->clip_end);
   stage_->cut(ring_.written());

@@ -44,7 +44,7 @@ class GeneratorThread {
   // stream go on as well.
   std::unique_ptr<Program> replace(std::unique_ptr<Program> program);
   const Program* program() const { return program_.get(); }
-  // The last codes drawn since the seed (the last Again), at most kCodesKept, oldest first.
+  // The last codes drawn since the end of the clip (or Again), at most kCodesKept, oldest first.
   std::vector<std::uint8_t> last_codes() const;
   std::string failure() const { return failure_; }  // why, when failed()
   void set_stage(OutputStage* stage) { stage_ = stage; }
@@ -120,7 +120,7 @@ class GeneratorThread {
   unsigned recordings_seen_ = 0;
   std::int64_t chunk_ns_ = 0;  // of generate calls, in the chunk under way
   std::vector<std::uint8_t> codes_;
-  std::vector<std::uint8_t> kept_;  // a ring: code i since the seed stands at i % kCodesKept
+  std::vector<std::uint8_t> kept_;  // a ring: code i since the end of the clip is at i % kCodesKept
   std::vector<float> samples_, log_prob_, entropy_;
   std::thread thread_;  // last: starts when all else is there
 };

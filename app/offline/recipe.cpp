@@ -52,7 +52,7 @@ Part parse_part(const std::string& name) {
   throw Error(fmt::format("expected a part of continuation, joined or seed, found \"{}\"", name));
 }
 
-// A recipe may have been written by anyone.
+// A recipe is untrusted input.
 void check(const Recipe& r) {
   ControlChoice said;
   said.say(r.sampling);

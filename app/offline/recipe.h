@@ -1,5 +1,5 @@
-// What it takes to make a rendered file again: kept in a .json beside the file, and, without paths
-// and other accidents of one machine, in the file's own metadata.
+// Everything that reproduces a rendered file: kept in a .json beside the file and, without paths
+// and other machine-specific facts, in the file's metadata.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Sound made offline, as fast as the machine can: the seed is absorbed once, then any number of
+// Sound made offline, as fast as the machine can: the clip is absorbed once, then any number of
 // voices are drawn from it side by side on all cores. Memory does not grow with their number.
 #pragma once
 
@@ -12,14 +12,14 @@
 
 namespace mambo {
 
-// What a rendering tells as it goes; called on the rendering thread.
+// Progress of a rendering; called on the rendering thread.
 class RenderEvents {
  public:
   virtual ~RenderEvents() = default;
   virtual void absorbing(std::uint64_t /*samples*/, std::uint64_t /*of*/) {}
   virtual void drawing(std::uint64_t /*samples*/, std::uint64_t /*of*/) {}  // over all takes
   virtual void file_done(const std::filesystem::path& /*path*/, const Recipe& /*recipe*/) {}
-  virtual bool stop() { return false; }  // asked about every tenth of a second
+  virtual bool stop() { return false; }  // called about ten times per second
 };
 
 struct RenderSummary {

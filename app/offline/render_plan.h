@@ -16,8 +16,8 @@ struct OutputChoice {
   std::optional<FileFormat> format;  // default: by the file's extension, otherwise wav
   int count = 1;                     // variations: random seeds rng_seed, rng_seed + 1, ...
   bool numbered = false;             // -000 even for one
-  bool with_seed = false;            // the seed before the continuation, in one file
-  bool stems = false;                // seed, continuation and joined, a file each
+  bool with_seed = false;            // the clip before the continuation, in one file
+  bool stems = false;                // clip, continuation and joined, one file each
 };
 
 // One voice: what it draws and the files that hold it.
@@ -28,7 +28,7 @@ struct Take {
     Part part;
   };
   std::vector<File> files;
-  bool draws = true;  // false: only the seed is written
+  bool draws = true;  // false: only the clip is written
   // Changes along the take, from what the recipe says on; position 0 is its first sample.
   ControlTrack track;
 };
