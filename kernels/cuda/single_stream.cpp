@@ -70,7 +70,7 @@ void SingleStream::launch(CudaState& s, StreamBuffers& b, int steps, bool drawin
   Launch l = network_.launch_at(s.at, steps, drawing);
   plan_->fill(l);
   l.streams = b.args.data();
-  l.mail = b.mail.data();
+  l.ll_words = b.ll_words.data();
   l.seq = b.seq;
   b.seq += plan_->exchanges(steps);
   plan_->launch(l, 1, stream);

@@ -29,9 +29,10 @@ struct StreamBuffers {
         rows(row_floats),
         logits(static_cast<std::size_t>(kMaxSteps) * static_cast<std::size_t>(net.view().vocab)),
         tap(net.tap_floats()),
-        mail(plan.mail_words()),
+        ll_words(plan.ll_words()),
         launch_length(plan.estimate_us(), kMaxSteps) {
-    if (mail.size() > 0) MAMBO_CUDA(cudaMemsetAsync(mail.data(), 0, mail.bytes(), stream.get()));
+    if (ll_words.size() > 0)
+      MAMBO_CUDA(cudaMemsetAsync(ll_words.data(), 0, ll_words.bytes(), stream.get()));
     MAMBO_CUDA(cudaMemsetAsync(tap.data(), 0, tap.bytes(), stream.get()));
   }
   ~StreamBuffers() { stream.drain(); }
@@ -49,7 +50,7 @@ struct StreamBuffers {
   PinnedBuffer<float> rows;    // delta of the chosen layer
   PinnedBuffer<float> logits;  // [kMaxSteps][V]
   DeviceBuffer<float> tap;
-  DeviceBuffer<uint4> mail;  // a grid's LL words
+  DeviceBuffer<uint4> ll_words;  // of a grid (exchange_grid.cuh)
   std::uint32_t seq = 1;
   LaunchLength launch_length;
 };

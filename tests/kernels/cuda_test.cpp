@@ -93,8 +93,8 @@ TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
   }
 }
 
-// Narrow links of one layer that send x on and join nothing, so without a barrier behind out_proj;
-// and narrow links beside a tier inside that no team can share out.
+// Resident stages of one layer that send x on and join nothing, so without a barrier behind
+// out_proj; and resident stages beside a tier inside that cannot be split by columns.
 std::vector<Shape> narrow_shapes() {
   constexpr Mixer s4d = Mixer::s4d;
   constexpr Mixer s6 = Mixer::s6;
@@ -114,10 +114,10 @@ std::vector<Shape> plan_shapes() {
   all.push_back({"team_odd", {2}, {1, 1}, 60, 2, 2, 7, 3, 20, true});
   all.push_back({"flat_team_odd", {}, {2}, 120, 1, 2, 16, 4, 20, true});
   all.push_back({"flat_team_few", {}, {2}, 256, 1, 1, 16, 4, 0});
-  // A narrow chain whose tier inside no team can share out; a flat grid with padding.
+  // A pipeline whose tier inside cannot be split by columns.
   all.push_back({"narrow_chain", {4}, {2, 2}, 64, 1, 2, 16, 4, 0});
-  // Narrow links of one layer and of two, two on each side of the tiers inside; of flat models, of
-  // one layer, of two and of three; and with groups so wide that the first link has no room for
+  // Resident stages of one layer and of two, two on each side of the tiers inside; of flat models,
+  // of one layer, of two and of three; and with groups so wide that the first stage has no room for
   // three layers.
   all.push_back({"narrow_ones", {2}, {1, 1}, 64, 2, 2, 16, 4, 0});
   all.push_back({"narrow_fours", {4}, {4, 1}, 64, 2, 2, 16, 4, 0});
@@ -126,8 +126,8 @@ std::vector<Shape> plan_shapes() {
   all.push_back({"narrow_wide_pool", {32}, {3, 1}, 64, 2, 2, 16, 4, 0});
   all.push_back({"flat_padded", {}, {3}, 20, 1, 3, 16, 4, 3, true});
   all.insert(all.end(), s4d_shapes().begin(), s4d_shapes().end());
-  // Time-invariant narrow links of one layer, beside a team that is so, too; of two and of three.
-  // Not asked of it: N, which no layer has.
+  // Resident stages of S4D, of one layer, beside a group of S4D, too; of two and of three. N does
+  // not matter where no layer is S6.
   constexpr Mixer s4d = Mixer::s4d;
   all.push_back({"s4d_ones", {2}, {1, 1}, 64, 2, 2, 16, 4, 0, false, {s4d, s4d}, {8, 16}});
   all.push_back({"s4d_fours", {4}, {4, 1}, 64, 2, 2, 16, 4, 0, true, {s4d, Mixer::s6}, {3}});

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -93,7 +94,7 @@ std::string fastest_text(const NetworkShape& shape, const DeviceFacts& device) {
 
 bool by_columns(const StagePlan& s) { return cuda::by_columns(s.role.kind); }
 
-// What device code computes (share() in step/layer_parts.cuh).
+// What device code computes (share() in step/layer_run.cuh).
 std::pair<int, int> share_of(int n, int members, int me) {
   return {n * me / members, n * (me + 1) / members};
 }
@@ -146,8 +147,8 @@ class Regions {
     for (std::size_t s = 0; s < net.tiers.size(); ++s) {
       const TierDev& t = net.tiers[s];
       const std::size_t rows = sizeof(float) * static_cast<std::size_t>(t.pool * t.wp);
-      add("group", role.layout.group[s], rows);
-      add("up", role.layout.up[s], in_pipeline ? 2 * rows : rows);
+      add("group", role.layout.pool_buffer[s], rows);
+      add("up", role.layout.skip[s], in_pipeline ? 2 * rows : rows);
       if (s == 0) add("inbox", role.layout.inbox, 2 * rows);
     }
   }
@@ -183,19 +184,20 @@ class Regions {
     add("states", o.states, sizeof(float*) * ns);
     add("codes", o.codes, sizeof(int) * ns);
     add("x", o.x, 4 * ns * n(o.x_stride));
-    add("xq", o.xq, 4 * ns * n(o.x_stride));
+    add("pooled", o.pooled, 4 * ns * n(o.x_stride));
     add("u", o.u, W * ns * n(o.act_stride));
     add("y", o.y, W * ns * n(o.act_stride));
     add("dbc", o.dbc, 4 * ns * n(o.dbc_stride));
-    if (ns == 1) add("dbc_next", o.dbc_next, 4 * n(o.dbc_stride));
-    add("uf", o.uf, 4 * ns * n(o.own_stride));
-    add("zf", o.zf, 4 * ns * n(o.own_stride));
-    add("part", o.part, facts_.part * n(facts_.warps));
+    if (ns == 1) add("dbc_other", o.dbc_other, 4 * n(o.dbc_stride));
+    add("own_u", o.own_u, 4 * ns * n(o.own_stride));
+    add("own_gate", o.own_gate, 4 * ns * n(o.own_stride));
+    add("warp_sums", o.warp_sums, facts_.warp_sums * n(facts_.warps));
     const int wp = net_.tiers.front().wp;
-    add("xh", o.xh, 2 * n(wp) + 4 * n(wp / 8));  // halves, and a float for every eight of them
+    add("x_half", o.x_half,
+        2 * n(wp) + 4 * n(wp / 8));  // halves, and a float for every eight of them
     const StepFacts::Columns& parts = facts_.columns;
-    add("parts_d", o.parts_d, 4 * n(parts.pairs * parts.rows_dbc));
-    add("parts_x", o.parts_x, 4 * n(parts.pairs * parts.rows_x));
+    add("partial_dbc", o.partial_dbc, 4 * n(parts.pairs * parts.rows_dbc));
+    add("partial_x", o.partial_x, 4 * n(parts.pairs * parts.rows_x));
     add("logits", o.logits, 4 * ns * n(net_.view.vp));
   }
   void weights(const std::vector<int>& layers, std::size_t ns) {
@@ -220,9 +222,9 @@ class Regions {
       const auto channels = [&](int floats) {
         return 4 * tiles * ns * 8 * static_cast<std::size_t>(floats);
       };
-      add("h", r.h, channels(l.hp));
+      add("h", r.h, channels(l.h_floats));
       add("conv", r.conv, channels(net_.view.K));
-      add("unit", r.unit, 4 * tiles * static_cast<std::size_t>(l.unit_floats));
+      add("records", r.records, 4 * tiles * static_cast<std::size_t>(l.record_floats));
       add("in_proj", r.in_proj, tile_rows(tiles, l.wp));
       if (by_columns(stage_)) {  // all rows, a share of the columns
         add("x_proj", r.x_proj, tile_rows(1, l.dp * (l.xp / 16) / members_));
@@ -261,7 +263,7 @@ void expect_room(const NetworkRecords& net, const PlanCandidate& c, const Device
     for (int l = 0; l < net.view.n_layers; ++l) {  // nothing of layers that others run
       if (std::find(layers.begin(), layers.end(), l) != layers.end()) continue;
       const cuda::Resident& r = c.stages[i].places[static_cast<std::size_t>(l)];
-      EXPECT_TRUE(r.h == kNowhere && r.conv == kNowhere && r.unit == kNowhere &&
+      EXPECT_TRUE(r.h == kNowhere && r.conv == kNowhere && r.records == kNowhere &&
                   r.in_proj == kNowhere && r.x_proj == kNowhere && r.out_proj == kNowhere);
     }
   }
@@ -348,14 +350,15 @@ TEST(Plan, NamesItsKernel) {
     return plan_cluster(records(shape), h100(), facts, 16).kernel;
   };
   using cuda::RoleKind;
-  for (const auto& [shape, group, stages, mixed] :
-       {std::tuple{piano_shape(), RoleKind::columns, Mixer::s6, false},
-        std::tuple{drums(), RoleKind::columns, Mixer::s4d, true},
-        std::tuple{named_shape("flat256"), RoleKind::flat_columns, Mixer::s6, false},
-        std::tuple{named_shape("flat512"), RoleKind::rows, Mixer::s6, false}}) {
+  using Stages = std::optional<Mixer>;
+  for (const auto& [shape, group, stages, has_s4d] :
+       {std::tuple{piano_shape(), RoleKind::columns, Stages(Mixer::s6), false},
+        std::tuple{drums(), RoleKind::columns, Stages(Mixer::s4d), true},
+        std::tuple{named_shape("flat256"), RoleKind::flat_columns, Stages(), false},
+        std::tuple{named_shape("flat512"), RoleKind::rows, Stages(), false}}) {
     EXPECT_EQ(kernel(shape).group, group) << shape.name;
     EXPECT_EQ(kernel(shape).stages, stages) << shape.name;
-    EXPECT_EQ(kernel(shape).blocks.mixed, mixed) << shape.name;
+    EXPECT_EQ(kernel(shape).blocks.has_s4d, has_s4d) << shape.name;
   }
   // A pipeline and nothing inside it.
   const NetworkShape alone = {"alone", {}, {5}, 64, 1, 2, 16, 4, 0};
@@ -390,7 +393,7 @@ TEST(Plan, HoldsTheOutermostTierInSharedMemory) {
       EXPECT_EQ(s.role.head != kNowhere, i + 1 == c.links);
       // x joins the group inside where the last layer of tier 0 on the way down ends a stage.
       const bool joins = s.role.end == net.tiers.front().down_end;
-      EXPECT_EQ(s.role.layout.up[0] != kNowhere, joins);
+      EXPECT_EQ(s.role.layout.skip[0] != kNowhere, joins);
     }
     const StagePlan& inside = c.stages.back();
     EXPECT_FALSE(inside.resident);
@@ -426,13 +429,13 @@ TEST(Plan, OfAGridHasAPlaceForEveryExchange) {
   const NetworkRecords net = records(piano_shape());
   const PlanCandidate c = plan_grid(net, a100(), cuda::step_facts(), 108);
   ASSERT_TRUE(c);
-  std::set<std::uint32_t> places(std::begin(c.mail.at), std::end(c.mail.at));
-  EXPECT_EQ(places.size(), static_cast<std::size_t>(cuda::kMailKinds));
+  std::set<std::uint32_t> places(std::begin(c.ll.at), std::end(c.ll.at));
+  EXPECT_EQ(places.size(), static_cast<std::size_t>(cuda::kMessages));
   std::size_t pool = 0;
   for (const TierDev& t : net.tiers) pool = std::max(pool, static_cast<std::size_t>(t.pool * t.wp));
-  EXPECT_GE(c.mail.words, pool / 2);  // two floats per word
-  for (const std::uint32_t at : places) EXPECT_LT(at, c.mail.words);
-  EXPECT_GE(c.mail.exchanges_per_step, net.layers.size());
+  EXPECT_GE(c.ll.words, pool / 2);  // two floats per word
+  for (const std::uint32_t at : places) EXPECT_LT(at, c.ll.words);
+  EXPECT_GE(c.ll.exchanges_per_step, net.layers.size());
 }
 
 TEST(Plan, SaysWhyItCannotBe) {

@@ -124,8 +124,8 @@ RecordHead invariant_head(const S4dView& view) {
   return {part(modes.decay, 1), part(modes.gain, -1), modes.dt};
 }
 
-// The records of a layer's units.
-Values unit_records(const LayerView& view, const LayerDev& l, int d_inner, int N, int K) {
+// The records of a layer's channel tiles.
+Values tile_records(const LayerView& view, const LayerDev& l, int d_inner, int N, int K) {
   const BlockView& w = view.w;
   const auto* s6 = std::get_if<S6View>(&view.params);
   const RecordHead head =
@@ -140,8 +140,8 @@ Values unit_records(const LayerView& view, const LayerDev& l, int d_inner, int N
       for (int c = c0; c < c0 + 8; ++c)
         for (int i = 0; i < n; ++i) v.push_back(c < d_inner ? f(c, i) : 0.0F);
     };
-    rows(head.first, l.hp);
-    rows(head.second, l.r4);
+    rows(head.first, l.h_floats);
+    rows(head.second, l.second);
     each([&](int c) { return in_bias[c]; });
     each([&](int c) { return in_bias[d_inner + c]; });
     for (int k = 0; k < K; ++k) each([&](int c) { return conv(c, k); });
@@ -186,7 +186,7 @@ DeviceNetwork::DeviceNetwork(const NetworkView& net, const StatePlan& plan, Weig
       return n < N ? x(rank + (row - l.rp) / np * N + n, col) : 0.0F;
     }));
     place(l.out_proj, packer.tiles(l.wp, l.dp, out));
-    place(l.unit, packer.floats(unit_records(view, l, d_inner, N, net.d_conv)));
+    place(l.records, packer.floats(tile_records(view, l, d_inner, N, net.d_conv)));
     place(l.out_bias, packer.floats(vector_of(view.w.out_proj_bias, l.wp)));
   }
 

@@ -30,32 +30,35 @@ constexpr int kMaxSteps = 512;
 constexpr std::size_t tile_row_elements(int cols) { return static_cast<std::size_t>(cols) * 16; }
 
 // ---- What kernels see: plain data ---------------------------------------------------------------
-// A unit is 8 channels: one tile of in_proj (their 8 rows of u, then their 8 rows of z) and one
-// record of everything else that belongs to a channel:
-//   A [8][np] * log2 e, dt_proj [8][r4], in_proj bias [16], conv [K][8], conv bias [8],
-//   dt bias [8], D [8]
-// Of a time-invariant layer (xp == 0, r4 == hp) decay [8][hp] and gain [8][hp] of h = decay h + u,
-// y = sum Re(gain h) stand in place of the first two, a state's real and imaginary part side by
-// side (gain's with its sign turned, so that all is added), and the constant delta for dt bias.
+// A channel tile is 8 channels: one tile of in_proj (their 8 rows of u, then their 8 rows of z) and
+// one record of all else that belongs to a channel. A record begins with its mixer's two matrices:
+//   S6   A [8][h_floats] * log2 e; dt_proj [8][second]
+//   S4D  decay [8][h_floats]; gain [8][second]: of h = decay h + u, y = sum Re(gain h). Real and
+//        imaginary parts side by side, gain's with its sign turned, so that all is added
+// and goes on with what every layer has, the last but one the mixer's (S6: dt_proj's bias; S4D:
+// delta itself):
+//   in_proj bias [16], conv [K][8], conv bias [8], for delta [8], D [8]
 struct LayerDev {
   const void* in_proj;          // [dp/8 tiles][wp/16]...
-  const void* x_proj;           // rows: delta (rp), B (np), C (np); none where xp == 0
+  const void* x_proj;           // rows: delta (rp), B (np), C (np); S4D has none: xp is 0
   const void* out_proj;         // [wp/16 tiles][dp/16]...
-  const float* unit;            // [dp/8][unit_floats]
+  const float* records;         // [dp/8][record_floats]
   const float* out_bias;        // [wp]
   std::uint32_t conv_at, h_at;  // in the state, floats
   std::uint32_t tap_at;         // in the tap's buffer: [steps of a launch][dp], floats
-  int tier, width, wp, dp, r4, rp, xp, unit_floats;
-  int hp;  // floats of h a channel (StatePlan)
+  Mixer mixer;
+  int tier, width, wp, dp, rp, xp, record_floats;
+  int h_floats;  // per channel (StatePlan)
+  int second;    // columns of the mixer's second matrix: S6 dt_rank padded to 4, S4D h_floats
 };
 
-struct TierDev {
+struct TierDev : TierShape {
   const void* down_pool;  // [wp of the next/16][pool*wp/16]...
   const void* up_pool;    // [pool*wp/16][wp of the next/16]...
   const float* down_bias;
   const float* up_bias;
-  std::uint32_t group_at, up_at;
-  int width, wp, pool, down_begin, down_end, up_begin, up_end;
+  std::uint32_t pool_buffer_at, skip_at;  // in the state, floats
+  int wp;
 };
 
 struct NetDev {

@@ -12,15 +12,16 @@ LayerDev layer_record(const NetworkView& net, const StatePlan& plan, std::size_t
   const TierView& tier = net.tier_of(view);
   const bool s4d = view.mixer() == Mixer::s4d;
   LayerDev l{};
+  l.mixer = view.mixer();
   l.tier = view.tier;
   l.width = tier.width;
   l.wp = padded(tier.width, 32);
   l.dp = plan.layers[i].dp;
-  l.hp = plan.layers[i].hp;
-  l.r4 = s4d ? l.hp : padded(view.dt_rank(), 4);
+  l.h_floats = plan.layers[i].hp;
+  l.second = s4d ? l.h_floats : padded(view.dt_rank(), 4);
   l.rp = padded(view.dt_rank(), 16);
   l.xp = s4d ? 0 : l.rp + 2 * plan.np;
-  l.unit_floats = 8 * l.hp + 8 * l.r4 + 16 + 8 * net.d_conv + 24;
+  l.record_floats = 8 * l.h_floats + 8 * l.second + 16 + 8 * net.d_conv + 24;
   l.conv_at = static_cast<std::uint32_t>(plan.layers[i].conv);
   l.h_at = static_cast<std::uint32_t>(plan.layers[i].h);
   return l;
@@ -28,13 +29,8 @@ LayerDev layer_record(const NetworkView& net, const StatePlan& plan, std::size_t
 
 TierDev tier_record(const TierView& view) {
   TierDev t{};
-  t.width = view.width;
+  static_cast<TierShape&>(t) = view;
   t.wp = padded(view.width, 32);
-  t.pool = view.pool;
-  t.down_begin = view.down_begin;
-  t.down_end = view.down_end;
-  t.up_begin = view.up_begin;
-  t.up_end = view.up_end;
   return t;
 }
 
@@ -59,8 +55,8 @@ NetworkRecords network_records(const NetworkView& net, const StatePlan& plan,
   for (std::size_t s = 0; s < net.tiers.size(); ++s) {
     TierDev t = tier_record(net.tiers[s]);
     if (t.pool > 0) {
-      t.group_at = static_cast<std::uint32_t>(plan.pools[s].group);
-      t.up_at = static_cast<std::uint32_t>(plan.pools[s].up);
+      t.pool_buffer_at = static_cast<std::uint32_t>(plan.pools[s].group);
+      t.skip_at = static_cast<std::uint32_t>(plan.pools[s].up);
     }
     r.tiers.push_back(t);
   }

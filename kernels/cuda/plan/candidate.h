@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ struct StepFacts {
   int warps = 0;      // of a CTA that shares a stream with others
   int max_vocab = 0;  // of a resident stage
   std::size_t bars = 0, layer_run = 0, tier_run = 0, cursor = 0;
-  std::size_t part = 0;  // of LayerStep::part, per warp
+  std::size_t warp_sums = 0;  // per warp
   // The places for partial sums of an all-reduce: x_proj's, out_proj's.
   struct Columns {
     int pairs = 0, rows_dbc = 0, rows_x = 0;
@@ -53,12 +54,12 @@ struct KernelId {
   Blocks blocks;
   // Cluster only: see cluster_kernel().
   RoleKind group = RoleKind::rows;
-  Mixer stages = Mixer::s6;
+  std::optional<Mixer> stages = std::nullopt;
 };
 
 // A grid's all-gather: LL words in global memory, a place for each kind of exchange.
-struct MailPlan {
-  std::uint32_t at[kMailKinds] = {};
+struct LlPlan {
+  std::uint32_t at[kMessages] = {};
   std::size_t words = 0;                 // of one copy
   std::uint32_t exchanges_per_step = 0;  // at most
 };
@@ -71,7 +72,7 @@ struct PlanCandidate {
   int links = 0;                 // stages of the pipeline; 0: there is none
   std::size_t shared_bytes = 0;  // per CTA
   double estimate_us = 0;  // per sample, by a simple model of the floors (docs/lab/performance.md)
-  MailPlan mail;           // grid only
+  LlPlan ll;               // grid only
 
   explicit operator bool() const { return why_not.empty(); }
   std::string text() const;  // "a chain of 2 SMs and a team of 8 beside it, one cluster"

@@ -3,13 +3,12 @@
 #include <utility>
 
 #include "kernels/cuda/plan/plan.h"
+#include "kernels/cuda/step/layer_run.cuh"
 #include "kernels/cuda/step/pipeline.cuh"
-#include "kernels/cuda/step/stage_resident.cuh"
+#include "kernels/cuda/step/resident_layout.cuh"
 
 namespace mambo::cuda {
 namespace {
-
-static_assert(kMailKinds == kKinds);
 
 using Plan = std::unique_ptr<StepPlan>;
 
@@ -56,17 +55,18 @@ Plan grid_plan(const DeviceNetwork& net, const DeviceFacts& device) {
 
 StepFacts step_facts() {
   StepFacts f;
-  f.warps = kSharedWarps;
+  f.warps = kWarps;
   f.max_vocab = kMaxVocab;
   f.bars = 8 * kBars;
   f.layer_run = sizeof(LayerRun<float>);
   f.tier_run = sizeof(TierRun<float>);
   f.cursor = sizeof(Cursor);
-  f.part = sizeof(float) * kPart;
-  f.columns = {TeamParts::kPairs, TeamParts::kRowsD, TeamParts::kRowsX};
-  f.resident = {Narrow::kWidth,         Narrow::kInner,      Narrow::kStates,
-                Narrow::kRank,          Narrow::kRows,       Narrow::kMaxLayers,
-                sizeof(Narrow::Shared), Narrow::kLayerBytes, Narrow::kTableBytes};
+  f.warp_sums = sizeof(float) * kWarpSums;
+  f.columns = {PartialSums::kPairs, PartialSums::kRowsD, PartialSums::kRowsX};
+  f.resident = {
+      ResidentShape::kWidth,         ResidentShape::kInner,      ResidentShape::kStates,
+      ResidentShape::kRank,          ResidentShape::kRows,       ResidentShape::kMaxLayers,
+      sizeof(ResidentShape::Shared), ResidentShape::kLayerBytes, ResidentShape::kTableBytes};
   return f;
 }
 
@@ -90,9 +90,9 @@ StepPlan::StepPlan(PlanCandidate plan) : plan_(std::move(plan)), kernel_(kernel_
 void StepPlan::fill(Launch& launch) const {
   launch.roles = roles_.data();
   launch.n_roles = static_cast<int>(roles_.size());
-  launch.links = plan_.links;
-  launch.mail_words = static_cast<std::uint32_t>(plan_.mail.words);
-  std::copy(std::begin(plan_.mail.at), std::end(plan_.mail.at), launch.mail_at);
+  launch.stages = plan_.links;
+  launch.ll_words_per_replica = static_cast<std::uint32_t>(plan_.ll.words);
+  std::copy(std::begin(plan_.ll.at), std::end(plan_.ll.at), launch.ll_at);
 }
 
 void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) const {

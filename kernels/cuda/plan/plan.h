@@ -31,10 +31,10 @@ class StepPlan {
   void launch(const Launch& launch, int groups, cudaStream_t stream) const;
 
   // Words that a stream played by a grid needs of its own: zeroed once.
-  std::size_t mail_words() const { return plan_.mail.words * kMailCopies; }
+  std::size_t ll_words() const { return plan_.ll.words * kReplicas; }
   // By how much Launch::seq must grow for a launch of so many steps.
   std::uint32_t exchanges(int steps) const {
-    return plan_.mail.exchanges_per_step * static_cast<std::uint32_t>(steps + 1);
+    return plan_.ll.exchanges_per_step * static_cast<std::uint32_t>(steps + 1);
   }
 
  private:

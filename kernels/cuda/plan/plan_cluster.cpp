@@ -47,14 +47,14 @@ class ClusterPlanner {
   bool suits_resident_stages() const {
     const StepFacts::Resident& r = facts_.resident;
     const NetDev& v = net_.view;
-    if (net_.storage != WeightStorage::half || !blocks_of(net_).usual || v.vp != facts_.max_vocab ||
+    if (net_.storage != WeightStorage::half || !blocks_of(net_).fixed || v.vp != facts_.max_vocab ||
         v.vocab != facts_.max_vocab)
       return false;
     for (int i = 0; i < v.n_layers; ++i) {
       const LayerDev& l = net_.layers[size(i)];
       if (i >= inner_begin_ && i < inner_end_) continue;
-      if (l.width != r.width || l.dp != r.inner || l.hp != r.states ||
-          (l.xp > 0 && (l.r4 != r.rank || l.xp != r.dbc_rows)))
+      if (l.width != r.width || l.dp != r.inner || l.h_floats != r.states ||
+          (l.mixer == Mixer::s6 && (l.second != r.rank || l.xp != r.dbc_rows)))
         return false;
     }
     return true;
@@ -151,12 +151,9 @@ class ClusterPlanner {
 
   PlanCandidate finished(PlanCandidate c) const {
     const RoleKind group = c.stages.back().role.kind;
-    c.kernel = {Shape::cluster,
-                1,
-                net_.storage,
-                blocks_of(net_),
-                group == RoleKind::stage ? RoleKind::columns : group,
-                net_.layers.front().xp == 0 ? Mixer::s4d : Mixer::s6};
+    c.kernel = {Shape::cluster, 1, net_.storage, blocks_of(net_),
+                group == RoleKind::stage ? RoleKind::columns : group};
+    if (c.links > 0) c.kernel.stages = net_.layers.front().mixer;
     for (const StagePlan& s : c.stages) c.shared_bytes = std::max(c.shared_bytes, s.shared_bytes);
     return c;
   }

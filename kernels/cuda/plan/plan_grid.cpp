@@ -10,22 +10,22 @@ namespace {
 
 constexpr double kExchangeUs = 1.2;
 
-MailPlan mail_plan(const NetworkRecords& net, const Layout& o) {
+LlPlan ll_plan(const NetworkRecords& net, const Layout& o) {
   const auto size = [](int n) { return static_cast<std::size_t>(n); };
   std::size_t up = 0;
   for (const TierDev& t : net.tiers) up = std::max(up, size(t.pool * t.wp));
   const std::size_t act = net.element() * size(o.act_stride) / 8;
   // In the order of exchange.cuh's kinds; a word carries 8 bytes of data.
-  const std::size_t sizes[kMailKinds] = {
+  const std::size_t sizes[kMessages] = {
       act,    size(o.dbc_stride) / 2, act, size(o.x_stride) / 2, size(o.x_stride) / 2,
       up / 2, size(net.view.vp) / 2};
-  MailPlan mail;
-  for (int i = 0; i < kMailKinds; ++i) {
-    mail.at[i] = static_cast<std::uint32_t>(mail.words);
-    mail.words += (sizes[i] + 7) / 8 * 8;
+  LlPlan ll;
+  for (int i = 0; i < kMessages; ++i) {
+    ll.at[i] = static_cast<std::uint32_t>(ll.words);
+    ll.words += (sizes[i] + 7) / 8 * 8;
   }
-  mail.exchanges_per_step = static_cast<std::uint32_t>(net.view.n_layers + 2 * net.view.n_tiers);
-  return mail;
+  ll.exchanges_per_step = static_cast<std::uint32_t>(net.view.n_layers + 2 * net.view.n_tiers);
+  return ll;
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ PlanCandidate plan_grid(const NetworkRecords& net, const DeviceFacts& device,
   c.kernel = {Shape::grid, 1, net.storage, blocks_of(net)};
   c.shared_bytes = group.stage.shared_bytes;
   c.estimate_us = group_estimate(net, group, kExchangeUs);
-  c.mail = mail_plan(net, group.stage.role.layout);
+  c.ll = ll_plan(net, group.stage.role.layout);
   c.stages.push_back(std::move(group.stage));
   return c;
 }

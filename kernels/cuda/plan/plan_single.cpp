@@ -9,7 +9,7 @@ PlanCandidate plan_single(const NetworkRecords& net, const DeviceFacts& device,
                           const StepFacts& facts, int together) {
   if (together > 1 && net.storage != WeightStorage::half)
     return unsuited("several streams an SM need half storage");
-  if (together > 1 && !blocks_of(net).usual)
+  if (together > 1 && !blocks_of(net).fixed)
     return unsuited("several streams an SM need a window of 4 and at most 16 states");
   StageBuilder b(net, device, facts, together);
   b.stage.role.end = net.view.n_layers;

@@ -25,11 +25,11 @@ StageBuilder::StageBuilder(const NetworkRecords& net, const DeviceFacts& device,
   for (Resident& r : stage.places) r = {kNowhere, kNowhere, kNowhere, kNowhere, kNowhere, kNowhere};
   Role& role = stage.role;
   for (int s = 0; s < kMaxTiers; ++s) {
-    role.layout.group[s] = role.layout.up[s] = kNowhere;
+    role.layout.pool_buffer[s] = role.layout.skip[s] = kNowhere;
     role.down_pool[s] = role.up_pool[s] = kNowhere;
   }
   role.embed = role.head = role.layout.inbox = kNowhere;
-  role.layout.xh = role.layout.parts_d = role.layout.parts_x = kNowhere;
+  role.layout.x_half = role.layout.partial_dbc = role.layout.partial_x = kNowhere;
   role.members = 1;
 }
 
@@ -86,20 +86,20 @@ void StageBuilder::vectors(int begin, int end) {
   o.dbc_stride = xp;
   o.own_stride = own;
   o.x = take(sizeof(float) * ns * size(o.x_stride));
-  o.xq = take(sizeof(float) * ns * size(o.x_stride));
+  o.pooled = take(sizeof(float) * ns * size(o.x_stride));
   o.u = take(W * ns * size(o.act_stride));
   o.y = take(W * ns * size(o.act_stride));
   o.dbc = take(sizeof(float) * ns * size(xp));
-  o.dbc_next = ns == 1 ? take(sizeof(float) * size(xp)) : o.dbc;
-  o.uf = take(sizeof(float) * ns * size(own));
-  o.zf = take(sizeof(float) * ns * size(own));
-  o.part = take(facts_.part * size(facts_.warps));
+  o.dbc_other = ns == 1 ? take(sizeof(float) * size(xp)) : o.dbc;
+  o.own_u = take(sizeof(float) * ns * size(own));
+  o.own_gate = take(sizeof(float) * ns * size(own));
+  o.warp_sums = take(facts_.warp_sums * size(facts_.warps));
   // Only flat models and column splits read it (LayerStep::normed_x), but 2.5 wp bytes are too few
   // to tell the others apart.
-  if (role.members > 1) o.xh = take(5 * size(wp) / 2);
+  if (role.members > 1) o.x_half = take(5 * size(wp) / 2);
   if (by_columns(role.kind)) {
-    o.parts_d = take(sizeof(float) * size(facts_.columns.pairs * facts_.columns.rows_dbc));
-    o.parts_x = take(sizeof(float) * size(facts_.columns.pairs * facts_.columns.rows_x));
+    o.partial_dbc = take(sizeof(float) * size(facts_.columns.pairs * facts_.columns.rows_dbc));
+    o.partial_x = take(sizeof(float) * size(facts_.columns.pairs * facts_.columns.rows_x));
   }
   o.logits = take(sizeof(float) * ns * size(net_.view.vp));
 }
@@ -112,8 +112,8 @@ std::size_t StageBuilder::pool_bytes(int tier) const {
 void StageBuilder::pool_copies(int first) {
   for (int s = first; s < net_.view.n_tiers; ++s) {
     if (net_.tiers[size(s)].pool == 0) continue;
-    stage.role.layout.group[s] = take(pool_bytes(s));
-    stage.role.layout.up[s] = take(pool_bytes(s));
+    stage.role.layout.pool_buffer[s] = take(pool_bytes(s));
+    stage.role.layout.skip[s] = take(pool_bytes(s));
   }
 }
 
@@ -124,7 +124,7 @@ void StageBuilder::resident_stage(int layers, bool joins, bool is_first, bool is
   o.args = take(sizeof(StreamArgs));
   o.codes = take(16);
   o.x = take(facts_.resident.shared);
-  if (joins) handover(o.up[0]);
+  if (joins) handover(o.skip[0]);
   if (is_first) stage.role.embed = take(facts_.resident.table);
   if (is_last) stage.role.head = take(facts_.resident.table);
   o.u = take(size(layers) * facts_.resident.layer);
@@ -170,12 +170,12 @@ void StageBuilder::weights(int begin, int end, bool embed, bool head, int first_
     };
     each([&](const LayerDev& l, Resident& r) {  // read and written: twice
       const std::size_t tiles = size(most_of_share(l.dp / 8, m));
-      want(r.h, sizeof(float) * tiles * streams_ * 8 * size(l.hp), 2 * rate);
+      want(r.h, sizeof(float) * tiles * streams_ * 8 * size(l.h_floats), 2 * rate);
     });
     each([&](const LayerDev& l, Resident& r) {
       const std::size_t tiles = size(most_of_share(l.dp / 8, m));
       want(r.conv, sizeof(float) * tiles * streams_ * 8 * size(v.K), rate);
-      want(r.unit, sizeof(float) * tiles * size(l.unit_floats), rate);
+      want(r.records, sizeof(float) * tiles * size(l.record_floats), rate);
     });
     if (tier == 0 && embed && !by_columns(role.kind)) want_embed();
     if (tier == 0 && head) {
@@ -204,11 +204,11 @@ PlanCandidate unsuited(std::string why_not) {
 
 Blocks blocks_of(const NetworkRecords& net) {
   Blocks b;
-  b.usual = net.view.K == 4 && net.view.np == 16;
-  bool selective = false;  // without one, N is no one's number of states
-  for (const LayerDev& l : net.layers) (l.xp == 0 ? b.mixed : selective) = true;
-  b.usual |= net.view.K == 4 && !selective;
-  b.flat = b.usual && !b.mixed && net.tiers.size() == 1;
+  b.fixed = net.view.K == 4 && net.view.np == 16;
+  bool s6 = false;  // without an S6 layer N does not matter
+  for (const LayerDev& l : net.layers) (l.mixer == Mixer::s4d ? b.has_s4d : s6) = true;
+  b.fixed |= net.view.K == 4 && !s6;
+  b.flat = b.fixed && !b.has_s4d && net.tiers.size() == 1;
   return b;
 }
 
@@ -264,7 +264,8 @@ double group_estimate(const NetworkRecords& net, const StageBuilder& group, doub
   const Role& role = group.stage.role;
   double us = 2.0 + 2 * exchange_us;
   for (const LayerDev& l : net.layers) {
-    const int exchanges = by_columns(role.kind) ? 2 : (role.split_dbc != 0 && l.xp > 0 ? 4 : 3);
+    const int exchanges =
+        by_columns(role.kind) ? 2 : (role.split_dbc != 0 && l.mixer == Mixer::s6 ? 4 : 3);
     us += group.rate_of(l.tier) * (exchanges * exchange_us + 1.8);
   }
   return us + streamed_us(static_cast<double>(group.stage.streamed));

@@ -4,27 +4,26 @@
 // hold at once.
 #pragma once
 
-#include "kernels/cuda/step/step_launch.cuh"
+#include "kernels/cuda/step/launch_setup.cuh"
 
 namespace mambo::cuda {
 
-template <class Comm>
-__global__ void __launch_bounds__(32 * kSharedWarps, 1)
-    play_grid(const __grid_constant__ Launch launch) {
+template <class T>
+__global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__ Launch launch) {
   extern __shared__ __align__(128) unsigned char smem[];
-  Comm comm;
-  comm.members = static_cast<int>(gridDim.x);
-  comm.me = static_cast<int>(blockIdx.x);
-  comm.mail = launch.mail;
-  comm.words = launch.mail_words;
-  for (int i = 0; i < kKinds; ++i) {
-    comm.at[i] = launch.mail_at[i];
-    comm.seq[i] = launch.seq;
+  GridExchange exchange;
+  exchange.members = static_cast<int>(gridDim.x);
+  exchange.me = static_cast<int>(blockIdx.x);
+  exchange.words = launch.ll_words;
+  exchange.words_per_replica = launch.ll_words_per_replica;
+  for (int i = 0; i < kMessages; ++i) {
+    exchange.at[i] = launch.ll_at[i];
+    exchange.seq[i] = launch.seq;
   }
-  StepLaunch<__half, 1, Comm> player(launch, launch.roles[0], smem, comm, launch.streams);
-  EverythingOf<__half, 1, Comm> everything(player);
+  StepLaunch<T> step(launch, launch.roles[0], smem, exchange, launch.streams);
+  Everything<T> everything(step);
   everything.set_up();
-  player.play(everything);
+  step.play(everything);
   everything.keep();
 }
 

@@ -1,53 +1,55 @@
-// A cluster's CTAs as a team: of x_proj and out_proj each works out the columns of its own
-// channels, for all rows, and gives everyone the parts; everyone adds them up. So u and y never
-// travel, a layer has two exchanges instead of three or four, a CTA reads its own columns of the
-// weights and no others, and x is whole everywhere without being sent.
+// x_proj and out_proj split by columns (an all-reduce): each CTA computes the columns of its own
+// channels, for all rows, and sends its partial sums to every CTA; each adds them up. So u and y
+// never travel, a layer has two exchanges instead of three or four, a CTA reads its own columns of
+// the weights and no others, and x is whole everywhere without being sent.
 //
-// A part is that of a pair of tiles (32 columns, the channels of four units), worked out by itself:
-// parts add up in the order of tile_partial, so that a team draws what every other plan draws.
+// A partial sum is that of a pair of tiles (32 columns, the channels of four channel tiles),
+// computed by itself: they add up in the order of tile_partial, so that this split draws what every
+// other plan draws.
 //
-// Nobody overwrites parts that another still reads: who sends parts of x_proj (or calls, in a
-// time-invariant layer: worker_modes.cuh) has added up those of the out_proj before, which each CTA
-// sends after a barrier behind the last read of the former; and the other way round.
+// Hazard: partials overwritten while a slower CTA still reads those of the layer before (WAR).
+// Mechanism: a CTA sends partials of x_proj (or the empty arrive of an S4D layer: layer_scan.cuh)
+// after it has summed those of the out_proj before, and each sends out_proj's behind a barrier that
+// follows its last read of x_proj's.
 #pragma once
 
-#include "kernels/cuda/step/layer_step.cuh"
+#include "kernels/cuda/step/layer_products.cuh"
 
 namespace mambo::cuda {
 
-// A row's sum; kRows: from part to part.
+// A row's sum; kRows: the distance from partial to partial.
 template <int kRows>
-__device__ inline float sum_of_parts(const float* parts, int pairs) {
+__device__ inline float sum_of_partials(const float* partials, int pairs) {
   float s[4] = {};
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     if (half == 1 && pairs <= 8) break;
     float p[8];
 #pragma unroll
-    for (int j = 0; j < 8; ++j) p[j] = parts[(half * 8 + j) * kRows];
+    for (int j = 0; j < 8; ++j) p[j] = partials[(half * 8 + j) * kRows];
 #pragma unroll
     for (int j = 0; j < 8; ++j) s[j % 4] += p[j];
   }
   return sum_up(s);
 }
-// In parts, rows r and r + 8 of 16 stand one behind the other: which row stands at `i`.
-__device__ inline int row_of_part(int i) { return (i & ~15) | (i & 1) << 3 | (i >> 1 & 7); }
+// Among partials, rows r and r + 8 of 16 are side by side: which row is at `i`.
+__device__ inline int row_of_partial(int i) { return (i & ~15) | (i & 1) << 3 | (i >> 1 & 7); }
 
-// The first tile of a warp that has at most kMost. Where that is one, x_proj's four at most, it is
-// the other half of the warps that has them: units are the first warps', and while x_proj is
-// multiplied these ask for what they need in the scan (SC09's size: 21.7 -> 21.1 us).
+// The first tile of a warp that has at most kMost. Where that is one, x_proj's at most four go to
+// the upper half of the warps: the lower half owns channel tiles, and meanwhile prefetches what the
+// scan needs (SC09's size: 21.7 -> 21.1 us).
 template <int kMost>
 __device__ inline int first_tile_of_warp() {
-  static_assert(TeamParts::kRowsD <= 16 * kSharedWarps / 2);
-  return kMost == 1 ? warp_id() ^ kSharedWarps / 2 : warp_id();
+  static_assert(PartialSums::kRowsD <= 16 * kWarps / 2);
+  return kMost == 1 ? warp_id() ^ kWarps / 2 : warp_id();
 }
 
 // A warp's tiles of this CTA's first pair of columns. matrix: its own pairs alone, tile_size
 // elements from tile to tile.
-template <class W, int NS, class Comm>
+template <class T>
 template <int kMost>
-__device__ void LayerStep<W, NS, Comm>::fetch_parts(const W* matrix, int tile_size, int tiles,
-                                                    uint4 (&a)[2 * kMost]) {
+__device__ void LayerStep<T>::fetch_columns(const W* matrix, int tile_size, int tiles,
+                                            uint4 (&a)[2 * kMost]) {
   const int mine = first_tile_of_warp<kMost>();
   const uint4* w = reinterpret_cast<const uint4*>(matrix + mine * tile_size) + lane_id();
   const int next = tile_size * kWarps / 8;
@@ -59,15 +61,15 @@ __device__ void LayerStep<W, NS, Comm>::fetch_parts(const W* matrix, int tile_si
   }
 }
 
-// This CTA's parts of matrix x vector to everyone; a warp has at most kMost tiles, `a` what it has
-// fetched. Begins with a barrier: what this CTA has made of the vector is whole.
-template <class W, int NS, class Comm>
-template <Kind kKind, int kMost, int kRows>
-__device__ void LayerStep<W, NS, Comm>::put_parts(const LayerRun<W>& l, const W* matrix,
-                                                  int tile_size, int tiles, uint4 (&a)[2 * kMost],
-                                                  const W* vector, float* to) {
-  const int own = (l.unit_end - l.unit_begin) / 4;
-  const int first = l.unit_begin / 4;
+// This CTA's partial sums of matrix x vector to every CTA; a warp has at most kMost tiles, `a` what
+// it has prefetched. Begins with a barrier: what this CTA has made of the vector is complete.
+template <class T>
+template <int kMost, int kRows>
+__device__ void LayerStep<T>::put_partial_sums(Message message, const Layer& l, const W* matrix,
+                                               int tile_size, int tiles, uint4 (&a)[2 * kMost],
+                                               const W* vector, float* to) {
+  const int own = (l.tile_end - l.tile_begin) / 4;
+  const int first = l.tile_begin / 4;
   float none = 0.0F;
   const int mine = first_tile_of_warp<kMost>();
   const float* place = to + first * kRows + mine * 16;
@@ -80,111 +82,113 @@ __device__ void LayerStep<W, NS, Comm>::put_parts(const LayerRun<W>& l, const W*
       if (mine + i * kWarps < tiles) {
         float c[4] = {};
         add_pair<true>(c, a[2 * i], a[2 * i + 1], b);
-        comm.put_two(kKind, place + i * kWarps * 16, c[0], c[2]);
+        exchange.put_partials(message, place + i * kWarps * 16, c[0], c[2]);
       }
     }
     if (++pair == own) break;
     place += kRows;
-    fetch_parts<kMost>(matrix + pair * 512, tile_size, tiles, a);
+    fetch_columns<kMost>(matrix + pair * 512, tile_size, tiles, a);
   }
 }
 
-// Units of this CTA: at most a warp each; vectors of 128 or 256.
-template <class W, int NS, class Comm>
-__device__ void LayerStep<W, NS, Comm>::fetch_in_proj(const LayerRun<W>& l, Ahead<W, 8>& ahead) {
-  const int unit = l.unit_begin + warp_id();
-  if (unit >= l.unit_end) {
+// Channel tiles of this CTA: at most one per warp; vectors of 128 or 256.
+template <class T>
+__device__ void LayerStep<T>::fetch_in_proj(const Layer& l, Ahead<W, 8>& ahead) {
+  const int tile = l.tile_begin + warp_id();
+  if (tile >= l.tile_end) {
     ahead.clear();
     return;
   }
-  const W* tile = l.in_proj + static_cast<std::ptrdiff_t>(unit) * l.wp * 16;
+  const W* weights = l.in_proj + static_cast<std::ptrdiff_t>(tile) * l.wp * 16;
   if (l.wp == 256) {
-    ahead.template fetch_all<1, 8>(tile, 0);
+    ahead.template fetch_all<1, 8>(weights, 0);
   } else {
     ahead.clear();
-    ahead.template fetch_all<1, 4>(tile, 0);
+    ahead.template fetch_all<1, 4>(weights, 0);
   }
 }
 
-template <class W, int NS, class Comm>
-__device__ void LayerStep<W, NS, Comm>::in_proj_team(const LayerRun<W>& l, std::uint32_t slot) {
-  Ahead<W, 8> here;
-  if constexpr (!Comm::kFlat) fetch_in_proj(l, here);
-  const Ahead<W, 8>& ahead = in_ahead_or(here);
-  const int unit = l.unit_begin + warp_id();
-  ConvAhead conv;
-  if (unit < l.unit_end) fetch_conv(l, unit, slot, conv);
-  fetch_parts<1>(l.x_proj, l.x_tile, l.xp / 16, early.x_ahead);
-  wait_x(l.wp);
-  if (unit >= l.unit_end) return;
-  float c[4];
-  const float squares = l.wp == 256 ? tile_partial_of<1, false, 8>(ahead, normed_x(l.wp), 0, c)
-                                    : tile_partial_of<1, false, 4>(ahead, normed_x(l.wp), 0, c);
-  convolve(l, unit, slot, conv, squares, c);
+template <class T>
+__device__ void LayerStep<T>::in_proj_columns(const Layer& l, std::uint32_t slot) {
+  const int tile = l.tile_begin + warp_id();
+  const auto finish = [&](const Ahead<W, 8>& ahead) {
+    ConvAhead conv;
+    if (tile < l.tile_end) fetch_conv(l, tile, slot, conv);
+    fetch_columns<1>(l.x_proj, l.x_tile, l.xp / 16, ahead_of_columns.x_proj);
+    wait_x(l.wp);
+    if (tile >= l.tile_end) return;
+    float c[4];
+    const float squares = l.wp == 256 ? tile_partial_of<1, false, 8>(ahead, normed_x(l.wp), 0, c)
+                                      : tile_partial_of<1, false, 4>(ahead, normed_x(l.wp), 0, c);
+    convolve(l, tile, slot, conv, squares, c);
+  };
+  if constexpr (T::kFlat) {
+    finish(ahead_of_columns.in_proj);
+  } else {
+    Ahead<W, 8> here;
+    fetch_in_proj(l, here);
+    finish(here);
+  }
 }
 
-template <class W, int NS, class Comm>
-__device__ void LayerStep<W, NS, Comm>::fetch_out_proj(const LayerRun<W>& l) {
+template <class T>
+__device__ void LayerStep<T>::fetch_out_proj(const Layer& l) {
   const auto tid = static_cast<int>(threadIdx.x);
-  fetch_parts<2>(l.out_proj, l.out_tile, l.wp / 16, early.out_ahead);
-  if (tid < l.wp) early.bias_ahead = l.out_bias[row_of_part(tid)];
+  fetch_columns<2>(l.out_proj, l.out_tile, l.wp / 16, ahead_of_columns.out_proj);
+  if (tid < l.wp) ahead_of_columns.bias = l.out_bias[row_of_partial(tid)];
 }
 
-template <class W, int NS, class Comm>
-__device__ void LayerStep<W, NS, Comm>::x_proj_team(const LayerRun<W>& l) {
-  put_parts<kD, 1, TeamParts::kRowsD>(l, l.x_proj, l.x_tile, l.xp / 16, early.x_ahead, u, parts_d);
-  fetch_scan(l, l.unit_begin + warp_id());
+template <class T>
+template <StepMixer M>
+__device__ void LayerStep<T>::x_proj_columns(const Layer& l, ScanAhead<M>& ahead) {
+  put_partial_sums<1, PartialSums::kRowsD>(kDbc, l, l.x_proj, l.x_tile, l.xp / 16,
+                                           ahead_of_columns.x_proj, u, partial_dbc);
+  fetch_scan(l, l.tile_begin + warp_id(), ahead);
   fetch_out_proj(l);
   const auto tid = static_cast<int>(threadIdx.x);
   const int pairs = l.dp / 32;
-  comm.wait(kD, parts_d, static_cast<std::uint32_t>(pairs * l.xp) * 4U);
-  if (tid < l.xp) dbc[row_of_part(tid)] = sum_of_parts<TeamParts::kRowsD>(parts_d + tid, pairs);
+  exchange.wait(kDbc, partial_dbc, static_cast<std::uint32_t>(pairs * l.xp) * 4U);
+  if (tid < l.xp)
+    dbc[row_of_partial(tid)] = sum_of_partials<PartialSums::kRowsD>(partial_dbc + tid, pairs);
   __syncthreads();
 }
 
-template <class W, int NS, class Comm>
-__device__ void LayerStep<W, NS, Comm>::out_proj_team(const LayerRun<W>& l,
-                                                      const LayerRun<W>* next) {
-  if constexpr (Comm::kFlat) fetch_in_proj(*next, early.in_ahead);
-  put_parts<kX, 2, TeamParts::kRowsX>(l, l.out_proj, l.out_tile, l.wp / 16, early.out_ahead, y,
-                                      parts_x);
+template <class T>
+__device__ void LayerStep<T>::out_proj_columns(const Layer& l, const Layer* next) {
+  if constexpr (T::kFlat) fetch_in_proj(*next, ahead_of_columns.in_proj);
+  put_partial_sums<2, PartialSums::kRowsX>(kX, l, l.out_proj, l.out_tile, l.wp / 16,
+                                           ahead_of_columns.out_proj, y, partial_x);
   last_pairs = l.dp / 32;
   pending = Pending::x;
 }
 
 // The end of out_proj: sums, bias, residual.
-template <class W, int NS, class Comm>
-__device__ void LayerStep<W, NS, Comm>::add_up_x(int wp) {
+template <class T>
+__device__ void LayerStep<T>::sum_up_x(int wp) {
   const int pairs = last_pairs;
   const auto tid = static_cast<int>(threadIdx.x);
-  const int row = row_of_part(tid);
+  const int row = row_of_partial(tid);
   const float before = tid < wp ? x[row] : 0.0F;
-  comm.wait(kX, parts_x, static_cast<std::uint32_t>(pairs * wp) * 4U);
+  exchange.wait(kX, partial_x, static_cast<std::uint32_t>(pairs * wp) * 4U);
   if (tid < wp) {
-    const float v =
-        sum_of_parts<TeamParts::kRowsX>(parts_x + tid, pairs) + (early.bias_ahead + before);
+    const float v = sum_of_partials<PartialSums::kRowsX>(partial_x + tid, pairs) +
+                    (ahead_of_columns.bias + before);
     x[row] = v;
     const HalvesOfX to = normed_x(wp);
     store_act(to.x + row, v);
-    float sum = __fmul_rn(v, v);  // as squares8 adds up; a unit's rows are every second lane's
-#pragma unroll
-    for (int lanes = 2; lanes <= 8; lanes *= 2)
-      sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, lanes));
+    const float sum = squares8<2>(v);  // a channel tile's rows are every second lane's
     if ((tid & 14) == 0) to.squares[row / 8] = sum;
   }
   __syncthreads();
 }
 
-template <class W, int NS, class Comm>
-__device__ void LayerStep<W, NS, Comm>::store_x(int wp, int s, int row, float v) {
+template <class T>
+__device__ void LayerStep<T>::store_x(int wp, int s, int row, float v) {
   x[s * x_stride + row] = v;
-  if constexpr (kHalves) {
+  if constexpr (T::kHalves) {
     const HalvesOfX to = normed_x(wp);
     store_act(to.x + row, v);
-    float sum = __fmul_rn(v, v);  // as squares8 adds up
-#pragma unroll
-    for (int lanes = 1; lanes <= 4; lanes *= 2)
-      sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFU, sum, lanes));
+    const float sum = squares8<1>(v);
     if (row % 8 == 0) to.squares[row / 8] = sum;
   }
 }

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/step/tile.cuh"
+#include "kernels/cuda/step/device_math.cuh"
 #include "kernels/sampling.h"
 
 namespace mambo::cuda {

@@ -1,7 +1,7 @@
 #include "kernels/cuda/step/step_kernels.h"
 
+#include "kernels/cuda/step/device_math.cuh"
 #include "kernels/cuda/step/kernels/kernels.h"
-#include "kernels/cuda/step/tile.cuh"
 
 namespace mambo::cuda {
 namespace {
@@ -14,7 +14,7 @@ cudaLaunchConfig_t cluster_config(int ctas, std::size_t shared_bytes, cudaStream
   attribute->val.clusterDim.z = 1;
   cudaLaunchConfig_t c{};
   c.gridDim = dim3(static_cast<unsigned>(ctas));
-  c.blockDim = dim3(kSharedThreads);
+  c.blockDim = dim3(kThreads);
   c.dynamicSmemBytes = shared_bytes;
   c.stream = stream;
   c.attrs = attribute;
@@ -26,22 +26,22 @@ cudaLaunchConfig_t cluster_config(int ctas, std::size_t shared_bytes, cudaStream
 
 StepKernel single_kernel(WeightStorage storage, int together, Blocks blocks) {
   if (storage == WeightStorage::f32) return single_f32();
-  if (together == 8) return blocks.mixed ? single_s4d_x8() : single_s6_x8();
-  if (together == 4) return blocks.mixed ? single_s4d_x4() : single_s6_x4();
-  return blocks.mixed ? single_s4d() : single_s6();
+  if (together == 8) return blocks.has_s4d ? single_s4d_x8() : single_s6_x8();
+  if (together == 4) return blocks.has_s4d ? single_s4d_x4() : single_s6_x4();
+  return blocks.has_s4d ? single_s4d() : single_s6();
 }
 
 void launch_single(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
                    cudaStream_t stream) {
-  kernel<<<static_cast<unsigned>(ctas), 32 * kAloneWarps, shared_bytes, stream>>>(launch);
+  kernel<<<static_cast<unsigned>(ctas), kThreads, shared_bytes, stream>>>(launch);
   MAMBO_CUDA(cudaGetLastError());
 }
 
-StepKernel cluster_kernel(RoleKind group, Mixer stages, Blocks blocks) {
-  const bool s4d = stages == Mixer::s4d;
-  if (group == RoleKind::flat_columns) return cluster_flat();
+StepKernel cluster_kernel(RoleKind group, std::optional<Mixer> stages, Blocks blocks) {
+  if (!stages) return group == RoleKind::rows ? cluster_rows() : cluster_flat();
+  const bool s4d = *stages == Mixer::s4d;
   if (group == RoleKind::rows) return s4d ? cluster_rows_s4d_any() : cluster_rows_s6_any();
-  if (!blocks.mixed) return cluster_columns_s6();
+  if (!blocks.has_s4d) return cluster_columns_s6();
   return s4d ? cluster_columns_s4d_any() : cluster_columns_s6_any();
 }
 
@@ -80,7 +80,7 @@ int prepare_grid(StepKernel kernel, std::size_t shared_bytes) {
   allow_shared_memory(reinterpret_cast<const void*>(kernel));
   int per_sm = 0;
   MAMBO_CUDA(
-      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_sm, kernel, kSharedThreads, shared_bytes));
+      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_sm, kernel, kThreads, shared_bytes));
   return per_sm * sms;
 }
 
@@ -89,8 +89,8 @@ void launch_grid(StepKernel kernel, const Launch& launch, int ctas, std::size_t 
   Launch copy = launch;
   void* args[] = {&copy};
   MAMBO_CUDA(cudaLaunchCooperativeKernel(reinterpret_cast<const void*>(kernel),
-                                         dim3(static_cast<unsigned>(ctas)), dim3(kSharedThreads),
-                                         args, shared_bytes, stream));
+                                         dim3(static_cast<unsigned>(ctas)), dim3(kThreads), args,
+                                         shared_bytes, stream));
 }
 
 }  // namespace mambo::cuda

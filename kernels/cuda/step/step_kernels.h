@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <optional>
 
 #include "kernels/cuda/runtime/check.h"
 #include "kernels/cuda/step/launch.h"
@@ -33,20 +34,20 @@ using StepKernel = void (*)(const Launch);
 
 // What of a model's layers kernels are compiled for.
 struct Blocks {
-  bool usual = false;  // K = 4, and N of at most 16
-  bool mixed = false;  // some, or all, are S4D
-  bool flat = false;   // one tier, of usual S6 layers
+  bool fixed = false;    // K = 4, and N of at most 16
+  bool has_s4d = false;  // some, or all, are S4D
+  bool flat = false;     // one tier, of fixed S6 layers
 };
 
-// One CTA plays a stream, or, of half weights and usual blocks, `together` (1, 4 or 8) streams.
+// One CTA plays a stream, or, of half weights and fixed blocks, `together` (1, 4 or 8) streams.
 StepKernel single_kernel(WeightStorage storage, int together, Blocks blocks);
 void launch_single(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
                    cudaStream_t stream);
 
-// One cluster of `ctas`, each with its own Role; half weights. group: the kind of what is not
-// a stage (of a pipeline alone: columns); stages: the mixer of tier 0. prepare returns how many
-// such clusters fit on the device; 0: none.
-StepKernel cluster_kernel(RoleKind group, Mixer stages, Blocks blocks);
+// One cluster of `ctas`, each with its own Role; half weights. stages: the mixer of the pipeline's
+// layers, if there is one; group: the kind of the CTAs that are not stages (of a pipeline alone:
+// columns). prepare returns how many such clusters fit on the device; 0: none.
+StepKernel cluster_kernel(RoleKind group, std::optional<Mixer> stages, Blocks blocks);
 int prepare_cluster(StepKernel kernel, int ctas, std::size_t shared_bytes);
 void launch_cluster(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
                     cudaStream_t stream);

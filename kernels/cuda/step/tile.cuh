@@ -1,66 +1,22 @@
-// Products of packed tiles (network.h) with vectors: one warp, one tile of 16 rows, all columns.
+// Products of packed tiles (pack/device_network.h) with vectors: one warp, one tile of 16 rows, all
+// columns.
 //
 // Every plan, batch size and device must draw the same samples, so the order of a sum is part of
 // the definition here: pairs of tiles c = 0, 1, ... add to four running sums c % 4, and the result
 // is (s0 + s1) + (s2 + s3). Four, so that the tensor core's latency is paid a quarter as often. In
-// x_proj and out_proj a pair is worked out by itself and then added (add_pair), so that a team can
-// share pairs out; in all others the tensor core adds it to its running sum. A lane's part of a
-// vector's sum of squares is gathered in the same order.
+// x_proj and out_proj a pair is computed by itself and then added (add_pair), so that CTAs can
+// split pairs among them; in all others the tensor core adds it to its running sum. A lane's share
+// of a vector's sum of squares is gathered in the same order.
 //
-// In half storage a product is mma.m16n8k16 with float32 sums: the weights are A, and B holds one
-// vector a column, so up to eight streams cost what one does. A lane (r = lane / 4, q = lane % 4)
-// gets rows r and r + 8 of columns (streams) 2q and 2q + 1; with one stream all columns are equal.
-// In float32 storage it is a plain product of one stream, shared out among the lanes likewise.
+// Half weights: mma.m16n8k16 with float32 sums. The weights are A, and B holds one vector per
+// column, so up to eight streams cost what one does. A lane (r = lane / 4, q = lane % 4) gets rows
+// r and r + 8 of columns (streams) 2q and 2q + 1; with one stream all columns are equal. Float32
+// weights: a plain product of one stream, split among the lanes likewise.
 #pragma once
 
-#include <cuda_fp16.h>
-
-#include <cstdint>
+#include "kernels/cuda/step/device_math.cuh"
 
 namespace mambo::cuda {
-
-// Warps of a CTA. Eight, not sixteen: they meet sooner, and each has the registers to fetch what it
-// needs far ahead (measured: a batch is 1.4 times as fast).
-constexpr int kAloneWarps = 8;
-constexpr int kSharedWarps = 8;
-constexpr int kSharedThreads = 32 * kSharedWarps;
-
-__device__ inline int lane_id() { return static_cast<int>(threadIdx.x) & 31; }
-__device__ inline int warp_id() { return static_cast<int>(threadIdx.x) >> 5; }
-
-__device__ inline float exp2_fast(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
-__device__ inline float quad_sum(float x) {
-  x += __shfl_xor_sync(0xFFFFFFFFU, x, 1);
-  return x + __shfl_xor_sync(0xFFFFFFFFU, x, 2);
-}
-
-// Two floats as halves; what half cannot hold saturates instead of becoming infinite. (A NaN stays
-// one where the conversion saturates by itself, and becomes the largest number where it does not.)
-__device__ inline std::uint32_t pack_half2(float a, float b) {
-#if __CUDA_ARCH__ >= 800 && __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1201
-  std::uint32_t packed;
-  asm("cvt.rn.satfinite.f16x2.f32 %0, %1, %2;" : "=r"(packed) : "f"(b), "f"(a));
-  return packed;
-#elif __CUDA_ARCH__ >= 800
-  const __half2 most = __half2half2(__ushort_as_half(0x7BFF));
-  const __half2 h = __hmax2(__hmin2(__floats2half2_rn(a, b), most), __hneg2(most));
-  return *reinterpret_cast<const std::uint32_t*>(&h);
-#else
-  const __half2 h =
-      __floats2half2_rn(fminf(fmaxf(a, -65504.0F), 65504.0F), fminf(fmaxf(b, -65504.0F), 65504.0F));
-  return *reinterpret_cast<const std::uint32_t*>(&h);
-#endif
-}
-__device__ inline void store_act(__half* p, float x) {
-  const std::uint32_t h = pack_half2(x, 0.0F);
-  *p = __ushort_as_half(static_cast<unsigned short>(h));
-}
-__device__ inline void store_act(float* p, float x) { *p = x; }
 
 __device__ inline void mma_16816(float (&c)[4], const uint4& a, std::uint32_t b0,
                                  std::uint32_t b1) {
@@ -81,10 +37,6 @@ __device__ inline void mma_16816(float (&c)[4], const uint4& a, std::uint32_t b0
 #endif
 }
 
-__device__ inline float dot4(const float4& a, const float4& b) {
-  return fmaf(a.w, b.w, fmaf(a.z, b.z, fmaf(a.y, b.y, a.x * b.x)));
-}
-
 // The j-th pair of tiles that the sub-th of kSplit warps adds up (tile_partial).
 template <int kSplit>
 __device__ inline int pair_of(int j, int sub) {
@@ -92,8 +44,8 @@ __device__ inline int pair_of(int j, int sub) {
   return j / kSums * 4 + sub * kSums + j % kSums;
 }
 
-// The first pairs of a tile's weights, fetched ahead of the vector that they wait for: so that the
-// barrier before the product hides the way from shared memory or the L2.
+// Prefetch of the first pairs of a tile's weights, issued before the wait for the vector: the
+// barrier then hides the latency of shared memory or the L2.
 template <class W, int kMost>
 struct Ahead {
   __device__ void fetch(const W*, int) {}
@@ -101,7 +53,7 @@ struct Ahead {
 template <int kMost>
 struct Ahead<__half, kMost> {
   uint4 a[2 * kMost];
-  // Where nothing is fetched: undefined registers would keep what was there before alive.
+  // Defines the registers where nothing is fetched: else the compiler keeps the old values alive.
   __device__ void clear() {
 #pragma unroll
     for (uint4& v : a) v = uint4{};
@@ -120,7 +72,7 @@ struct Ahead<__half, kMost> {
   // tile: null for warps that have none. kSplit, sub: as in tile_partial.
   template <int kSplit = 1>
   __device__ void fetch(const __half* tile, int pairs, int sub = 0) {
-    // Every register is written, needed or not: else the compiler keeps the old ones alive.
+    // Every register is defined on every path, as in clear().
     if (tile == nullptr) pairs = 0;
     const uint4* w = reinterpret_cast<const uint4*>(tile) + lane_id();
 #pragma unroll
@@ -132,15 +84,8 @@ struct Ahead<__half, kMost> {
   }
 };
 
-// Sum of squares of eight neighbours, by pairs: as lanes that hold one each would add them up.
-__device__ inline float squares8(const float4& a, const float4& b) {
-  // No fused multiply-adds: those would depend on which of the two is added to which.
-  const auto two = [](float x, float y) { return __fadd_rn(__fmul_rn(x, x), __fmul_rn(y, y)); };
-  return (two(a.x, a.y) + two(a.z, a.w)) + (two(b.x, b.y) + two(b.z, b.w));
-}
-
-// Vectors as a lane reads them: its stream's row, its share of pair c. `sum` of squares is gathered
-// on the way where a norm is wanted.
+// Vectors as a lane reads them: its stream's row, its share of pair c. Where a norm follows, the
+// sum of squares is gathered on the way.
 struct HalfVector {
   const __half* p;
   __device__ void move(int pairs) { p += pairs * 32; }
@@ -162,8 +107,8 @@ struct FloatVector {
   }
 };
 
-// x of one stream as its makers have rounded and squared it: halves, and the sum of squares of each
-// eight of them.
+// x of one stream, rounded and squared once by its producers: halves, and the sum of squares of
+// each eight of them.
 struct HalvesOfX {
   __half* x;
   float* squares;
@@ -185,8 +130,20 @@ __device__ inline float sum_up(const float (&s)[kSums]) {
   return s[0];
 }
 
-// Adds a pair of tiles, b its columns' part of the vector. By pairs: worked out by itself, then
-// added, so that CTAs can work out pairs and others add them up (worker_team.cuh).
+// The same for a tile's four results.
+template <int kSums>
+__device__ inline void combine(const float (&acc)[kSums][4], float (&c)[4]) {
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    float s[kSums];
+#pragma unroll
+    for (int j = 0; j < kSums; ++j) s[j] = acc[j][i];
+    c[i] = sum_up(s);
+  }
+}
+
+// Adds a pair of tiles, b its columns' part of the vector. By pairs: computed by itself, then
+// added, so that one CTA can compute a pair and another add it (layer_columns.cuh).
 template <bool kByPairs>
 __device__ inline void add_pair(float (&sum)[4], const uint4& first, const uint4& second,
                                 const uint4& b) {
@@ -237,12 +194,7 @@ __device__ inline float tile_partial(const __half* tile, const Ahead<__half, kAh
                            vector.pair(p, squares[j % kSums]));
     }
   }
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if constexpr (kSums == 4) c[i] = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
-    if constexpr (kSums == 2) c[i] = acc[0][i] + acc[1][i];
-    if constexpr (kSums == 1) c[i] = acc[0][i];
-  }
+  combine(acc, c);
   return sum_up(squares);
 }
 // Where a warp's part is exactly what was fetched ahead.
@@ -257,12 +209,7 @@ __device__ inline float tile_partial_of(const Ahead<__half, kAhead>& ahead, Vect
   for (int j = 0; j < kPairs; ++j)
     add_pair<kByPairs>(acc[j % kSums], ahead.a[2 * j], ahead.a[2 * j + 1],
                        vector.pair(pair_of<kSplit>(j, 0), squares[j % kSums]));
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    if constexpr (kSums == 4) c[i] = (acc[0][i] + acc[1][i]) + (acc[2][i] + acc[3][i]);
-    if constexpr (kSums == 2) c[i] = acc[0][i] + acc[1][i];
-    if constexpr (kSums == 1) c[i] = acc[0][i];
-  }
+  combine(acc, c);
   return sum_up(squares);
 }
 template <bool kByPairs = false, int kAhead, class Vector>
@@ -306,11 +253,8 @@ __device__ inline float two_tiles(const __half* first, const __half* second,
       }
     }
   }
-#pragma unroll
-  for (int t = 0; t < 2; ++t)
-#pragma unroll
-    for (int i = 0; i < 4; ++i)
-      c[t][i] = (acc[t][0][i] + acc[t][1][i]) + (acc[t][2][i] + acc[t][3][i]);
+  combine(acc[0], c[0]);
+  combine(acc[1], c[1]);
   return sum_up(squares);
 }
 

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_columns_s4d_any() { return play_cluster<RoleKind::columns, true, true>; }
+StepKernel cluster_columns_s4d_any() { return play_cluster<RoleKind::columns, S4D, S6, S4D>; }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_columns_s6_any() { return play_cluster<RoleKind::columns, false, true>; }
+StepKernel cluster_columns_s6_any() { return play_cluster<RoleKind::columns, S6, S6, S4D>; }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_flat() { return play_cluster<RoleKind::flat_columns, false, false>; }
+StepKernel cluster_flat() { return play_cluster<RoleKind::flat_columns, NoPipeline, S6>; }
 
 }  // namespace mambo::cuda

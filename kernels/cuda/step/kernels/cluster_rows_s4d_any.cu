@@ -1,9 +1,9 @@
-// A cluster: a group that splits rows, any layers, beside stages of S4D.
+// A cluster: stages of S4D and a group that splits rows, any layers.
 #include "kernels/cuda/step/cluster_kernel.cuh"
 #include "kernels/cuda/step/kernels/kernels.h"
 
 namespace mambo::cuda {
 
-StepKernel cluster_rows_s4d_any() { return play_cluster<RoleKind::rows, true, true>; }
+StepKernel cluster_rows_s4d_any() { return play_cluster<RoleKind::rows, S4D, S6, S4D>; }
 
 }  // namespace mambo::cuda

@@ -1,9 +1,9 @@
-// A cluster: a group that splits rows, any layers, alone or beside stages of S6.
+// A cluster: stages of S6 and a group that splits rows, any layers.
 #include "kernels/cuda/step/cluster_kernel.cuh"
 #include "kernels/cuda/step/kernels/kernels.h"
 
 namespace mambo::cuda {
 
-StepKernel cluster_rows_s6_any() { return play_cluster<RoleKind::rows, false, true>; }
+StepKernel cluster_rows_s6_any() { return play_cluster<RoleKind::rows, S6, S6, S4D>; }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,8 @@
 
 namespace mambo::cuda {
 
-StepKernel grid_any() { return play_grid<Mixed<Grid>>; }
+StepKernel grid_any() {
+  return play_grid<StepTraits<__half, 1, GridExchange, Split::rows, AnyShape, S6, S4D>>;
+}
 
 }  // namespace mambo::cuda

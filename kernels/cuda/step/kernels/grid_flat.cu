@@ -4,6 +4,8 @@
 
 namespace mambo::cuda {
 
-StepKernel grid_flat() { return play_grid<Flat<Grid>>; }
+StepKernel grid_flat() {
+  return play_grid<StepTraits<__half, 1, GridExchange, Split::rows, FlatShape, S6>>;
+}
 
 }  // namespace mambo::cuda

@@ -17,6 +17,7 @@ StepKernel cluster_flat();
 StepKernel cluster_columns_s6();
 StepKernel cluster_columns_s6_any();
 StepKernel cluster_columns_s4d_any();
+StepKernel cluster_rows();
 StepKernel cluster_rows_s6_any();
 StepKernel cluster_rows_s4d_any();
 StepKernel grid_flat();

@@ -4,6 +4,8 @@
 
 namespace mambo::cuda {
 
-StepKernel single_f32() { return play_single<float, 1, Mixed<Alone>>; }
+StepKernel single_f32() {
+  return play_single<StepTraits<float, 1, CtaExchange, Split::rows, AnyShape, S6, S4D>>;
+}
 
 }  // namespace mambo::cuda

@@ -4,6 +4,8 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d() { return play_single<__half, 1, Mixed<Alone>>; }
+StepKernel single_s4d() {
+  return play_single<StepTraits<__half, 1, CtaExchange, Split::rows, AnyShape, S6, S4D>>;
+}
 
 }  // namespace mambo::cuda

@@ -4,6 +4,8 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d_x4() { return play_single<__half, 4, Mixed<Usual<Alone>>>; }
+StepKernel single_s4d_x4() {
+  return play_single<StepTraits<__half, 4, CtaExchange, Split::rows, FixedShape, S6, S4D>>;
+}
 
 }  // namespace mambo::cuda

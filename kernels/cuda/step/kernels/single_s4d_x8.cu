@@ -4,6 +4,8 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d_x8() { return play_single<__half, 8, Mixed<Usual<Alone>>>; }
+StepKernel single_s4d_x8() {
+  return play_single<StepTraits<__half, 8, CtaExchange, Split::rows, FixedShape, S6, S4D>>;
+}
 
 }  // namespace mambo::cuda
