@@ -73,8 +73,8 @@ void BatchPlayer::warm_up(Stream stream) {
 // Few streams have an SM each; many share SMs, at most as many per SM as keep all SMs busy.
 std::size_t BatchPlayer::plan_for(std::size_t streams) const {
   std::size_t plan = 0;
-  while (plan + 1 < plans_.size() &&
-         streams > static_cast<std::size_t>(plans_[plan]->together() * network_.device.sms))
+  while (plan + 1 < plans_.size() && streams > static_cast<std::size_t>(plans_[plan]->together()) *
+                                                   static_cast<std::size_t>(network_.device.sms))
     ++plan;
   return plan;
 }

@@ -101,20 +101,19 @@ class ClusterPlanner {
   }
 
   PlanCandidate pipeline(int stages, int most) const {
-    const PlanCandidate none = unsuited("it does not fit");
     PlanCandidate c;
     for (int r = 0; r < stages; ++r) {
       StageBuilder b(net_, device_, facts_);
       b.stage.role.begin = first_layer(r, stages);
       b.stage.role.end = first_layer(r + 1, stages);
       b.stage.role.first_rank = r;
-      if (!lay_out_stage(b, r == 0, r + 1 == stages)) return none;
+      if (!lay_out_stage(b, r == 0, r + 1 == stages)) return unsuited("it does not fit");
       c.stages.push_back(std::move(b.stage));
     }
     c.links = c.ctas = stages;
     if (pools_) {
       StageBuilder b(net_, device_, facts_);
-      if (!lay_out_inside(b, stages, most)) return none;
+      if (!lay_out_inside(b, stages, most)) return unsuited("it does not fit");
       c.ctas += b.stage.role.members;
       c.stages.push_back(std::move(b.stage));
     }

@@ -173,7 +173,7 @@ void gather_layer(Gatherer& g, const NetworkView& net, const LayerView& view, Pr
 
 void gather_tier(Gatherer& g, const NetworkView& net, std::size_t s, PrefillTier& t) {
   const TierView& view = net.tiers[s];
-  static_cast<TierShape&>(t) = view;
+  static_cast<TierShape&>(t) = static_cast<const TierShape&>(view);
   t.wp = padded(view.width, 32);
   if (t.pool == 0) return;
   const int next = net.tiers[s + 1].width;
