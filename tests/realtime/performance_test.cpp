@@ -283,7 +283,7 @@ TEST_F(PerformanceTest, ATakeAfterTheGpuWasLostDoesNotNeedIt) {
 TEST_F(PerformanceTest, OnAGpu) {
   const auto devices = compute_devices();
   const bool cuda = std::any_of(devices.begin(), devices.end(), [](const ComputeDevice& d) {
-    return d.backend == "cuda" && d.usable;
+    return d.backend == Backend::cuda && d.usable;
   });
   if (!cuda) GTEST_SKIP() << "no GPU here";
   SessionOptions options;
