@@ -43,7 +43,6 @@ BEGIN {
 
   # What is still to be moved: a file, and what it includes. The list may only shrink.
   except("app/cli/options.cpp", "backend")  # the words of --backend, which users write
-  except("kernels/cuda/runtime/devices.cu", "kernels/cuda/engine.h")
 
   # Above the seam nothing knows a backend by its name (help texts, which users read, excepted).
   backend = "MAMBO_HAS_C(PU|UDA)|\"(cpu|cuda|CPU|CUDA)[\", ]|rfind\\(\"C"

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/engine.h"
 #include "kernels/cuda/runtime/architectures.h"
 #include "kernels/cuda/runtime/check.h"
 

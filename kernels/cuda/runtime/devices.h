@@ -1,10 +1,18 @@
-// Which CUDA device an engine takes, and what planning must know of it.
+// Which CUDA devices there are, which one an engine takes, and what planning must know of it.
 #pragma once
 
 #include <cstddef>
 #include <string>
+#include <vector>
+
+#include "kernels/engine.h"
 
 namespace mambo::cuda {
+
+// Every device that the driver lists, best first (usable, most SMs); those that cannot run the
+// engine, or for which this program has no code, say why. Sets up none of them. Without a driver or
+// a device: one entry that is not usable, with the reason. Never throws.
+std::vector<ComputeDevice> cuda_devices();
 
 struct DeviceFacts {
   int index = 0;  // CUDA's
