@@ -126,7 +126,7 @@ void print_info(const Model& model, const std::string& engine) {
              bytes_text(2.0 * static_cast<double>(stats.parameters)),
              bytes_text(4.0 * static_cast<double>(stats.parameters)),
              bytes_text(static_cast<double>(stats.state_bytes)));
-  fmt::print("  a sample    {} multiply-adds on average, {} when every tier steps\n",
+  fmt::print("  per sample  {} multiply-adds on average, {} when every tier steps\n",
              grouped(static_cast<std::uint64_t>(std::llround(stats.macs_per_sample_mean))),
              grouped(stats.macs_per_sample_worst));
   fmt::print("              {:.2f} G multiply-adds per second of sound\n",

@@ -75,7 +75,7 @@ class GeneratorThread {
   std::uint64_t dropped_observations() const { return dropped_; }
   std::uint64_t lost_record_samples() const { return lost_record_; }
   std::size_t target() const { return target_; }
-  // Microseconds a sample of the last chunks, newest last; at most `most`.
+  // Microseconds per sample of the last chunks, newest last; at most `most`.
   std::vector<float> chunk_times(std::size_t most) const;
   // From mark() until the first chunk of the program or Again that followed was in the ring; 0
   // while waiting.
