@@ -31,11 +31,11 @@ void wait_for_change(std::atomic<T>& value, T old) {
   value.wait(old, std::memory_order_acquire);
 }
 
-// A store that only releases may still be on its way when notify_all looks whether anyone waits;
-// who begins to wait in between reads the old value, and sleeps for ever. So the store comes before
-// that look in the one order that all agree on.
+// Hazard: a store that only releases may still be on its way when notify_all checks for waiters; a
+// thread that begins to wait in between reads the old value and is never woken. Sequential
+// consistency orders the store before that check.
 template <class T>
-void tell(std::atomic<T>& value, T now) {
+void publish(std::atomic<T>& value, T now) {
   value.store(now, std::memory_order_seq_cst);
   value.notify_all();
 }
@@ -47,7 +47,7 @@ void Meeting::arrive_and_wait() {
   const unsigned round = round_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
     arrived_.store(0, std::memory_order_relaxed);
-    tell(round_, round + 1);
+    publish(round_, round + 1);
     return;
   }
   wait_for_change(round_, round);
@@ -60,7 +60,7 @@ void await(std::atomic<int>& value, int goal) {
   }
 }
 
-void announce(std::atomic<int>& value, int reached) { tell(value, reached); }
+void announce(std::atomic<int>& value, int reached) { publish(value, reached); }
 
 Team::Team(int threads) : size_(std::max(1, threads)), barrier_(size_) {
   for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });

@@ -183,6 +183,7 @@ TEST(Backend, TheDescriptionIsTheEngines) {
       const auto engine = engine_or_skip(network.view(), backend, options);
       if (engine == nullptr) continue;
       EXPECT_EQ(describe_engine(network.view(), backend, options), engine->description());
+      EXPECT_EQ(backend_name(engine->backend()), backend);
       EXPECT_GE(engine->streams_at_once(), 1);
     }
   }
