@@ -217,7 +217,7 @@ TEST(Cuda, ChoosesAPlanForEveryNamedShape_cuda) {
     if (engine == nullptr) GTEST_SKIP() << why_not;
     const std::string plan = engine->description();
     std::printf("  %s: %s\n", name.c_str(), plan.c_str());
-    // Where sixteen SMs make a cluster, they play flat 256 as a team.
+    // Where sixteen SMs make a cluster, they split flat 256 by columns.
     if (name == "flat256") {
       EXPECT_EQ(plan.find("a cluster of 16"), std::string::npos) << plan;
     }

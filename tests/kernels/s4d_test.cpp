@@ -113,8 +113,8 @@ TEST(S4dModes, OfPaddingAreZeroOnTheCpu) {
 }
 #endif
 
-// Memories of a second of sound (16,000 steps) that turn by two radians a step, for six seconds:
-// the state stays within float32's phase error of the double one, by steps and by prefill.
+// Memories of a second of sound (16,000 steps) that rotate by two radians per step, for six
+// seconds: the state stays within float32's phase error of the double one, by steps and by prefill.
 class S4dState : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(S4dState, OfLongMemoryStaysTrue) {
