@@ -45,7 +45,7 @@ std::string mixer_text(const NetworkView& net, int tier) {
     most = std::max(most, l.states());
   }
   if (most == 0) return "-";  // a tier may be without blocks
-  const char* letter = mixer == Mixer::s6 ? "N" : "M";
+  const char* letter = mixer_info(mixer).state_parts == 1 ? "N" : "M";  // real, complex
   return least == most ? fmt::format("{}, {} = {}", mixer_name(mixer), letter, most)
                        : fmt::format("{}, {} = {} to {}", mixer_name(mixer), letter, least, most);
 }
