@@ -35,6 +35,7 @@ layers_planted() {
     fi
   done <<'TABLE'
 app/gui/window.cpp #include "app/cli/options.h"
+app/gui/shell.cpp #include "model/model.h"
 app/live/session.cpp #include "app/gui/window.h"
 app/files/paths.h #include "app/live/session.h"
 app/control/patch.cpp #include "app/live/session.h"

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <system_error>
+#include <utility>
 
 #include "app/files/paths.h"
 #include "app/gui/words.h"
@@ -21,6 +22,11 @@ std::string full(const fs::path& path) {
   return (plain.has_filename() ? plain : plain.parent_path()).string();
 }
 
+void remember_clip(Settings& settings, const fs::path& path) {
+  settings.clip = path.empty() ? std::string() : full(path);
+  if (!path.empty()) remember(settings.recent_clips, settings.clip);
+}
+
 }  // namespace
 
 bool looks_like_model(const fs::path& path) {
@@ -28,40 +34,47 @@ bool looks_like_model(const fs::path& path) {
   return path.extension() == ".safetensors" || fs::is_directory(path, error);
 }
 
-void open_model(Session& session, Settings& settings, const fs::path& path,
-                const LoadOptions& load) {
-  const bool seed_is_shipped =
+void remember_controls(const Session& session, Settings& settings) {
+  if (session.model() == nullptr) return;
+  for (const ControlSpec& spec : kControlTable) {
+    if (is_remembered(spec)) settings.controls[spec.id] = session.control(spec.id);
+  }
+}
+
+void remember_what_plays(const Session& session, Settings& settings) {
+  remember_controls(session, settings);
+  if (const auto model = session.model()) settings.model = full(model->path());
+}
+
+fs::path clip_for(const Settings& settings, const fs::path& model) {
+  const bool shipped =
       !settings.clip.empty() && settings.clip == full(default_seed_clip(settings.model));
+  return shipped ? default_seed_clip(model) : fs::path(settings.clip);
+}
+
+void open_model(Session& session, Settings& settings, const fs::path& path, const LoadOptions& load,
+                const ControlChoice& command_line, std::optional<fs::path> clip) {
+  if (!clip) {
+    clip = clip_for(settings, path);
+    if (*clip == settings.clip) clip.reset();
+  }
+  if (clip) remember_clip(settings, *clip);
+  remember_controls(session, settings);
+  const auto playing = session.model();
+  const std::string before = playing ? full(playing->path()) : settings.model;
   settings.model = full(path);
   remember(settings.recent_models, settings.model);
   ControlChoice last;
-  if (settings.sampling_of == settings.model) last.say(session.sampling());
-  session.open_model(path, load, {}, last);
-  if (!seed_is_shipped) return;
-  const fs::path own = default_seed_clip(path);
-  if (full(own) != settings.clip) open_clip(session, settings, own);
-}
-
-void adopt_sampling(Session& session, Settings& settings, const fs::path& model,
-                    const SamplingParams& own, const ControlChoice& said) {
-  const std::string path = full(model);
-  ControlChoice last;
-  ControlChoice of_model;
-  if (settings.sampling_of == path) last.say(settings.sampling);
-  of_model.say(own);
-  settings.sampling_of = path;
-  settings.sampling = resolve_sampling(said, last, of_model);
-  session.set_sampling(settings.sampling);
+  for (const ControlSpec& spec : kControlTable) {
+    if (!models_own(spec.id)) continue;
+    if (settings.model != before) settings.controls[spec.id].reset();
+    last[spec.id] = settings.controls[spec.id];
+  }
+  session.open_model(path, load, command_line, last, clip);
 }
 
 void open_clip(Session& session, Settings& settings, const fs::path& path) {
-  if (path.empty()) {
-    settings.clip.clear();
-    session.clear_clip();
-    return;
-  }
-  settings.clip = full(path);
-  remember(settings.recent_clips, settings.clip);
+  remember_clip(settings, path);
   session.open_clip(path);
 }
 
@@ -82,7 +95,7 @@ void drop(Session& session, Settings& settings, const std::vector<fs::path>& pat
 }
 
 fs::path recordings_dir() {
-  const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nobody calls setenv
+  const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nothing calls setenv
   std::error_code error;
   if (home != nullptr && fs::is_directory(fs::path(home) / "Music", error)) {
     return fs::path(home) / "Music";

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <vector>
 
-#include "app/control/control.h"
 #include "app/gui/settings.h"
 #include "app/live/session.h"
 
@@ -14,15 +14,20 @@ namespace mambo::gui {
 // What a file is by its name: a folder or a .safetensors file is a model, anything else a clip.
 bool looks_like_model(const std::filesystem::path& path);
 
-// Open and remember. Where the seed was the shipped one for the model before, the shipped one for
-// this model takes its place: piano does not ask drums to go on from Satie.
+// The clip to continue with this model: the one that is open, but where that is the shipped one for
+// the model before, the shipped one for this model: drums should not continue a piano.
+std::filesystem::path clip_for(const Settings& settings, const std::filesystem::path& model);
+// Opens and remembers, with `clip`, else with clip_for().
+//
+// Another model than the one that plays draws as its maker found best; the same one as it was left.
+// What stands in `command_line` goes before both.
 void open_model(Session& session, Settings& settings, const std::filesystem::path& path,
-                const LoadOptions& load = {});
-// Another model than the one that the sampling was set for brings its own, or the network's plain
-// one; the same keeps what it was left with. What was `said` on the command line goes before both.
-// `own`: what its file says.
-void adopt_sampling(Session& session, Settings& settings, const std::filesystem::path& model,
-                    const SamplingParams& own, const ControlChoice& said = {});
+                const LoadOptions& load = {}, const ControlChoice& command_line = {},
+                std::optional<std::filesystem::path> clip = {});
+// Takes over the controls of the model that plays, if one does.
+void remember_controls(const Session& session, Settings& settings);
+// At the end: model and controls of what plays, so that they belong together.
+void remember_what_plays(const Session& session, Settings& settings);
 
 void open_clip(Session& session, Settings& settings,
                const std::filesystem::path& path);  // empty: from silence

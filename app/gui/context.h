@@ -40,7 +40,7 @@ struct Context {
 
   float u(float units) const { return theme.u(units); }
   bool has_model() const { return facts.model != nullptr; }
-  // Seconds since the end of the clip.
+  // Seconds since the model took over from the clip.
   double seconds(double position) const {
     return (position - static_cast<double>(history.clip_end())) / history.rate();
   }

@@ -1,4 +1,4 @@
-// The list of audio devices, requested in the background: it can take seconds.
+// The audio devices, listed in the background: that can take seconds.
 #pragma once
 
 #include <future>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/files/codes.h"
+#include "app/live/program.h"
 #include "model/horizon.h"
 
 namespace mambo::gui {
@@ -45,22 +46,16 @@ std::string states_words(const std::vector<LayerFacts>& layers) {
 
 }  // namespace
 
-int favourite_layer(const NetworkView& net) {
-  // A tier of the highest rank among those that select; where none does, the innermost.
-  const auto rank = [](const LayerView& l) { return std::pair(!l.time_invariant(), l.tier); };
-  const auto at =
-      std::max_element(net.layers.begin(), net.layers.end(),
-                       [&](const LayerView& a, const LayerView& b) { return rank(a) < rank(b); });
-  return static_cast<int>(at - net.layers.begin());
-}
-
 ModelFacts read_facts(std::shared_ptr<const Model> model) {
   ModelFacts facts;
   const Config& config = model->config();
   const NetworkView& net = model->network();
   facts.name = config.name.empty() ? model->path().stem().string() : config.name;
   facts.rate = config.sample_rate;
-  facts.sampling = config.sampling;
+  facts.controls.say(config.sampling);
+  facts.tiers = config.tiers();
+  facts.parameters = static_cast<double>(model->stats().parameters);
+  facts.macs_per_sample = model->stats().macs_per_sample_mean;
   for (const LayerView& layer : net.layers) {
     const TierView& tier = net.tiers[static_cast<std::size_t>(layer.tier)];
     LayerFacts f;

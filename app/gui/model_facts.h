@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/control/control.h"
 #include "app/gui/history/history.h"
 #include "model/model.h"
 
@@ -16,7 +17,7 @@ struct LayerFacts {
   int tier = 0;
   int stride = 1;  // samples per step
   int channels = 0;
-  // Divided by Δ: the memory horizon, in seconds, of a channel's longest state.
+  // Divided by Δ: the memory horizon, in seconds, of a channel's slowest state.
   std::vector<float> log2_numerator;  // [channels]
   float log2_typical = 0;             // their mean: for the layer as a whole
   bool starts_group = false;          // another tier or side than the layer before
@@ -28,16 +29,17 @@ struct ModelFacts {
   std::shared_ptr<const Model> model;
   std::string name;
   int rate = 16000;
-  SamplingParams sampling;  // the model's own
-  std::string states;       // per channel: "16", "8 complex, 16", "3 to 16 complex"
+  ControlChoice controls;  // the model's own
+  int tiers = 1;
+  double parameters = 0;       // how many
+  double macs_per_sample = 0;  // multiply-adds, on average
+  std::string states;          // per channel: "16", "16 and 8 complex", "3 to 16 complex"
   std::vector<LayerFacts> layers;
   int favourite = 0;  // the layer shown at first
 
   HistoryShape shape() const;
 };
 
-// The first layer of the innermost tier that selects: Δ of a time-invariant one is constant.
-int favourite_layer(const NetworkView& net);
 // Decodes A_log of every layer: a few milliseconds.
 ModelFacts read_facts(std::shared_ptr<const Model> model);
 

@@ -27,13 +27,6 @@ void each_field(S& s, F&& f) {
   f("recent_models", s.recent_models);
   f("recent_clips", s.recent_clips);
   f("device", s.device);
-  f("latency_s", s.latency_s);
-  f("level_db", s.level_db);
-  f("temperature", s.sampling.temperature);
-  f("top_k", s.sampling.top_k);
-  f("top_p", s.sampling.top_p);
-  f("sampling_of", s.sampling_of);
-  f("rng_seed", s.rng_seed);
   f("layer", s.layer);
   f("layer_colour", s.layer_colour);
   f("channel_colour", s.channel_colour);
@@ -46,6 +39,57 @@ void each_field(S& s, F&& f) {
   f("height", s.height);
 }
 
+void read_control(ControlChoice& controls, ControlId id, const Json& json, double scale = 1) {
+  const ControlSpec& spec = control_spec(id);
+  ControlValue value;
+  if (spec.kind == ControlKind::whole64) {
+    json.get_to(value.whole);
+  } else {
+    value.real = scale * json.get<double>();
+  }
+  controls[id] = clamped(spec, value);
+}
+
+// Files of mambo 0.1 have the controls beside the rest, latency in seconds, and in sampling_of the
+// model that temperature, top k and top p were set for.
+void read_old_controls(ControlChoice& controls, const Json& json, const std::string& model) {
+  const auto read = [&](const char* key, ControlId id, double scale = 1) {
+    if (const auto it = json.find(key); it != json.end()) read_control(controls, id, *it, scale);
+  };
+  read("latency_s", ControlId::latency, 1000);
+  read("level_db", ControlId::level);
+  read("rng_seed", ControlId::rng_seed);
+  if (const auto of = json.find("sampling_of"); of != json.end() && *of != model) return;
+  read("temperature", ControlId::temperature);
+  read("top_k", ControlId::top_k);
+  read("top_p", ControlId::top_p);
+}
+
+void read_controls(ControlChoice& controls, const Json& json) {
+  const auto all = json.find("controls");
+  if (all == json.end()) return;
+  if (!all->is_object()) throw Error("expected controls by name, found another kind of value");
+  for (const ControlSpec& spec : kControlTable) {
+    if (const auto it = all->find(spec.key); it != all->end() && is_remembered(spec)) {
+      read_control(controls, spec.id, *it);
+    }
+  }
+}
+
+Json written_controls(const ControlChoice& controls) {
+  Json json = Json::object();
+  for (const ControlSpec& spec : kControlTable) {
+    const auto& value = controls[spec.id];
+    if (!value || !is_remembered(spec)) continue;
+    if (spec.kind == ControlKind::whole64) {
+      json[spec.key] = value->whole;
+    } else {
+      json[spec.key] = value->real;
+    }
+  }
+  return json;
+}
+
 template <class T>
 T sane(T value, T lo, T hi, T fallback) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -56,11 +100,6 @@ T sane(T value, T lo, T hi, T fallback) {
 
 void bring_into_range(Settings& s) {
   const Settings d;
-  s.latency_s = sane(s.latency_s, 0.01, 1.0, d.latency_s);
-  s.level_db = sane(s.level_db, lowest_level_db, highest_level_db, d.level_db);
-  s.sampling.temperature = sane(s.sampling.temperature, 0.0F, 10.0F, 1.0F);
-  s.sampling.top_k = std::clamp(s.sampling.top_k, 0, 256);
-  s.sampling.top_p = sane(s.sampling.top_p, 0.0F, 1.0F, 1.0F);
   s.layer = std::max(s.layer, -1);
   if (s.layer_colour > DeltaColour::change) s.layer_colour = d.layer_colour;
   if (s.channel_colour > DeltaColour::change) s.channel_colour = d.channel_colour;
@@ -76,6 +115,15 @@ void bring_into_range(Settings& s) {
 
 }  // namespace
 
+bool models_own(ControlId id) {
+  static const ControlChoice spoken_of = [] {
+    ControlChoice c;
+    c.say(SamplingParams{});
+    return c;
+  }();
+  return spoken_of[id].has_value();
+}
+
 fs::path settings_path() { return config_dir() / "window.json"; }
 
 Settings load_settings(const fs::path& path, std::string& complaint) {
@@ -89,6 +137,8 @@ Settings load_settings(const fs::path& path, std::string& complaint) {
     each_field(s, [&json](const char* key, auto& value) {
       if (const auto it = json.find(key); it != json.end()) it->get_to(value);
     });
+    read_old_controls(s.controls, json, s.model);
+    read_controls(s.controls, json);
     bring_into_range(s);
     return s;
   } catch (const std::exception& e) {
@@ -101,6 +151,7 @@ Settings load_settings(const fs::path& path, std::string& complaint) {
 void save_settings(const fs::path& path, const Settings& settings) {
   Json json = Json::object();
   each_field(settings, [&json](const char* key, const auto& value) { json[key] = value; });
+  json["controls"] = written_controls(settings.controls);
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
   const fs::path aside = fs::path(path).concat(".new");

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/sampling.h"
+#include "app/control/control.h"
 
 namespace mambo::gui {
 
@@ -17,12 +17,10 @@ struct Settings {
   std::string model, clip;                               // paths; empty: never chosen
   std::vector<std::string> recent_models, recent_clips;  // newest first, at most 8
   std::string device;                                    // empty: the default
-  double latency_s = 0.06;
-  float level_db = 0;
-  SamplingParams sampling;
-  std::string sampling_of;  // the model that it was set for; another brings its own
-  std::uint64_t rng_seed = 1;
-  int layer = -1;  // whose channels are shown; -1: the model's favourite
+  // As they were left; what a model may speak of itself (models_own) was set for the model that
+  // plays, or, before one does, for `model`.
+  ControlChoice controls;
+  int layer = -1;  // whose channels are shown; -1: what favourite_layer() says of the model
   DeltaColour layer_colour = DeltaColour::delta;     // of all layers' panel
   DeltaColour channel_colour = DeltaColour::change;  // of the chosen layer's
   ChannelOrder channel_order = ChannelOrder::horizon;
@@ -36,14 +34,19 @@ struct Settings {
   bool operator==(const Settings&) const = default;
 };
 
-inline constexpr float lowest_level_db = -60;
-inline constexpr float highest_level_db = 6;
+// Whether a control's value is remembered from one session to the next: what has one, but play.
+constexpr bool is_remembered(const ControlSpec& spec) {
+  return spec.kind != ControlKind::trigger && spec.id != ControlId::playing;
+}
+// Whether a model's file may have a value of its own for this control.
+bool models_own(ControlId id);
 
 std::filesystem::path settings_path();  // in config_dir()
 
-// Reads the file; what is missing keeps its default and what is out of range is brought into it. A
-// file that is not JSON, or has a value of the wrong kind, gives the defaults and one sentence in
-// `complaint`; a missing file is not an error. Never throws.
+// Reads the file, or one written before there was a table of controls; what is missing keeps its
+// default and what is out of range is brought into it.
+// A file that is not JSON, or has a value of the wrong kind, gives the defaults and one sentence in
+// `complaint`; a file that is not there is no reason to complain. Never throws.
 Settings load_settings(const std::filesystem::path& path, std::string& complaint);
 
 // Written under a temporary name and renamed. Throws Error when it cannot be written.

@@ -23,22 +23,14 @@ bool is_there(const fs::path& p) {
   return !p.empty() && fs::exists(p, error);
 }
 
-// Null when it cannot be read; the session says why. Reads only the file's header.
-std::shared_ptr<const Model> header_of(const fs::path& model, const LoadOptions& load) {
-  try {
-    return Model::load(model, load);
-  } catch (const Error&) {
-    return nullptr;
-  }
-}
-
 }  // namespace
 
 Shell::Shell(Session& session, Settings& settings, const Theme& theme, const GuiOptions& options)
     : session_(session), settings_(settings), theme_(theme), play_when_ready_(options.autoplay) {
-  session_.set_sampling(settings_.sampling);
-  session_.set(ControlId::level, settings_.level_db);
-  session_.set_rng_seed(settings_.rng_seed);
+  for (const ControlSpec& spec : kControlTable) {  // what no model has a say in
+    if (!is_remembered(spec) || models_own(spec.id)) continue;
+    session_.set(spec.id, resolve(spec, options.controls, settings_.controls, {}));
+  }
   session_.set_observing(true);
   timeline_.show(settings_.span_s * timeline_.rate());
   open_first(options);
@@ -48,20 +40,12 @@ void Shell::open_first(const GuiOptions& options) {
   fs::path model = options.model;
   if (model.empty())
     model = is_there(settings_.model) ? fs::path(settings_.model) : default_model();
-  // Known before the first sample is drawn and the seed absorbed.
-  if (const auto header = header_of(model, options.load)) {
-    adopt_sampling(session_, settings_, model, header->config().sampling, options.controls);
-    if (settings_.layer < 0) settings_.layer = favourite_layer(header->network());
-  }
-  open_model(session_, settings_, model, options.load);
-  session_.set_tap_layer(settings_.layer);  // in time for what the seed does to it
-  if (!options.seed_clip.empty()) {
-    open_clip(session_, settings_, options.seed_clip);
-  } else if (is_there(settings_.clip)) {
-    open_clip(session_, settings_, settings_.clip);
-  } else if (const fs::path shipped = default_seed_clip(model); !shipped.empty()) {
-    open_clip(session_, settings_, shipped);
-  }
+  fs::path clip = options.seed_clip;
+  if (clip.empty()) clip = clip_for(settings_, model);
+  if (options.seed_clip.empty() && !is_there(clip)) clip = default_seed_clip(model);
+  // In time for what the clip does to it.
+  session_.set_tap_layer(settings_.layer < 0 ? kFavouriteLayer : settings_.layer);
+  open_model(session_, settings_, model, options.load, options.controls, clip);
 }
 
 Context Shell::context() {
@@ -75,15 +59,14 @@ bool Shell::lively() const {
 
 void Shell::say(const std::string& words, bool is_error) {
   notice_.say(words, is_error);
-  if (is_error) tell_terminal(words);
+  if (is_error) print_to_terminal(words);
 }
 
 void Shell::drop(const std::vector<fs::path>& paths) { gui::drop(session_, settings_, paths); }
 
-void Shell::meet_model() {
+void Shell::adopt_model() {
   std::shared_ptr<const Model> model = session_.model();
   if (!model || model == facts_.model) return;
-  adopt_sampling(session_, settings_, model->path(), model->config().sampling);
   facts_ = read_facts(std::move(model));
   history_.set_model(facts_.shape());
   timeline_.set_rate(facts_.rate);
@@ -95,11 +78,11 @@ void Shell::meet_model() {
 
 void Shell::fetch(double seconds) {
   status_ = session_.status();
-  meet_model();
+  adopt_model();
   for (int i = 0; i < most_observations; ++i) {
     const Observation* o = session_.front();
     if (o == nullptr) break;
-    if (o->generation != generation_) meet_model();  // it may have changed since
+    if (o->generation != generation_) adopt_model();  // it may have changed since
     generation_ = o->generation;
     history_.add(*o);
     session_.pop();
@@ -116,7 +99,7 @@ void Shell::fetch(double seconds) {
   settings_.span_s = timeline_.span() / timeline_.rate();
 }
 
-void Shell::hear_keys(Context& c) {
+void Shell::handle_keys(Context& c) {
   if (ImGui::GetIO().WantTextInput) return;
   if (pressed(Key::play)) {
     if (status_.playing) {
@@ -216,8 +199,8 @@ void Shell::draw(double seconds) {
   list.AddRectFilled(ImVec2(side, top), ImVec2(side + 1, bottom), colour::line);
   draw_top(c, display.x);
   draw_plots(c, ImVec2(c.u(14), top + c.u(2)), ImVec2(side - c.u(12), bottom - c.u(8)));
-  hear_keys(c);
-  sampling_.draw(c, ImVec2(side + 1, top), ImVec2(display.x, bottom));
+  handle_keys(c);
+  controls_.draw(c, ImVec2(side + 1, top), ImVec2(display.x, bottom));
   status_line_.draw(c, ImVec2(0, bottom), ImVec2(display.x, display.y));
   list.AddRectFilled(ImVec2(0, bottom), ImVec2(display.x, bottom + 1), colour::line);
   ImGui::PopFont();

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "app/gui/context.h"
+#include "app/gui/panels/controls.h"
 #include "app/gui/panels/delta_channels.h"
 #include "app/gui/panels/delta_layers.h"
 #include "app/gui/panels/files.h"
-#include "app/gui/panels/sampling.h"
 #include "app/gui/panels/spectrogram.h"
 #include "app/gui/panels/waveform.h"
 #include "app/gui/status_line.h"
@@ -40,8 +40,8 @@ class Shell {
   Context context();
   void open_first(const GuiOptions& options);
   void fetch(double seconds);
-  void meet_model();
-  void hear_keys(Context& c);
+  void adopt_model();
+  void handle_keys(Context& c);
   void draw_top(Context& c, float right);
   void draw_plots(Context& c, ImVec2 min, ImVec2 max);
 
@@ -63,7 +63,7 @@ class Shell {
   SpectrogramPanel spectrogram_;
   DeltaLayersPanel layers_;
   DeltaChannelsPanel channels_;
-  SamplingPanel sampling_;
+  ControlsPanel controls_;
   StatusLine status_line_;
 };
 

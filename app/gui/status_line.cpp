@@ -29,10 +29,10 @@ const char* activity_words(Activity a) {
 
 }  // namespace
 
-// The window's own message is replaced by the session's next one, but not before it could be read,
-// unless that is an error. An error stays as long: the session's next message often follows at
-// once.
-void StatusLine::hear_session(Context& c) {
+// What the window said itself gives way to the session's next message, but not before it could be
+// read, unless something went wrong. And what went wrong stays as long: the session's own next
+// message often follows at once.
+void StatusLine::follow_session(Context& c) {
   const double now = ImGui::GetTime();
   if (c.notice.text.empty()) own_since_ = now;
   if (c.status.message_id != seen_) {
@@ -42,7 +42,7 @@ void StatusLine::hear_session(Context& c) {
       c.notice.say(c.status.message, true);
       own_since_ = now;
       superseded_ = false;  // until the next
-      tell_terminal(c.status.message);
+      print_to_terminal(c.status.message);
     }
   }
   if (superseded_ && now - own_since_ > readable_s) c.notice.say("", false);
@@ -54,7 +54,7 @@ void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
   list.AddRectFilled(min, max, colour::panel);
   const float middle = (min.y + max.y) / 2;
   float x = min.x + c.u(14);
-  hear_session(c);
+  follow_session(c);
   const bool own = !c.notice.text.empty();
   const bool is_error = own ? c.notice.is_error : c.status.message_is_error;
   const char* message = own ? c.notice.text.c_str() : c.status.message.c_str();
@@ -73,7 +73,7 @@ void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
     if (ImGui::Button("Cancel", ImVec2(c.u(62), max.y - min.y - c.u(6)))) c.session.cancel();
     ImGui::PopStyleVar();
     ImGui::PopFont();
-    tooltip(c.theme, "Stop this; what was there before stays");
+    tooltip(c.theme, "Stop this; what played before goes on");
     x += c.u(62) + c.u(12);
   } else {
     const ImU32 dot = is_error           ? colour::error

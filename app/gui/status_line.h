@@ -13,7 +13,7 @@ class StatusLine {
   void draw(Context& c, ImVec2 min, ImVec2 max);
 
  private:
-  void hear_session(Context& c);
+  void follow_session(Context& c);
 
   std::uint64_t seen_ = 0;  // the session's last message
   bool superseded_ = false;

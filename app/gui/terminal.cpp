@@ -14,9 +14,9 @@ int terminal() {
 
 void remember_terminal() { terminal(); }
 
-void tell_terminal(const std::string& line) {
+void print_to_terminal(const std::string& line) {
   const std::string whole = "mambo: " + line + "\n";
-  // A failed write to stderr cannot be reported anywhere.
+  // A closed pipe: there is no reader to miss it.
   [[maybe_unused]] const auto written = write(terminal(), whole.data(), whole.size());
 }
 

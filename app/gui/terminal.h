@@ -4,9 +4,10 @@
 
 namespace mambo::gui {
 
-// Writes one line to the stderr that the process started with. While sound libraries are silenced,
-// stderr is redirected, and the program's own errors must not be lost with theirs.
-void tell_terminal(const std::string& line);
-void remember_terminal();  // before stderr is redirected
+// For a window started from a terminal: one line on what stderr was when this was first
+// called. Sound libraries are kept from talking by turning stderr away for a while, and an error of
+// ours must not be lost with theirs.
+void print_to_terminal(const std::string& line);
+void remember_terminal();  // before anything turns stderr away
 
 }  // namespace mambo::gui

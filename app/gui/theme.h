@@ -23,7 +23,7 @@ inline constexpr ImU32 warm = IM_COL32(0xF0, 0xB4, 0x65, 0xFF);
 inline constexpr ImU32 error = IM_COL32(0xFF, 0x7F, 0x76, 0xFF);
 inline constexpr ImU32 wave = IM_COL32(0x8C, 0xCB, 0xE6, 0xFF);
 inline constexpr ImU32 wave_clip = IM_COL32(0xB3, 0xA8, 0xEE, 0xFF);
-inline constexpr ImU32 seed_shade = IM_COL32(0x7C, 0x74, 0xD8, 0x20);
+inline constexpr ImU32 clip_shade = IM_COL32(0x7C, 0x74, 0xD8, 0x20);
 }  // namespace colour
 
 // Fades a colour: alpha in [0, 1] times its own.

@@ -1,12 +1,11 @@
 #include "app/gui/widgets.h"
 
-#include <imgui_internal.h>  // whether a value is being typed
-
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numbers>
 #include <string>
+
+#include "app/gui/control_words.h"
 
 namespace mambo::gui {
 
@@ -65,8 +64,46 @@ void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, Im
   list.AddText(font, font->FontSize, at, colour, shown.c_str());
 }
 
-SliderResult slider(const Theme& t, const SliderSpec& spec, float& value) {
-  ImGui::PushID(spec.label);
+namespace {
+
+// In place of the slider, from the Ctrl-click on, which also gives it the keyboard. True: the value
+// changed.
+bool type_value(const ControlSpec& spec, double& value) {
+  double typed = value;
+  ImGui::SetNextItemWidth(-1);
+  if (!ImGui::InputDouble("##typed", &typed, 0, 0, spec.format, ImGuiInputTextFlags_AutoSelectAll))
+    return false;
+  value = clamped(spec, {typed, 0}).real;
+  return true;
+}
+
+bool move_slider(const ControlSpec& spec, double& value) {
+  auto travel = static_cast<float>(travel_of(spec, value));
+  constexpr ImGuiSliderFlags flags =
+      ImGuiSliderFlags_AlwaysClamp | ImGuiSliderFlags_NoInput | ImGuiSliderFlags_NoRoundToFormat;
+  ImGui::SetNextItemWidth(-1);
+  if (!ImGui::SliderFloat("##value", &travel, 0, 1, " ", flags)) return false;
+  value = as_shown(spec, value_at(spec, static_cast<double>(travel)));
+  return true;
+}
+
+// Whether the item is typed into; begins with a Ctrl-click where the item will be and ends when it
+// is left.
+bool is_typing(ImGuiStorage& memory, ImGuiID id) {
+  const ImVec2 min = ImGui::GetCursorScreenPos();
+  const ImVec2 max(min.x + ImGui::GetContentRegionAvail().x, min.y + ImGui::GetFrameHeight());
+  if (ImGui::GetIO().KeyCtrl && ImGui::IsMouseClicked(0) && ImGui::IsWindowHovered() &&
+      ImGui::IsMouseHoveringRect(min, max)) {
+    memory.SetBool(id, true);
+  }
+  return memory.GetBool(id);
+}
+
+}  // namespace
+
+SliderResult control_slider(const Theme& t, const ControlSpec& spec, const ControlChoice& model,
+                            double& value) {
+  ImGui::PushID(spec.key);
   const ImVec2 at = ImGui::GetCursorScreenPos();
   const float width = ImGui::GetContentRegionAvail().x;
   ImDrawList& list = *ImGui::GetWindowDrawList();
@@ -74,40 +111,33 @@ SliderResult slider(const Theme& t, const SliderSpec& spec, float& value) {
   draw_text(list, t.small, ImVec2(at.x, line), 0, 0.5F, colour::dim, spec.label);
   ImGui::Dummy(ImVec2(width, t.u(13)));
 
-  // The value stands above the slider; inside it only while one is typed.
-  const bool typing = ImGui::TempInputIsActive(ImGui::GetID("##value"));
+  ImGuiStorage& memory = *ImGui::GetStateStorage();
+  const ImGuiID typed_into = ImGui::GetID("typed into");
   ImGui::PushFont(t.small);
   ImGui::PushStyleVar(ImGuiStyleVar_FramePadding, ImVec2(t.u(6), t.u(1)));
-  ImGui::PushStyleColor(ImGuiCol_Text, typing ? colour::text : IM_COL32_BLACK_TRANS);
-  ImGui::SetNextItemWidth(-1);
-  ImGuiSliderFlags flags = ImGuiSliderFlags_AlwaysClamp;
-  if (spec.logarithmic) flags |= ImGuiSliderFlags_Logarithmic;
-  const bool changed = ImGui::SliderFloat("##value", &value, spec.lo, spec.hi, spec.format, flags);
-  ImGui::PopStyleColor();
+  const bool typing = is_typing(memory, typed_into);
+  SliderResult result{typing ? type_value(spec, value) : move_slider(spec, value), false};
   ImGui::PopStyleVar();
   ImGui::PopFont();
+  if (typing && !ImGui::IsItemActive()) memory.SetBool(typed_into, false);
+  result.settled = ImGui::IsItemDeactivatedAfterEdit();
 
   // The slider follows the pointer as long as the button is held, so the default must be held too.
-  ImGuiStorage& memory = *ImGui::GetStateStorage();
   const ImGuiID resetting = ImGui::GetID("resetting");
-  if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) memory.SetBool(resetting, true);
-  SliderResult result{changed, ImGui::IsItemDeactivatedAfterEdit()};
+  if (!typing && ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) {
+    memory.SetBool(resetting, true);
+  }
   if (memory.GetBool(resetting)) {
-    value = spec.normal;
+    value = own_value(spec, model);
     result.changed = true;
     if (!ImGui::IsItemActive()) {
       memory.SetBool(resetting, false);
       result.settled = true;
     }
   }
-  tooltip(t, spec.tooltip);
-  char shown[64];
-  if (value == spec.off) {
-    ImFormatString(shown, sizeof(shown), "off");
-  } else {
-    ImFormatString(shown, sizeof(shown), spec.format, static_cast<double>(value));
-  }
-  draw_text(list, t.body, ImVec2(at.x + width, line), 1, 0.5F, colour::text, shown);
+  tooltip(t, control_tip(spec, model).c_str());
+  draw_text(list, t.body, ImVec2(at.x + width, line), 1, 0.5F, colour::text,
+            value_words(spec, value).c_str());
   ImGui::Dummy(ImVec2(0, t.u(1)));
   ImGui::PopID();
   return result;

@@ -6,6 +6,7 @@
 
 #include <initializer_list>
 
+#include "app/control/control.h"
 #include "app/gui/plot/colormap.h"
 #include "app/gui/theme.h"
 
@@ -23,20 +24,16 @@ float draw_text(ImDrawList& list, ImFont* font, ImVec2 at, float x_align, float 
 void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, ImU32 colour,
                       const char* words);
 
-struct SliderSpec {
-  const char* label;
-  const char* format;  // printf, with the unit: "%.0f ms"
-  const char* tooltip;
-  float lo, hi, normal;
-  bool logarithmic = false;
-  float off = -1e9F;  // the value that is shown as "off"
-};
+// A control of the table, as wide as the window allows: its label, its value as its format shows
+// it, and a slider whose travel its taper maps. Its help is the tooltip. Double click: what `model`
+// says of it itself, else the table's default. Ctrl-click: type a value. The value is always one
+// that the control may have and that its format shows without loss. Not of whole64.
 struct SliderResult {
   bool changed;  // this frame
   bool settled;  // and let go
 };
-// A slider as wide as the window allows, under its label and value.
-SliderResult slider(const Theme& t, const SliderSpec& spec, float& value);
+SliderResult control_slider(const Theme& t, const ControlSpec& spec, const ControlChoice& model,
+                            double& value);
 
 // A button that shows what is chosen and opens a list.
 bool choice_button(const Theme& t, const char* id, const char* shown, ImVec2 size);

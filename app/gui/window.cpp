@@ -32,8 +32,8 @@ using gui::Shell;
 using gui::Theme;
 using Clock = std::chrono::steady_clock;
 
-constexpr double idle_period_s = 0.25;   // a still picture is looked after four times a second
-constexpr double quick_frame_s = 0.006;  // a frame that costs less is drawn 60 times a second
+constexpr double idle_period_s = 0.25;   // a still picture is drawn four times per second
+constexpr double quick_frame_s = 0.006;  // a frame that costs less is drawn 60 times per second
 constexpr int frames_after_input = 3;    // Dear ImGui needs a few to settle
 
 std::string last_glfw_error;  // GLFW reports through a plain callback, on this thread
@@ -132,7 +132,7 @@ struct Imgui {
   Imgui& operator=(const Imgui&) = delete;
 };
 
-// Pixels a unit: the monitor's scale and the user's own. Where a window's coordinates are not
+// Pixels per unit: the monitor's scale and the user's own. Where a window's coordinates are not
 // pixels (Wayland, macOS), the difference is left to the frame buffer.
 float interface_scale(GLFWwindow* window, float monitor, float zoom) {
   int width = 0;
@@ -257,16 +257,10 @@ class Loop {
 
 SessionOptions session_options(const GuiOptions& o, Settings& settings) {
   if (!o.device.empty()) settings.device = o.device;
-  const ControlChoice& said = o.controls;
-  if (const auto ms = said[ControlId::latency]) settings.latency_s = 1e-3 * ms->real;
-  if (const auto db = said[ControlId::level]) settings.level_db = static_cast<float>(db->real);
-  if (const auto seed = said[ControlId::rng_seed]) settings.rng_seed = seed->whole;
   SessionOptions s;
   s.backend = o.backend;
   s.engine = o.engine;
   s.device = settings.device;
-  s.latency_s = settings.latency_s;
-  s.rng_seed = settings.rng_seed;
   return s;
 }
 
@@ -294,6 +288,7 @@ int run_gui(const GuiOptions& options) {
     Loop(window.get(), scale, options, shell, theme).run();
   }
   if (!options.screenshot.empty()) return 0;  // a picture leaves no trace in the user's settings
+  gui::remember_what_plays(session, settings);
   int width = 0;
   int height = 0;
   glfwGetWindowSize(window.get(), &width, &height);

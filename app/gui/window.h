@@ -1,23 +1,22 @@
 // The window: what is played, heard and seen. The only part of the project that knows Dear ImGui,
-// GLFW and OpenGL is this folder; it drives a Session and never touches model or generator.
+// GLFW and OpenGL is this folder. It drives a Session and computes nothing of the network itself:
+// of a model it reads facts (model_facts.h), of its work observations.
 #pragma once
 
 #include <string>
 
-#include "app/control/control.h"
-#include "kernels/engine.h"
-#include "model/model.h"
+#include "app/live/session.h"
 
 namespace mambo {
 
 struct GuiOptions {
   std::string model;      // empty: the last session's, then the shipped one
   LoadOptions load;       // what that model does not say itself
-  std::string seed_clip;  // likewise
+  std::string seed_clip;  // the sound to continue; empty: likewise
   std::string device;     // empty: the last session's, then the default
   std::string backend = "auto";
   EngineOptions engine;
-  // What the command line says; of the draw it holds for the first model.
+  // Before what the last session left, a model's own values and the table's; of the first model.
   ControlChoice controls;
   std::string screenshot;  // PNG of what the window shows after after_s seconds; then it closes
   double after_s = 5;

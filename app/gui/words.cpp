@@ -61,9 +61,4 @@ Words hertz_words(double hz) {
   return Words("{:.4g} Hz", hz);
 }
 
-Words own_words(float value, float off) {
-  if (value == off) return Words("Double click: off, this model's own.");
-  return Words("Double click: {:.4g}, this model's own.", value);
-}
-
 }  // namespace mambo::gui

@@ -21,7 +21,7 @@ class Words {
   const char* c_str() const { return text_.data(); }
 
  private:
-  std::array<char, 224> text_{};
+  std::array<char, 320> text_{};
 };
 
 Words seconds_words(double seconds);            // "12.3 µs", "4.56 ms", "1.23 s", "∞"
@@ -30,8 +30,4 @@ Words rounded_words(double value);              // for the end of a scale: "0.32
 Words rounded_seconds_words(double seconds);    // likewise: "32 ms"
 Words time_words(double seconds, double step);  // a time on an axis whose ticks are step apart
 Words hertz_words(double hz);                   // "62.5 Hz", "16 kHz"
-// What a double click on a control of the draw brings: "Double click: 0.95, this model's own."
-// `off`: the value that is called so.
-Words own_words(float value, float off = -1);
-
 }  // namespace mambo::gui

@@ -222,7 +222,8 @@ void GeneratorThread::observe(std::size_t n) {
   o->entropy.resize(n);
   DeltaTap tap;
   tap.layers = o->layers;
-  tap.layer = tap_layer_;
+  const int layers = static_cast<int>(o->layers.size());
+  tap.layer = tap_layer_ < layers ? tap_layer_.load() : program_->favourite_layer;
   tap.delta = o->tap_delta;
   generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap);
   std::copy_n(codes_.begin(), n, o->codes.begin());

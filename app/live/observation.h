@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -34,6 +35,9 @@ struct Observation {
                                       static_cast<std::size_t>(tap_channels));
   }
 };
+
+// For set_tap_layer: favourite_layer() of the program, whichever it is.
+inline constexpr int kFavouriteLayer = std::numeric_limits<int>::max();
 
 // Slots made once and filled in place by the generator thread, emptied by the reader.
 using ObservationQueue = SlotQueue<Observation>;

@@ -1,6 +1,7 @@
 #include "app/live/program.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "app/files/codes.h"
 
@@ -57,7 +58,8 @@ class ClipObserver final : public PrefillSink {
       o.layers.resize(net_.layers.size());
       observations_->push_back(std::move(o));
     }
-    if (tap_layer_ >= 0 && tap_layer_ < static_cast<int>(net_.layers.size())) {
+    if (tap_layer_ >= static_cast<int>(net_.layers.size())) tap_layer_ = favourite_layer(net_);
+    if (tap_layer_ >= 0) {
       const TierView& t = tier(tap_layer_);
       const std::uint64_t steps = codes.size() / static_cast<std::uint64_t>(t.stride);
       const std::uint64_t most =
@@ -138,6 +140,14 @@ class Reporter final : public PrefillSink {
 
 }  // namespace
 
+int favourite_layer(const NetworkView& net) {
+  const auto rank = [](const LayerView& l) { return std::pair(!l.time_invariant(), l.tier); };
+  const auto at =
+      std::max_element(net.layers.begin(), net.layers.end(),
+                       [&](const LayerView& a, const LayerView& b) { return rank(a) < rank(b); });
+  return static_cast<int>(at - net.layers.begin());
+}
+
 std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
                                       std::shared_ptr<const Engine> engine,
                                       std::span<const std::uint8_t> codes, int tap_layer, int chunk,
@@ -155,6 +165,7 @@ std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
   program->clip_tail.assign(tail.begin(), tail.end());
   program->table = decode_table(model->config().encoding);
   program->observations = {observer.observations(), make_queue(model->network())};
+  program->favourite_layer = favourite_layer(model->network());
   program->model = std::move(model);
   program->engine = std::move(engine);
   return program;
@@ -176,6 +187,7 @@ std::unique_ptr<Program> revive_program(const Program& lost, std::shared_ptr<con
   program->clip_tail = lost.clip_tail;
   program->table = lost.table;
   program->observations = lost.observations;
+  program->favourite_layer = lost.favourite_layer;
   program->model = lost.model;
   program->engine = std::move(engine);
   return program;

@@ -27,11 +27,17 @@ struct Program {
   std::vector<std::uint8_t> clip_tail;  // its last minute, for revive_program
   std::array<float, 256> table{};       // code -> sample
   ObservationSource observations;       // of the clip: its last minute
+  int favourite_layer = 0;
 };
+
+// The layer worth observing first: the first of the innermost tier that selects, since delta of a
+// time-invariant layer is constant; where none selects, of the innermost tier.
+int favourite_layer(const NetworkView& net);
 
 // Allocates and prefills: seconds for a long clip. codes: the clip; empty: one silent sample, from
 // which generation starts. tap_layer: whose delta the clip's observations carry, as far as 16 MB
-// go. progress(0..1) returns false to cancel: throws Cancelled.
+// go; -1: none; one that the network has not: its favourite. progress(0..1) returns false to
+// cancel: throws Cancelled.
 std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
                                       std::shared_ptr<const Engine> engine,
                                       std::span<const std::uint8_t> codes, int tap_layer, int chunk,

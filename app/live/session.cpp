@@ -43,10 +43,12 @@ Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(o
 Session::~Session() = default;
 
 void Session::open_model(const Path& path, const LoadOptions& load,
-                         const ControlChoice& command_line, const ControlChoice& last) {
+                         const ControlChoice& command_line, const ControlChoice& last,
+                         const std::optional<Path>& clip) {
   impl_->worker.request([&](Requests& r) {
     r.cancel_current = true;
     r.model = Requests::ToLoad{path, load, command_line, last};
+    if (clip) r.clip = clip;
   });
 }
 void Session::open_clip(const Path& path) {

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "app/control/event.h"
@@ -34,10 +35,12 @@ class Session {
   // load: what the file does not say itself. The controls of the draw are those of the command
   // line, else as a preset or the last session left them, else as the model's maker found best
   // (resolve() in app/control/control.h); they hold from the new program's first sample on, as does
-  // whatever else the two say.
+  // whatever else the two say. clip: as open_clip takes it, absorbed with the model; else the one
+  // that is open.
   void open_model(const std::filesystem::path& path, const LoadOptions& load = {},
-                  const ControlChoice& command_line = {}, const ControlChoice& last = {});
-  // Mono at the model's rate; prefilled when ready.
+                  const ControlChoice& command_line = {}, const ControlChoice& last = {},
+                  const std::optional<std::filesystem::path>& clip = {});
+  // Mono at the model's rate; prefilled when ready. An empty path: from silence.
   void open_clip(const std::filesystem::path& path);
   void clear_clip();                         // generation starts from silence
   void cancel();                             // whatever is loading or prefilling
@@ -68,7 +71,7 @@ class Session {
 
   // Observation. Off until on; the layer's per-step delta is delivered at full rate.
   void set_observing(bool on);
-  void set_tap_layer(int layer);  // -1: none
+  void set_tap_layer(int layer);  // -1: none; kFavouriteLayer
   // The oldest observation not popped yet, in place; null: nothing new. Valid until pop() or the
   // next front(). The end of the clip comes first. The slot is the generator thread's again after
   // pop(): what is kept too long costs observations, never sound.

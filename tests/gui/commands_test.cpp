@@ -25,6 +25,28 @@ bool eventually(F&& f) {
 
 class DropTest : public ::testing::Test {
  protected:
+  // The model at `path` plays, and not the object that did before.
+  bool comes_up(const fs::path& path) {
+    const bool up = eventually([&] {
+      const auto model = session_.model();
+      return model != nullptr && model != before_ && model->path() == path;
+    });
+    before_ = session_.model();
+    return up;
+  }
+  SamplingParams sampling() const {
+    return {static_cast<float>(session_.control(ControlId::temperature).real),
+            static_cast<int>(session_.control(ControlId::top_k).real),
+            static_cast<float>(session_.control(ControlId::top_p).real)};
+  }
+  void leave(const SamplingParams& left) {  // by hand
+    session_.set(ControlId::temperature, left.temperature);
+    session_.set(ControlId::top_k, left.top_k);
+    session_.set(ControlId::top_p, left.top_p);
+  }
+
+  const SamplingParams left_{0.5F, 3, 0.5F};
+  std::shared_ptr<const Model> before_;
   fs::path model_ = fs::path(MAMBO_ASSETS) / "models" / "piano-lab.safetensors";
   fs::path clip_ = fs::path(MAMBO_ASSETS) / "seeds" / "bach-prelude.wav";
   Settings settings_;
@@ -49,7 +71,7 @@ TEST_F(DropTest, OpensAModelAndAClipAndRemembersThem) {
   EXPECT_EQ(session_.clip_path(), clip_);
 }
 
-TEST_F(DropTest, AnotherModelBringsItsOwnShippedSeedUnlessAnotherWasChosen) {
+TEST_F(DropTest, AnotherModelBringsItsOwnShippedClipUnlessAnotherWasChosen) {
   const fs::path drums = model_.parent_path() / "drums.safetensors";
   open_model(session_, settings_, model_);
   open_clip(session_, settings_, default_seed_clip(model_));
@@ -70,65 +92,94 @@ TEST_F(DropTest, AnotherModelBringsItsOwnShippedSeedUnlessAnotherWasChosen) {
 }
 
 TEST_F(DropTest, AnotherModelBringsItsOwnSamplingAndTheSameKeepsWhatItWasLeftWith) {
-  const SamplingParams own{0.9F, 40, 0.95F};
-  adopt_sampling(session_, settings_, "/models/a.safetensors", own);
-  EXPECT_EQ(settings_.sampling, own);
-  EXPECT_EQ(session_.sampling(), own);
-  settings_.sampling.temperature = 0.5F;  // by hand
-  adopt_sampling(session_, settings_, "/models/a.safetensors", own);
-  EXPECT_EQ(settings_.sampling.temperature, 0.5F);
-  adopt_sampling(session_, settings_, "/models/b.safetensors", {});
-  EXPECT_EQ(settings_.sampling, SamplingParams{});
-  EXPECT_EQ(session_.sampling(), SamplingParams{});
+  open_model(session_, settings_, model_);
+  ASSERT_TRUE(comes_up(model_));
+  const SamplingParams own = session_.model()->config().sampling;
+  EXPECT_EQ(sampling(), own);
+  leave(left_);
+  open_model(session_, settings_, model_);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(sampling(), left_);
+  const fs::path drums = model_.parent_path() / "drums.safetensors";
+  open_model(session_, settings_, drums);
+  ASSERT_TRUE(comes_up(drums));
+  EXPECT_EQ(sampling(), session_.model()->config().sampling);
+  open_model(session_, settings_, model_);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(sampling(), own) << "what was left of another model is forgotten";
 }
 
-TEST_F(DropTest, WhatIsSaidOnTheCommandLineGoesBeforeTheModelsOwnAndWhatWasKept) {
-  const SamplingParams own{0.9F, 40, 0.95F};
-  ControlChoice said;
-  said.say(ControlId::top_k, 7);
-  adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
-  EXPECT_EQ(settings_.sampling, (SamplingParams{0.9F, 7, 0.95F}));
-  said = {};
-  said.say(ControlId::temperature, 0);  // given, although 0
-  adopt_sampling(session_, settings_, "/models/a.safetensors", own, said);
-  EXPECT_EQ(settings_.sampling, (SamplingParams{0.0F, 7, 0.95F}));
-  EXPECT_EQ(session_.sampling(), settings_.sampling);
+TEST_F(DropTest, TheCommandLineGoesBeforeTheLastSessionAndThatBeforeTheModel) {
+  settings_.model = model_.string();
+  settings_.controls.say(ControlId::temperature, 0.5);
+  settings_.controls.say(ControlId::top_k, 3);
+  ControlChoice command_line;
+  command_line.say(ControlId::temperature, 0);
+  open_model(session_, settings_, model_, {}, command_line);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(sampling(), (SamplingParams{0.0F, 3, session_.model()->config().sampling.top_p}));
 }
 
 TEST_F(DropTest, AModelIsTheSameByWhateverNameItIsCalled) {
-  adopt_sampling(session_, settings_, "/models/a", {});
-  settings_.sampling.temperature = 0.5F;  // by hand
-  for (const char* name : {"/models/a/", "/models/./a", "/models/b/../a"}) {
-    adopt_sampling(session_, settings_, name, {});
-    EXPECT_EQ(settings_.sampling.temperature, 0.5F) << name;
+  const fs::path folder = model_.parent_path();
+  for (const fs::path& name :
+       {folder / "." / model_.filename(), folder / "nothing" / ".." / model_.filename()}) {
+    settings_.model = model_.string();
+    settings_.controls.say(left_);
+    open_model(session_, settings_, name);
+    EXPECT_EQ(settings_.model, model_.string());
+    EXPECT_EQ(settings_.controls[ControlId::temperature], (ControlValue{0.5, 0})) << name;
   }
 }
 
-// Another model's first samples must not be drawn with the previous model's settings.
-TEST_F(DropTest, AnotherModelDrawsItsOwnWayBeforeTheWindowHasMetIt) {
-  session_.set_sampling({0.5F, 3, 0.5F});
-  settings_.sampling_of = "/models/a.safetensors";
+// Another model's first samples must not be drawn the way the one before was set.
+TEST_F(DropTest, AnotherModelDrawsItsOwnWayFromTheFirstSample) {
+  leave(left_);
+  settings_.model = "/models/a.safetensors";
+  settings_.controls.say(left_);
   drop(session_, settings_, {model_});
-  EXPECT_TRUE(eventually([&] { return session_.model() != nullptr; }));
-  EXPECT_EQ(session_.sampling(), session_.model()->config().sampling);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(sampling(), session_.model()->config().sampling);
 }
 
-TEST_F(DropTest, TheSameModelOpenedAgainDrawsAsItWasLeft) {
-  const SamplingParams left{0.5F, 3, 0.5F};
-  session_.set_sampling(left);
-  settings_.sampling_of = model_.string();
+TEST_F(DropTest, TheModelOfTheLastSessionDrawsAsItWasLeft) {
+  settings_.model = model_.string();
+  settings_.controls.say(left_);
   drop(session_, settings_, {model_});
-  EXPECT_TRUE(eventually([&] { return session_.model() != nullptr; }));
-  EXPECT_EQ(session_.sampling(), left);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(sampling(), left_);
 }
 
-TEST_F(DropTest, AModelThatCannotBeOpenedLeavesTheSamplingAlone) {
-  const SamplingParams left{0.5F, 3, 0.5F};
-  session_.set_sampling(left);
+TEST_F(DropTest, AModelThatCannotBeOpenedLeavesTheControlsAlone) {
+  open_model(session_, settings_, model_);
+  ASSERT_TRUE(comes_up(model_));
+  leave(left_);
   drop(session_, settings_, {"/nowhere/missing.safetensors"});
   EXPECT_TRUE(eventually([&] { return session_.status().message_is_error; }));
-  EXPECT_EQ(session_.sampling(), left);
-  EXPECT_EQ(settings_.sampling_of, "");
+  EXPECT_EQ(sampling(), left_);
+  open_model(session_, settings_, model_);  // which played all the time
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(sampling(), left_);
+}
+
+TEST_F(DropTest, WhatPlaysAtTheEndIsRemembered) {
+  const ControlChoice untouched = settings_.controls;
+  remember_what_plays(session_, settings_);
+  EXPECT_EQ(settings_.controls, untouched) << "nothing played";
+  open_model(session_, settings_, model_);
+  ASSERT_TRUE(comes_up(model_));
+  leave(left_);
+  session_.set(ControlId::level, -7.5);
+  session_.set(ControlId::rng_seed, ControlValue{0, 99});
+  session_.play();
+  drop(session_, settings_, {"/nowhere/missing.safetensors"});
+  remember_what_plays(session_, settings_);
+  EXPECT_EQ(settings_.model, model_.string());
+  EXPECT_EQ(settings_.controls[ControlId::top_k], (ControlValue{3, 0}));
+  EXPECT_EQ(settings_.controls[ControlId::level], (ControlValue{-7.5, 0}));
+  EXPECT_EQ(settings_.controls[ControlId::rng_seed], (ControlValue{0, 99}));
+  EXPECT_FALSE(settings_.controls[ControlId::playing].has_value());
+  EXPECT_FALSE(settings_.controls[ControlId::again].has_value());
 }
 
 TEST_F(DropTest, SaysWhatIsWrongWithAModelAndGoesOn) {

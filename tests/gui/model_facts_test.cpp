@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "app/live/program.h"
 #include "kernels/random_network.h"
 
 namespace mambo::gui {

@@ -34,11 +34,10 @@ TEST_F(SettingsTest, ComeBackAsTheyWere) {
   s.clip = "/clips/\xC3\xA9tude.wav";
   s.recent_models = {"/models/a b.safetensors", "/models/c"};
   s.device = "ALSA: pulse";
-  s.latency_s = 0.12;
-  s.level_db = -7.5F;
-  s.sampling = {0.8F, 40, 0.9F};
-  s.sampling_of = "/models/a b.safetensors";
-  s.rng_seed = 0xFFFFFFFFFFFFFFFFULL;
+  s.controls.say(ControlId::latency, 120);
+  s.controls.say(ControlId::level, -7.5);
+  s.controls.say({0.8F, 40, 0.9F});
+  s.controls.say_whole(ControlId::rng_seed, 0xFFFFFFFFFFFFFFFFULL);
   s.layer = 3;
   s.layer_colour = DeltaColour::change;
   s.channel_colour = DeltaColour::horizon;
@@ -61,8 +60,9 @@ TEST_F(SettingsTest, AreDefaultsWhenThereIsNoFile) {
 }
 
 TEST_F(SettingsTest, AreDefaultsWithAComplaintWhenTheFileIsBroken) {
-  for (const char* text : {"", "{", "[1, 2]", "\xFF\xFE garbage", R"({"level_db": "loud"})",
-                           R"({"rng_seed": [1]})", R"({"recent_clips": 3})"}) {
+  for (const char* text :
+       {"", "{", "[1, 2]", "\xFF\xFE garbage", R"({"level_db": "loud"})", R"({"rng_seed": [1]})",
+        R"({"recent_clips": 3})", R"({"controls": 3})", R"({"controls": {"level": "loud"}})"}) {
     write(text);
     complaint_.clear();
     EXPECT_EQ(load_settings(file_, complaint_), Settings{}) << text;
@@ -75,21 +75,48 @@ TEST_F(SettingsTest, AreBroughtIntoRange) {
             "width": -5, "height": 7, "colour_map": 77, "layer_colour": 9, "latency_s": 0, "span_s": 1e300})");
   const Settings s = load_settings(file_, complaint_);
   EXPECT_EQ(complaint_, "");
-  EXPECT_EQ(s.level_db, highest_level_db);
-  EXPECT_EQ(s.sampling, (SamplingParams{0.0F, 256, 1.0F}));
+  EXPECT_EQ(s.controls[ControlId::level], (ControlValue{12, 0}));
+  EXPECT_EQ(s.controls[ControlId::temperature], (ControlValue{0, 0}));
+  EXPECT_EQ(s.controls[ControlId::top_k], (ControlValue{256, 0}));
+  EXPECT_EQ(s.controls[ControlId::top_p], (ControlValue{1, 0}));
   EXPECT_EQ(s.zoom, 3.0F);
   EXPECT_EQ(s.width, Settings::least_width);
   EXPECT_EQ(s.height, Settings::least_height);
   EXPECT_EQ(s.colour_map, 2);
   EXPECT_EQ(s.layer_colour, DeltaColour::delta);
-  EXPECT_EQ(s.latency_s, 0.01);
+  EXPECT_EQ(s.controls[ControlId::latency], (ControlValue{10, 0}));
   EXPECT_EQ(s.span_s, 60.0);
 }
 
-// The slider ends at 2, but a file or the command line may say as much as 10.
-TEST_F(SettingsTest, KeepATemperatureThatAModelMayHave) {
-  write(R"({"temperature": 3.5})");
-  EXPECT_EQ(load_settings(file_, complaint_).sampling.temperature, 3.5F);
+TEST_F(SettingsTest, ControlsAreBroughtIntoTheTablesRanges) {
+  write(R"({"controls": {"level": -900, "top_k": 7.6, "playing": 1, "unheard_of": 3}})");
+  const Settings s = load_settings(file_, complaint_);
+  EXPECT_EQ(complaint_, "");
+  EXPECT_EQ(s.controls[ControlId::level], (ControlValue{-60, 0}));
+  EXPECT_EQ(s.controls[ControlId::top_k], (ControlValue{8, 0}));
+  EXPECT_FALSE(s.controls[ControlId::playing].has_value()) << "opens as it is told to";
+}
+
+// Written before controls stood in an object of their own.
+TEST_F(SettingsTest, OfAnOlderFileAreUnderstood) {
+  write(R"({"model": "/m/a.safetensors", "sampling_of": "/m/a.safetensors", "temperature": 3.5,
+            "top_k": 40, "top_p": 0.5, "level_db": -3, "latency_s": 0.25,
+            "rng_seed": 18446744073709551615})");
+  const Settings s = load_settings(file_, complaint_);
+  EXPECT_EQ(complaint_, "");
+  EXPECT_EQ(s.controls[ControlId::temperature], (ControlValue{3.5, 0}));
+  EXPECT_EQ(s.controls[ControlId::top_k], (ControlValue{40, 0}));
+  EXPECT_EQ(s.controls[ControlId::top_p], (ControlValue{0.5, 0}));
+  EXPECT_EQ(s.controls[ControlId::level], (ControlValue{-3, 0}));
+  EXPECT_EQ(s.controls[ControlId::latency], (ControlValue{250, 0}));
+  EXPECT_EQ(s.controls[ControlId::rng_seed], (ControlValue{0, 18446744073709551615ULL}));
+  write(R"({"model": "/m/a.safetensors", "sampling_of": "/m/b", "temperature": 3.5, "top_k": 40,
+            "level_db": -3})");
+  const Settings other = load_settings(file_, complaint_);
+  EXPECT_FALSE(other.controls[ControlId::temperature].has_value())
+      << "it was set for another model";
+  EXPECT_FALSE(other.controls[ControlId::top_k].has_value());
+  EXPECT_TRUE(other.controls[ControlId::level].has_value());
 }
 
 TEST_F(SettingsTest, SayWhereTheyCannotBeWritten) {

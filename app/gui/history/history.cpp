@@ -24,8 +24,8 @@ void History::set_model(const HistoryShape& shape) {
   surprise_ = Pyramid<float>(capacity);
   entropy_ = Pyramid<float>(capacity);
   codes_.assign(capacity + 16384, -1);  // a pyramid keeps a few more than it was asked for
-  layers_.assign(shape.layers.size(), Pyramid<Summary>(capacity / grid_samples));
-  held_.assign(shape.layers.size(), Summary{});
+  layers_.assign(shape.layers.size(), Pyramid<LayerSummary>(capacity / grid_samples));
+  held_.assign(shape.layers.size(), LayerSummary{});
   tap_.reset(0, 0);
   tap_layer_ = -1;
   started_ = false;
@@ -45,7 +45,7 @@ void History::restart(const Observation& o) {
     tap_.truncate(0);
     clip_end_ = o.first;
   }
-  held_.assign(held_.size(), Summary{});
+  held_.assign(held_.size(), LayerSummary{});
   generation_ = o.generation;
   started_ = true;
   ++epoch_;
@@ -104,12 +104,12 @@ void History::add_layers(const Observation& o) {
     auto& row = layers_[l];
     if (summed_up && o.layers[l].steps > 0) {
       const LayerSummary& s = o.layers[l];
-      held_[l] = {std::log2(s.mean), std::log2(s.min), std::log2(s.max)};
+      held_[l] = {std::log2(s.mean), std::log2(s.min), std::log2(s.max), s.steps};
     } else if (!summed_up) {
-      held_[l] = Summary{};
+      held_[l] = LayerSummary{};
     }
     if (cells_begin > row.end() + 65536) row.reset(cells_begin);
-    while (row.end() < cells_begin) row.push(Summary{});
+    while (row.end() < cells_begin) row.push(LayerSummary{});
     while (row.end() < cells_end) row.push(held_[l]);
   }
 }

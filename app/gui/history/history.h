@@ -1,6 +1,6 @@
-// The window's record of the sound and the model's observations: the last minute and a half.
-// Positions count samples from the start of the clip. GUI thread only; add() costs a few
-// nanoseconds per value.
+// What the window remembers of the sound and of the model at work: the last minute and a half, fed
+// with the session's observations. Positions count samples from the start of the clip. GUI thread
+// only; add() costs a few nanoseconds per value.
 #pragma once
 
 #include <array>
@@ -49,7 +49,8 @@ class History {
 
   // Layer summaries stand on a grid of grid_samples; cell g covers [g, g + 1) * grid_samples.
   static constexpr std::uint64_t grid_samples = 64;
-  const Pyramid<Summary>& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
+  // Of log2 Δ.
+  const Pyramid<LayerSummary>& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
   int layers() const { return static_cast<int>(layers_.size()); }
 
   int tap_layer() const { return tap_layer_; }  // -1: none observed yet
@@ -67,8 +68,8 @@ class History {
   HistoryShape shape_;
   Pyramid<float> samples_{0}, surprise_{0}, entropy_{0};
   std::vector<std::int16_t> codes_;
-  std::vector<Pyramid<Summary>> layers_;
-  std::vector<Summary> held_;  // what a layer that did not step still shows
+  std::vector<Pyramid<LayerSummary>> layers_;
+  std::vector<LayerSummary> held_;  // what a layer that did not step still shows
   DeltaHistory tap_;
   int tap_layer_ = -1;
   bool started_ = false;

@@ -10,6 +10,8 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/observe.h"
+
 namespace mambo::gui {
 
 // Summary of a range. NaN values (unknown) do not count.
@@ -36,14 +38,10 @@ struct Extent {
   }
 };
 
-// A leaf that is itself a summary.
-struct Summary {
-  float mean = std::numeric_limits<float>::quiet_NaN();
-  float min = 0, max = 0;
-};
 inline void add_leaf(Extent& e, float v) { e.add(v); }
-inline void add_leaf(Extent& e, const Summary& s) {
-  if (std::isnan(s.mean)) return;
+// A leaf that is a summary counts once, however many steps it is of; without steps it is unknown.
+inline void add_leaf(Extent& e, const LayerSummary& s) {
+  if (s.steps == 0) return;
   e.add(Extent{s.min, s.max, static_cast<double>(s.mean), 1});
 }
 

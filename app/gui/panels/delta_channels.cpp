@@ -24,11 +24,11 @@ void DeltaChannelsPanel::sort_channels(const Context& c, const LayerFacts& layer
   ++order_version_;
   const auto a_quarter_second = static_cast<std::uint64_t>(c.facts.rate / layer.stride / 4) + 1;
   sort_again_at_ = std::max(a_quarter_second, known * 4);
-  tap.mean(tap.begin(), tap.end(), usual_);
+  tap.mean(tap.begin(), tap.end(), average_);
   if (!by_horizon) return;
   const auto horizon = [&](int ch) {
     return layer.log2_numerator[static_cast<std::size_t>(ch)] -
-           usual_[static_cast<std::size_t>(ch)];
+           average_[static_cast<std::size_t>(ch)];
   };
   std::stable_sort(order_.begin(), order_.end(),
                    [&](int a, int b) { return horizon(a) > horizon(b); });
@@ -86,7 +86,7 @@ void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::in
     const int ch = order_[i];
     const std::size_t r = i * rows / channels;
     const auto i_ch = static_cast<std::size_t>(ch);
-    row_sum_[r] += DeltaScale::value(what, mean_[i_ch], layer.log2_numerator[i_ch], usual_[i_ch]);
+    row_sum_[r] += DeltaScale::value(what, mean_[i_ch], layer.log2_numerator[i_ch], average_[i_ch]);
     ++row_count_[r];
   }
   const LogRange range = scale_.range(what);
@@ -143,8 +143,8 @@ void DeltaChannelsPanel::draw_readout(Context& c, const Plot& p, const LayerFact
     const float numerator = layer.log2_numerator[static_cast<std::size_t>(ch)];
     readout(c, "horizon", seconds_words(std::exp2(static_cast<double>(numerator - v))).c_str());
     if (!layer.time_invariant) {
-      const float change = v - usual_[static_cast<std::size_t>(ch)];
-      readout(c, "of its mean",
+      const float change = v - average_[static_cast<std::size_t>(ch)];
+      readout(c, "relative to its mean",
               Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
     }
   }
@@ -167,7 +167,7 @@ void DeltaChannelsPanel::draw(Context& c, float top, float bottom) {
     follow_range(c, layer);
   }
   draw_header(c, top, layer);
-  const bool known = observed && !order_.empty() && usual_.size() == order_.size();
+  const bool known = observed && !order_.empty() && average_.size() == order_.size();
   Plot p = begin_plot(c, "channels", top + header_height(c), bottom, known);
   if (!known) return;
   rows_ = std::max(1, std::min(static_cast<int>(p.height()), layer.channels));

@@ -29,7 +29,7 @@ class DeltaChannelsPanel {
   ChannelOrder sorted_by_ = ChannelOrder::index;
   std::uint64_t sort_again_at_ = 0;  // steps known
   DeltaScale scale_;
-  std::vector<float> usual_;  // mean of log2 Δ of each channel
+  std::vector<float> average_;  // mean of log2 Δ of each channel
   std::uint64_t range_epoch_ = ~std::uint64_t{0};
   double range_checked_ = 0;
   std::vector<float> mean_, row_sum_;

@@ -46,16 +46,15 @@ void DeltaLayersPanel::follow_range(const Context& c) {
   const auto back = static_cast<std::uint64_t>(20 * c.history.rate()) / History::grid_samples;
   const std::uint64_t from = end > back ? end - back : 0;
   const std::uint64_t step = std::max<std::uint64_t>((end - from) / 64, 1);
-  // The mean is fixed early and then updated at growing intervals, because all colours change with
-  // it.
+  // The means are updated often at first, then more and more rarely: its colours change as a whole.
   const std::uint64_t known = c.history.layer(0).over(0, end).count;
-  const bool settle =
-      usual_.size() != c.facts.layers.size() || epoch_ != c.history.epoch() || known >= settle_at_;
+  const bool settle = average_.size() != c.facts.layers.size() || epoch_ != c.history.epoch() ||
+                      known >= settle_at_;
   if (settle) {
-    usual_.assign(c.facts.layers.size(), 0.0F);
+    average_.assign(c.facts.layers.size(), 0.0F);
     epoch_ = c.history.epoch();
     settle_at_ = std::max<std::uint64_t>(2 * known, 60);
-    ++usual_version_;
+    ++average_version_;
   }
   for (int l = 0; l < n; ++l) {
     const auto& row = c.history.layer(l);
@@ -67,7 +66,7 @@ void DeltaLayersPanel::follow_range(const Context& c) {
       horizon.add(c.facts.layers[index].log2_typical - e.mean());
     }
     const Extent all = settle ? row.over(0, end) : Extent{};
-    if (!all.empty()) usual_[index] = all.mean();
+    if (!all.empty()) average_[index] = all.mean();
   }
   scale_.delta.follow(delta.min, delta.max);
   scale_.horizon.follow(horizon.min, horizon.max);
@@ -132,8 +131,8 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
     if (l.time_invariant)
       readout(c, "mixer", Words("s4d, {} complex states, time-invariant", l.states).c_str());
     const auto& row = c.history.layer(layer);
-    if (row.holds(cell(sample)) && !std::isnan(row.at(cell(sample)).mean)) {
-      const Summary& s = row.at(cell(sample));
+    if (row.holds(cell(sample)) && row.at(cell(sample)).steps > 0) {
+      const LayerSummary& s = row.at(cell(sample));
       readout(c, l.time_invariant ? "\u0394 mean, constant" : "\u0394 mean",
               number_words(std::exp2(static_cast<double>(s.mean))).c_str());
       readout(c, "\u0394 range",
@@ -142,9 +141,9 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
                   .c_str());
       readout(c, "typical horizon",
               seconds_words(std::exp2(static_cast<double>(l.log2_typical - s.mean))).c_str());
-      if (!l.time_invariant && static_cast<std::size_t>(layer) < usual_.size()) {
-        const float change = s.mean - usual_[static_cast<std::size_t>(layer)];
-        readout(c, "of its mean",
+      if (!l.time_invariant && static_cast<std::size_t>(layer) < average_.size()) {
+        const float change = s.mean - average_[static_cast<std::size_t>(layer)];
+        readout(c, "relative to its mean",
                 Words("\u00D7 {:.2f}", std::exp2(static_cast<double>(change))).c_str());
       }
     } else {
@@ -165,11 +164,11 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
                    scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
             c.u(14);
   x = delta_colour_choice(c.theme, x, top + c.u(3), c.settings.layer_colour);
-  panel_title(c, top, "Selectivity \u0394, all layers", "in the order in which data flow", x);
+  panel_title(c, top, "Selectivity \u0394, all layers", "in data-flow order", x);
 
   Plot p = begin_plot(c, "layers", top + header_height(c), bottom);
   if (!c.has_model() || c.history.layers() != static_cast<int>(c.facts.layers.size()) ||
-      usual_.size() != c.facts.layers.size()) {
+      average_.size() != c.facts.layers.size()) {
     return;
   }
   place_rows(c, p);
@@ -178,7 +177,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
   key = mix(key, static_cast<std::uint64_t>(c.settings.colour_map));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.lo * 64) + 65536));
   key = mix(key, static_cast<std::uint64_t>(std::lround(range.hi * 64) + 65536));
-  if (what == DeltaColour::change) key = mix(key, usual_version_);
+  if (what == DeltaColour::change) key = mix(key, average_version_);
   const double end = static_cast<double>(cell(c.history.end()) * History::grid_samples);
   picture_.update(
       c.view, n, key, open_column(c.view, end), [&](std::int64_t column, std::uint32_t* texels) {
@@ -193,7 +192,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
             continue;
           }
           const float v =
-              DeltaScale::value(what, e.mean(), c.facts.layers[i].log2_typical, usual_[i]);
+              DeltaScale::value(what, e.mean(), c.facts.layers[i].log2_typical, average_[i]);
           texels[l] = colour_at(colours, range.place(v));
         }
       });

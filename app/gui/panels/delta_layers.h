@@ -1,5 +1,5 @@
-// Δ of all layers over time: one row per layer, in the order in which data flow through the U-Net.
-// A click on a row chooses the layer whose channels are shown below.
+// Δ of all layers over time: one row per layer, in data-flow order. A
+// click on a row chooses the layer whose channels are shown below.
 #pragma once
 
 #include <vector>
@@ -29,8 +29,8 @@ class DeltaLayersPanel {
   std::vector<Row> rows_;
   Heatmap picture_;
   DeltaScale scale_;
-  std::vector<float> usual_;                         // mean of log2 Δ of each layer
-  std::uint64_t usual_version_ = 0, settle_at_ = 0;  // grid cells
+  std::vector<float> average_;                         // mean of log2 Δ of each layer
+  std::uint64_t average_version_ = 0, settle_at_ = 0;  // grid cells
   std::uint64_t epoch_ = ~std::uint64_t{0};
   double range_checked_ = 0;
 };

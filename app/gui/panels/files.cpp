@@ -50,15 +50,14 @@ void FilesPanel::path_field(Context& c, Wants what) {
                                         : "Any sound file; ~ stands for your home folder");
   ImGui::SameLine();
   if (icon_button(c.theme, "##browse", Icon::folder, "Browse", false, colour::text,
-                  ImVec2(c.u(92), 0), "Look for a file")) {
+                  ImVec2(c.u(92), 0), "Browse for a file")) {
     browser_.open(what, what == Wants::model ? c.settings.model : c.settings.clip);
     ImGui::CloseCurrentPopup();
   }
   if (!entered || typed_[0] == '\0') return;
   std::string path = typed_.data();
   if (path.starts_with("~/")) {
-    const char* home =
-        std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): setenv is never called
+    const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nothing calls setenv
     if (home != nullptr) path.replace(0, 1, home);
   }
   open(c, what, path);
@@ -132,7 +131,7 @@ void FilesPanel::draw(Context& c, ImVec2 at, float width) {
   const Words shown = clip.empty() ? Words("{}", clip_name)
                                    : Words("{}, {}", clip_name, seconds_words(clip_s).c_str());
   field(c, Wants::clip, "Clip", shown.c_str(), ImVec2(at.x + width + c.u(8), at.y), width,
-        "The sound that the model absorbs and continues. Choose one, or drop any sound file "
+        "The sound that the model absorbs and then continues. Choose one, or drop any sound file "
         "onto the window.");
   fs::path chosen;
   if (browser_.draw(c, chosen)) open(c, browser_.wants(), chosen);

@@ -63,22 +63,22 @@ void draw_meter(Context& c, ImVec2 at, float right) {
   const Words none("\u2013");
   const Cell cells[] = {
       {"mean", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_mean) : none,
-       "Time to make one sample: mean over the last seconds"},
+       "Time per sample, mean over the last seconds"},
       {"p99", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_p99) : none,
-       "Time per sample, 99th percentile over the chunks"},
+       "Time per sample in the slowest 1 % of the chunks"},
       {"speed", measured ? Words("{:.1f} \u00D7", s.real_time_factor) : none,
-       "How many times faster than real time samples are made; below 1 \u00D7 the sound cannot "
+       "How many times faster than real time samples are drawn; below 1 \u00D7 the sound cannot "
        "keep up",
        slow    ? colour::error
        : tight ? colour::warm
                : colour::text},
       {"ring", Words("{:.0f} ms", s.ring_ms),
-       "Sound that is ready in the ring buffer, and how much of its target that is", colour::text,
+       "Sound ready in the ring buffer; the bar is its share of the target", colour::text,
        static_cast<float>(s.ring_fill)},
       {"latency", s.output_latency_ms > 0 ? Words("{:.0f} ms", s.output_latency_ms) : none,
-       "From the model to the ear, as measured: ring, rate converter and device"},
+       "From drawing a sample to hearing it, as measured: ring, rate converter and device"},
       {"underruns", Words("{}", s.underruns),
-       "Number of dropouts; each fades out and in without a click",
+       "How often the ring ran dry; the sound then fades out and back in without a click",
        s.underruns > 0 ? colour::warm : colour::text},
       {"engine", Words("{}", short_backend(s.backend)),
        s.backend.empty() ? "What computes the samples" : s.backend.c_str()},
@@ -86,7 +86,7 @@ void draw_meter(Context& c, ImVec2 at, float right) {
   const float widths[] = {72, 72, 62, 66, 66, 72, 104};
   float total = 0;
   for (const float w : widths) total += c.u(w);
-  std::size_t first = 0;  // a narrow window leaves out the leftmost
+  std::size_t first = 0;  // a window without room leaves out the leftmost
   while (first < std::size(cells) && right - total < at.x) total -= c.u(widths[first++]);
   float x = right - total;
   for (std::size_t i = first; i < std::size(cells); ++i) {

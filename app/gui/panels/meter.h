@@ -4,8 +4,8 @@
 
 namespace mambo::gui {
 
-// The meter: measured time per sample, real-time factor, ring, latency, dropouts. Fills [left,
-// right) from the right.
+// The honest meter: the time per sample and how well the sound keeps up, as measured. Fills
+// [left, right) from the right.
 void draw_meter(Context& c, ImVec2 at, float right);
 
 }  // namespace mambo::gui

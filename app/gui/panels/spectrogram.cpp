@@ -98,7 +98,7 @@ void SpectrogramPanel::draw(Context& c, float top, float bottom) {
   picture_.draw(list, p.min, p.max, 0, static_cast<float>(rows));
   if (c.view.begin() > end && c.history.end() > c.history.begin()) {
     draw_text(list, c.theme.small, ImVec2((p.min.x + p.max.x) / 2, (p.min.y + p.max.y) / 2), 0.5F,
-              0.5F, colour::faint, "a spectrum needs the 64 ms after it too");
+              0.5F, colour::faint, "a spectrum also needs the 64 ms that follow");
   }
   mark_clip_end(c, p);
   mark_playhead(c, p);

@@ -13,7 +13,7 @@ float draw_transport(Context& c, ImVec2 at) {
   ImGui::SetCursorScreenPos(ImVec2(x, y));
   if (icon_button(c.theme, "##play", playing ? Icon::pause : Icon::play, playing ? "Pause" : "Play",
                   !playing, colour::accent, ImVec2(c.u(88), height),
-                  "Play or pause (Space). Pausing fades out; the voice stands still.")) {
+                  "Play or pause (Space). Pausing fades the sound out; the model waits.")) {
     if (playing) {
       c.session.pause();
     } else {
@@ -25,8 +25,7 @@ float draw_transport(Context& c, ImVec2 at) {
   ImGui::SetCursorScreenPos(ImVec2(x, y));
   if (icon_button(c.theme, "##again", Icon::again, "Again", false, colour::text,
                   ImVec2(c.u(86), height),
-                  "Back to the end of the clip, at once (R). With the same random seed (at the "
-                  "right) the same music follows.")) {
+                  Words("{} Key: R.", control_spec(ControlId::again).help).c_str())) {
     c.session.again();
     c.timeline.follow();
   }
@@ -34,7 +33,7 @@ float draw_transport(Context& c, ImVec2 at) {
   ImGui::SetCursorScreenPos(ImVec2(x, y));
   const bool recording = c.status.recording;
   const Words label = recording ? Words("{:.1f} s", c.status.recorded_seconds) : Words("Record");
-  const Words words("Record what is heard into {} (any length; press again to stop)",
+  const Words words("Record what is played to a file in {}; press again to stop",
                     recordings_dir().string());
   if (icon_button(c.theme, "##record", recording ? Icon::stop : Icon::record, label.c_str(), true,
                   recording ? colour::text : colour::error, ImVec2(c.u(94), height),

@@ -56,7 +56,7 @@ void WaveformPanel::draw(Context& c, float top, float bottom) {
   choose_gain(c);
   ImDrawList& list = *ImGui::GetWindowDrawList();
   list.PushClipRect(p.min, p.max, true);
-  shade_seed(c, p);
+  shade_clip(c, p);
   const float middle = std::floor((p.min.y + p.max.y) / 2);
   const float half = p.height() / 2 - c.u(3);
   list.AddRectFilled(ImVec2(p.min.x, middle), ImVec2(p.max.x, middle + 1), colour::grid);
@@ -122,7 +122,7 @@ void SurprisePanel::draw(Context& c, float top, float bottom) {
     return p.max.y - c.u(2) - std::min(bits / most, 1.02F) * (p.height() - c.u(4));
   };
   list.PushClipRect(p.min, p.max, true);
-  shade_seed(c, p);
+  shade_clip(c, p);
   if (c.view.samples_per_px > 1) {
     for_each_column(c, p, c.history.surprise(), [&](float px, const Extent& e, std::uint64_t) {
       envelope(list, px, y_of(e.max), y_of(e.min), faded(colour::accent, 0.22F));
@@ -170,7 +170,7 @@ void SurprisePanel::draw(Context& c, float top, float bottom) {
       readout(c, Words("mean of {}", to - from).c_str(), Words("{:.2f} bit", e.mean()).c_str());
     }
   } else {
-    readout(c, "surprise", at < c.history.clip_end() ? "not measured on the clip" : "\u2013");
+    readout(c, "surprise", at < c.history.clip_end() ? "not measured for the clip" : "\u2013");
   }
   end_readout();
 }

@@ -4,7 +4,8 @@
 #include <cmath>
 
 // The tables are matplotlib's (CC0): viridis and magma by N. Smith and S. van der Walt, cividis by
-// Nunez, Anderton and Renslow (PLoS ONE 13(7), 2018), made for colour vision deficiencies.
+// Nunez, Anderton and Renslow (PLoS ONE 13(7), 2018), which looks nearly the same with any colour
+// vision.
 namespace mambo::gui {
 namespace {
 

@@ -1,4 +1,4 @@
-// Perceptually uniform, colour-blind-safe colour maps, and value ranges with hysteresis.
+// Perceptually uniform colour maps that are safe for colour-blind eyes, and ranges that stay calm.
 #pragma once
 
 #include <array>

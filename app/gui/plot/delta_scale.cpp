@@ -9,7 +9,7 @@
 namespace mambo::gui {
 namespace {
 
-constexpr LogRange change_range{-2, 2};  // a quarter to four times the usual
+constexpr LogRange change_range{-2, 2};  // a quarter to four times the mean
 
 Words words(DeltaColour what, float log2_value) {
   const double v = std::exp2(static_cast<double>(log2_value));
@@ -44,11 +44,10 @@ float delta_colour_choice(const Theme& t, float x, float y, DeltaColour& what) {
   ImGui::PushID(&what);
   if (segmented(
           t, "colour", names, chosen,
-          "What the colour shows, on a logarithmic scale. \u0394: how much of the input a step "
-          "takes in (large: takes in and forgets). Horizon: how long the longest state of a "
-          "channel remembers with it. Change: how far \u0394 is from its own mean, which is what "
-          "the input does to it; nothing to a time-invariant layer (s4d), whose \u0394 is "
-          "constant.")) {
+          "What the colours show, on a logarithmic scale. \u0394: the step size; a large one takes "
+          "the input in and forgets the past. Horizon: how long a channel's slowest state "
+          "remembers at this \u0394. Change: \u0394 relative to its own mean, which is the effect "
+          "of the input; none in a time-invariant layer (s4d), whose \u0394 is constant.")) {
     what = static_cast<DeltaColour>(chosen);
   }
   ImGui::PopID();

@@ -12,14 +12,14 @@ namespace mambo::gui {
 struct DeltaScale {
   LogRange delta, horizon;
 
-  // Both in octaves. numerator: log2 of what, divided by Δ, is the horizon in seconds; usual: the
+  // Both in octaves. numerator: log2 of what, divided by Δ, is the horizon in seconds; mean: the
   // mean of log2 Δ.
-  static float value(DeltaColour what, float log2_delta, float numerator, float usual) {
+  static float value(DeltaColour what, float log2_delta, float numerator, float mean) {
     switch (what) {
       case DeltaColour::horizon:
         return numerator - log2_delta;
       case DeltaColour::change:
-        return log2_delta - usual;
+        return log2_delta - mean;
       case DeltaColour::delta:
         break;
     }

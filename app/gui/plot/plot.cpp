@@ -68,7 +68,7 @@ Plot begin_plot(Context& c, const char* id, float top, float bottom, bool covere
   return p;
 }
 
-void shade_seed(const Context& c, const Plot& p) {
+void shade_clip(const Context& c, const Plot& p) {
   const double clip_end = static_cast<double>(c.history.clip_end());
   if (clip_end <= 0) return;
   const double width = static_cast<double>(p.width());
@@ -77,7 +77,7 @@ void shade_seed(const Context& c, const Plot& p) {
   if (right <= left) return;
   ImDrawList& list = *ImGui::GetWindowDrawList();
   list.AddRectFilled(ImVec2(p.min.x + left, p.min.y), ImVec2(p.min.x + right, p.max.y),
-                     colour::seed_shade);
+                     colour::clip_shade);
   mark_clip_end(c, p);
 }
 
@@ -116,12 +116,12 @@ void begin_readout(const Context& c, const Plot& p) {
   }
   const auto sample = static_cast<std::uint64_t>(std::floor(p.position));
   const double at = c.seconds(static_cast<double>(sample));
-  const bool seed = sample < c.history.clip_end();
+  const bool in_clip = sample < c.history.clip_end();
   text_in(c.theme.strong, colour::text,
           time_words(at, std::min(0.001, c.view.samples_per_px / c.history.rate())).c_str());
   const auto from_start = static_cast<std::int64_t>(sample) -
-                          static_cast<std::int64_t>(seed ? 0 : c.history.clip_end());
-  readout(c, seed ? "clip sample" : "sample", Words("{}", from_start).c_str());
+                          static_cast<std::int64_t>(in_clip ? 0 : c.history.clip_end());
+  readout(c, in_clip ? "clip sample" : "sample", Words("{}", from_start).c_str());
   const int code = c.history.code_at(sample);
   if (code >= 0) {
     readout(c, "code",

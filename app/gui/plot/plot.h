@@ -1,5 +1,5 @@
-// Shared by all plots over time: the frame, the pointer (wheel zooms, drag pans, double click
-// returns to live), the shade over the clip, the readout beside the pointer.
+// What all plots over time share: the frame, the pointer (wheel zooms, drag pans, double click goes
+// back to live), the clip's shade, the readout beside the pointer.
 #pragma once
 
 #include <imgui.h>
@@ -31,7 +31,7 @@ void panel_title(const Context& c, float y, const char* title, const char* detai
 // Background, time grid and input of a plot that spans [top, bottom) and all of the time axis.
 // covered: a picture will hide the background, so none is drawn.
 Plot begin_plot(Context& c, const char* id, float top, float bottom, bool covered = false);
-void shade_seed(const Context& c, const Plot& p);
+void shade_clip(const Context& c, const Plot& p);
 void mark_clip_end(const Context& c, const Plot& p);  // where colours must stay true
 // Right of what has been heard: drawn, but still in the ring.
 void mark_playhead(const Context& c, const Plot& p);

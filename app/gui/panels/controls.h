@@ -1,24 +1,29 @@
-// The column at the right: sampling controls, level, output device.
+// The column at the right: the controls of the draw and of the output, and what the model is.
 #pragma once
+
+#include <optional>
 
 #include "app/gui/context.h"
 #include "app/gui/devices.h"
 
 namespace mambo::gui {
 
-class SamplingPanel {
+class ControlsPanel {
  public:
-  SamplingPanel() { devices_.refresh(); }
+  ControlsPanel() { devices_.refresh(); }
   void draw(Context& c, ImVec2 min, ImVec2 max);
 
  private:
   void sampling(Context& c);
+  void random_seed(Context& c);
   void output(Context& c);
+  void latency(Context& c);
   void device_choice(Context& c);
   void display(Context& c);
   void model(const Context& c);
 
   DeviceList devices_;
+  std::optional<double> moving_latency_;  // ms, while its slider is held
 };
 
 }  // namespace mambo::gui

@@ -1,0 +1,168 @@
+#include "app/gui/panels/controls.h"
+
+#include <random>
+
+#include "app/gui/widgets.h"
+#include "app/gui/words.h"
+
+namespace mambo::gui {
+namespace {
+
+void section(const Context& c, const char* title) {
+  ImGui::Dummy(ImVec2(0, c.u(2)));
+  text_in(c.theme.strong, colour::text, title);
+  ImGui::Dummy(ImVec2(0, c.u(1)));
+}
+
+SliderResult slider_of(const Context& c, const ControlSpec& spec, double& value) {
+  return control_slider(c.theme, spec, c.facts.controls, value);
+}
+
+// A slider that acts while it moves.
+void control(Context& c, ControlId id) {
+  double value = c.session.control(id).real;
+  if (slider_of(c, control_spec(id), value).changed) c.session.set(id, value);
+}
+
+}  // namespace
+
+void ControlsPanel::sampling(Context& c) {
+  section(c, "Sampling");
+  control(c, ControlId::temperature);
+  control(c, ControlId::top_k);
+  control(c, ControlId::top_p);
+  random_seed(c);
+}
+
+void ControlsPanel::random_seed(Context& c) {
+  constexpr const ControlSpec& spec = control_spec(ControlId::rng_seed);
+  text_in(c.theme.small, colour::dim, spec.label);
+  ImGui::SetCursorPosY(ImGui::GetCursorPosY() - c.u(3));
+  const float button = c.u(58);
+  ImGui::SetNextItemWidth(ImGui::GetContentRegionAvail().x - button - c.u(6));
+  ControlValue value = c.session.control(spec.id);
+  bool changed = ImGui::InputScalar("##rng_seed", ImGuiDataType_U64, &value.whole, nullptr, nullptr,
+                                    spec.format);
+  if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) {
+    value = spec.normal;
+    changed = true;
+  }
+  tooltip(c.theme, Words("{} Double click: {}.", spec.help, spec.normal.whole).c_str());
+  ImGui::SameLine(0, c.u(6));
+  if (ImGui::Button("New", ImVec2(button, 0))) {
+    value.whole = std::random_device{}() % 1000000U;
+    changed = true;
+  }
+  tooltip(c.theme, "Another random seed");
+  if (changed) c.session.set(spec.id, value);
+}
+
+void ControlsPanel::device_choice(Context& c) {
+  text_in(c.theme.small, colour::dim, "Device");
+  ImGui::SetCursorPosY(ImGui::GetCursorPosY() - c.u(3));
+  const char* shown = c.status.silent           ? "none: silent clock"
+                      : c.status.device.empty() ? "default"
+                                                : c.status.device.c_str();
+  const ImVec2 size(ImGui::GetContentRegionAvail().x, ImGui::GetFrameHeight());
+  if (choice_button(c.theme, "##device", shown, size)) {
+    devices_.refresh();
+    ImGui::OpenPopup("devices");
+  }
+  tooltip(c.theme, c.status.silent
+                       ? "There is no sound device: mambo plays on silently, clocked by a timer, "
+                         "and can record."
+                       : shown);
+  if (ImGui::BeginPopup("devices")) {
+    const auto choose = [&c](const std::string& name) {
+      c.settings.device = name;
+      c.session.set_device(name);
+    };
+    if (ImGui::Selectable("default", c.settings.device.empty())) choose("");
+    for (const AudioDeviceInfo& d : devices_.get()) {
+      if (ImGui::Selectable(d.name.c_str(), d.name == c.settings.device)) choose(d.name);
+      tooltip(c.theme,
+              Words("{} output channels, {} by default, {} to {}", d.channels,
+                    hertz_words(d.default_rate).c_str(), seconds_words(d.low_latency_s).c_str(),
+                    seconds_words(d.high_latency_s).c_str())
+                  .c_str());
+    }
+    if (devices_.asking()) text_in(c.theme.small, colour::dim, "looking for devices\u2026");
+    if (!devices_.asking() && devices_.get().empty()) {
+      text_in(c.theme.small, colour::dim, "no sound device was found");
+    }
+    ImGui::EndPopup();
+  }
+}
+
+// Set when the slider is let go: it may reopen the device.
+void ControlsPanel::latency(Context& c) {
+  constexpr const ControlSpec& spec = control_spec(ControlId::latency);
+  double ms = moving_latency_.value_or(c.session.control(spec.id).real);
+  const SliderResult slider = slider_of(c, spec, ms);
+  if (slider.changed) moving_latency_ = ms;
+  if (slider.settled && moving_latency_) {
+    c.session.set(spec.id, *moving_latency_);
+    moving_latency_.reset();
+  }
+}
+
+void ControlsPanel::output(Context& c) {
+  section(c, "Output");
+  control(c, ControlId::level);
+  latency(c);
+  device_choice(c);
+  if (c.status.device_rate > 0) {
+    text_in(c.theme.small, colour::dim,
+            Words("{} model, {} device", hertz_words(c.history.rate()).c_str(),
+                  hertz_words(c.status.device_rate).c_str())
+                .c_str());
+  }
+}
+
+void ControlsPanel::display(Context& c) {
+  section(c, "Display");
+  text_in(c.theme.small, colour::dim, "\u0394 colours");
+  int map = c.settings.colour_map == static_cast<int>(ColourMap::cividis) ? 1 : 0;
+  if (segmented(
+          c.theme, "map", {"viridis", "cividis"}, map,
+          "Both are perceptually uniform; cividis looks nearly the same with any colour vision")) {
+    c.settings.colour_map = static_cast<int>(map == 1 ? ColourMap::cividis : ColourMap::viridis);
+  }
+}
+
+void ControlsPanel::model(const Context& c) {
+  if (!c.has_model()) return;
+  section(c, "Model");
+  const auto row = [&c](const char* what, const Words& value) {
+    const ImVec2 at = ImGui::GetCursorScreenPos();
+    const float width = ImGui::GetContentRegionAvail().x;
+    ImDrawList& list = *ImGui::GetWindowDrawList();
+    draw_text(list, c.theme.small, ImVec2(at.x, at.y + c.u(8)), 0, 0.5F, colour::dim, what);
+    draw_text(list, c.theme.small, ImVec2(at.x + width, at.y + c.u(8)), 1, 0.5F, colour::text,
+              value.c_str());
+    ImGui::Dummy(ImVec2(width, c.u(13)));
+  };
+  const ModelFacts& m = c.facts;
+  row("parameters", Words("{:.2f} M", m.parameters / 1e6));
+  row("layers", Words("{} in {} tier{}", m.layers.size(), m.tiers, m.tiers == 1 ? "" : "s"));
+  row("states per channel", Words("{}", m.states));
+  row("multiply-adds per sample", Words("{:.2f} M", m.macs_per_sample / 1e6));
+}
+
+void ControlsPanel::draw(Context& c, ImVec2 min, ImVec2 max) {
+  ImGui::SetCursorScreenPos(min);
+  ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(c.u(14), c.u(8)));
+  ImGui::BeginChild("controls", ImVec2(max.x - min.x, max.y - min.y), true,
+                    ImGuiWindowFlags_NoBackground | ImGuiWindowFlags_AlwaysUseWindowPadding);
+  ImGui::PopStyleVar();
+  sampling(c);
+  ImGui::Dummy(ImVec2(0, c.u(6)));
+  output(c);
+  ImGui::Dummy(ImVec2(0, c.u(6)));
+  display(c);
+  ImGui::Dummy(ImVec2(0, c.u(6)));
+  model(c);
+  ImGui::EndChild();
+}
+
+}  // namespace mambo::gui
