@@ -38,11 +38,15 @@ DeviceFacts h100() { return {0, 132, 9, 0, 227 * kKiB, "H100"}; }
 DeviceFacts a100() { return {0, 108, 8, 0, 163 * kKiB, "A100"}; }
 DeviceFacts small() { return {0, 40, 7, 5, 64 * kKiB, "T4"}; }
 
-const NetworkShape& drums() {  // pools of eight, the outermost tier time-invariant
+NetworkShape with_mixers(std::vector<Mixer> mixers) {  // pools of eight; outermost tier first
+  NetworkShape s = piano_shape();
+  s.mixers = std::move(mixers);
+  return s;
+}
+const NetworkShape& drums() {
   static const NetworkShape shape = [] {
-    NetworkShape s = piano_shape();
+    NetworkShape s = with_mixers({Mixer::s4d, Mixer::s6, Mixer::s6});
     s.name = "drums";
-    s.mixers = {Mixer::s4d, Mixer::s6, Mixer::s6};
     return s;
   }();
   return shape;
@@ -353,7 +357,11 @@ TEST(Plan, NamesItsKernel) {
   using Stages = std::optional<Mixer>;
   for (const auto& [shape, group, stages, has_s4d] :
        {std::tuple{piano_shape(), RoleKind::columns, Stages(Mixer::s6), false},
-        std::tuple{drums(), RoleKind::columns, Stages(Mixer::s4d), true},
+        std::tuple{drums(), RoleKind::columns, Stages(Mixer::s4d), false},
+        std::tuple{with_mixers({Mixer::s4d, Mixer::s6, Mixer::s4d}), RoleKind::columns,
+                   Stages(Mixer::s4d), true},
+        std::tuple{with_mixers({Mixer::s6, Mixer::s4d, Mixer::s6}), RoleKind::columns,
+                   Stages(Mixer::s6), true},
         std::tuple{named_shape("flat256"), RoleKind::flat_columns, Stages(), false},
         std::tuple{named_shape("flat512"), RoleKind::rows, Stages(), false}}) {
     EXPECT_EQ(kernel(shape).group, group) << shape.name;

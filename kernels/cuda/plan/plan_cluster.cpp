@@ -152,7 +152,13 @@ class ClusterPlanner {
     const RoleKind group = c.stages.back().role.kind;
     c.kernel = {Shape::cluster, 1, net_.storage, blocks_of(net_),
                 group == RoleKind::stage ? RoleKind::columns : group};
-    if (c.links > 0) c.kernel.stages = net_.layers.front().mixer;
+    if (c.links > 0) {
+      const LayerDev* const layers = net_.layers.data();
+      c.kernel.stages = layers->mixer;
+      c.kernel.blocks.has_s4d =
+          std::any_of(layers + inner_begin_, layers + inner_end_,
+                      [](const LayerDev& l) { return l.mixer == Mixer::s4d; });
+    }
     for (const StagePlan& s : c.stages) c.shared_bytes = std::max(c.shared_bytes, s.shared_bytes);
     return c;
   }

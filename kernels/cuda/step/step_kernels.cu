@@ -41,8 +41,8 @@ StepKernel cluster_kernel(RoleKind group, std::optional<Mixer> stages, Blocks bl
   if (!stages) return group == RoleKind::rows ? cluster_rows() : cluster_flat();
   const bool s4d = *stages == Mixer::s4d;
   if (group == RoleKind::rows) return s4d ? cluster_rows_s4d_any() : cluster_rows_s6_any();
-  if (!blocks.has_s4d) return cluster_columns_s6();
-  return s4d ? cluster_columns_s4d_any() : cluster_columns_s6_any();
+  if (blocks.has_s4d) return s4d ? cluster_columns_s4d_any() : cluster_columns_s6_any();
+  return s4d ? cluster_columns_s4d() : cluster_columns_s6();
 }
 
 int prepare_cluster(StepKernel kernel, int ctas, std::size_t shared_bytes) {

@@ -35,7 +35,7 @@ using StepKernel = void (*)(const Launch);
 // What of a model's layers kernels are compiled for.
 struct Blocks {
   bool fixed = false;    // K = 4, and N of at most 16
-  bool has_s4d = false;  // some, or all, are S4D
+  bool has_s4d = false;  // some, or all, are S4D; beside a pipeline: of the group's layers
   bool flat = false;     // one tier, of fixed S6 layers
 };
 

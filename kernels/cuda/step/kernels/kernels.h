@@ -15,6 +15,7 @@ StepKernel single_s4d_x4();
 StepKernel single_s4d_x8();
 StepKernel cluster_flat();
 StepKernel cluster_columns_s6();
+StepKernel cluster_columns_s4d();
 StepKernel cluster_columns_s6_any();
 StepKernel cluster_columns_s4d_any();
 StepKernel cluster_rows();

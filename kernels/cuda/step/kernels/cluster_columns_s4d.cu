@@ -1,0 +1,9 @@
+// A cluster: stages of S4D and a group that splits columns of S6.
+#include "kernels/cuda/step/cluster_kernel.cuh"
+#include "kernels/cuda/step/kernels/kernels.h"
+
+namespace mambo::cuda {
+
+StepKernel cluster_columns_s4d() { return play_cluster<RoleKind::columns, S4D, S6>; }
+
+}  // namespace mambo::cuda
