@@ -3,9 +3,11 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "kernels/engine.h"
 
@@ -20,6 +22,7 @@ class FailingEngine final : public Engine {
       : Engine(net), inner_(make_engine(net, "cpu", options)), left_(samples) {}
 
   void lose() const { left_ = 0; }        // any thread
+  mutable std::atomic<int> pause_ms = 0;  // before each draw: a slow device. Any thread
   mutable std::atomic<int> prepared = 0;  // states
 
   Backend backend() const override { return Backend::cuda; }
@@ -42,6 +45,7 @@ class FailingEngine final : public Engine {
     lives().step(state, codes);
   }
   void generate(State& state, const GenerateRequest& request) const override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));
     left_ -= static_cast<std::int64_t>(request.codes.size());
     lives().generate(state, request);
   }

@@ -66,7 +66,7 @@ std::vector<std::uint8_t> GeneratorThread::last_codes() const {
 }
 
 std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> program,
-                                                   const ControlChoice& own) {
+                                                   const DecidedControls& own) {
   std::swap(program_, program);
   if (program_ != nullptr) {
     controls_.begin_program(own, generated_);
@@ -78,6 +78,16 @@ std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> prog
   times_count_ = 0;
   first_sound_ns_ = 0;
   return program;
+}
+
+// A thread that stands still looks at the orders to record before it draws again.
+void GeneratorThread::end_recording() {
+  if (recording()) ++recordings_;
+  const auto stands_still = [this] {
+    const unsigned order = order_;
+    return failed() || (order % 2 == 1 && obeyed_ == order);
+  };
+  while (recordings_seen_ != recordings_ && !stands_still()) std::this_thread::sleep_for(1ms);
 }
 
 void GeneratorThread::set_target(std::size_t samples) {

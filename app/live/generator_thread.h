@@ -39,7 +39,7 @@ class GeneratorThread {
   // What has been drawn but not heard is the caller's to flush. Returns the program played before.
   // own: values of controls that were decided for this program; they hold from its first sample on.
   std::unique_ptr<Program> exchange(std::unique_ptr<Program> program,
-                                    const ControlChoice& own = {});
+                                    const DecidedControls& own = {});
   // The same for a program that goes on where the present one stands: history, counts and random
   // stream go on as well.
   std::unique_ptr<Program> replace(std::unique_ptr<Program> program);
@@ -65,9 +65,11 @@ class GeneratorThread {
   void set_tap_layer(int layer) { tap_layer_ = layer; }
   int tap_layer() const { return tap_layer_; }
   // From one worker thread. The recording's first sample is stamped in the controls' log.
-  void set_recording(bool on) {
-    if (on != recording()) ++recordings_;
+  void begin_recording() {
+    if (!recording()) ++recordings_;
   }
+  // Returns when nothing more comes into record_ring(): the chunk that may be under way is in it.
+  void end_recording();
   bool recording() const { return recordings_ % 2 == 1; }
 
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
@@ -110,6 +112,7 @@ class GeneratorThread {
   std::atomic<unsigned> obeyed_{0};  // the last odd order the thread stands still under
   std::atomic<bool> observing_{false};
   std::atomic<unsigned> recordings_{0};  // odd: records. Counts up, so that no change is missed
+  std::atomic<unsigned> recordings_seen_{0};  // by the generator thread, between two chunks
   std::atomic<int> tap_layer_{-1};
   std::atomic<std::uint64_t> generation_{0}, generated_{0}, dropped_{0}, lost_record_{0};
   std::array<std::atomic<float>, kTimes> times_{};
@@ -117,7 +120,6 @@ class GeneratorThread {
   std::atomic<std::int64_t> marked_ns_{0}, first_sound_ns_{0};
 
   // The generator thread's own.
-  unsigned recordings_seen_ = 0;
   std::int64_t chunk_ns_ = 0;  // of generate calls, in the chunk under way
   std::vector<std::uint8_t> codes_;
   std::vector<std::uint8_t> kept_;  // a ring: code i since the end of the clip is at i % kCodesKept

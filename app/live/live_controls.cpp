@@ -8,7 +8,18 @@ namespace {
 
 constexpr std::size_t kGroup = 16;  // events of one send()
 
-bool is_control(ControlId id) { return static_cast<std::size_t>(id) < kControls; }
+constexpr std::size_t place(ControlId id) { return static_cast<std::size_t>(id); }
+
+bool is_control(ControlId id) { return place(id) < kControls; }
+
+bool has_targets(const ControlSpec& spec) {
+  return spec.scope == Scope::layer || spec.scope == Scope::tier;
+}
+
+std::uint64_t bits_of(ControlId id, const ControlValue& value) {
+  const bool whole = control_spec(id).kind == ControlKind::whole64;
+  return whole ? value.whole : std::bit_cast<std::uint64_t>(value.real);
+}
 
 }  // namespace
 
@@ -23,10 +34,19 @@ bool LiveControls::send(std::span<const ControlEvent> events) {
     group[i] = events[i];
     group[i].at = events.front().at;
     if (!is_control(events[i].id)) return false;
-    group[i].value = clamped(control_spec(events[i].id), events[i].value);
+    const ControlSpec& spec = control_spec(events[i].id);
+    group[i].value = clamped(spec, events[i].value);
+    if (!has_targets(spec)) group[i].target = kAllTargets;
   }
   const std::span<const ControlEvent> sane = std::span(group).first(events.size());
-  if (!inboxes_[static_cast<std::size_t>(sane.front().source)].push(sane)) return false;
+  // Counted first: begin_program() must not find an event whose count it does not see.
+  for (const ControlEvent& e : sane) changes_[place(e.id)].fetch_add(1, std::memory_order_relaxed);
+  if (!inboxes_[static_cast<std::size_t>(sane.front().source)].push(sane)) {
+    for (const ControlEvent& e : sane) {
+      changes_[place(e.id)].fetch_sub(1, std::memory_order_relaxed);
+    }
+    return false;
+  }
   for (const ControlEvent& e : sane) want(e.id, e.value);
   return true;
 }
@@ -60,13 +80,11 @@ bool LiveControls::send_rng_seed(std::uint64_t seed, Source source) {
 }
 
 void LiveControls::want(ControlId id, const ControlValue& value) {
-  const bool whole = control_spec(id).kind == ControlKind::whole64;
-  wanted_[static_cast<std::size_t>(id)].store(
-      whole ? value.whole : std::bit_cast<std::uint64_t>(value.real), std::memory_order_relaxed);
+  wanted_[place(id)].store(bits_of(id, value), std::memory_order_relaxed);
 }
 
 ControlValue LiveControls::wanted(ControlId id) const {
-  const std::uint64_t bits = wanted_[static_cast<std::size_t>(id)].load(std::memory_order_relaxed);
+  const std::uint64_t bits = wanted_[place(id)].load(std::memory_order_relaxed);
   if (control_spec(id).kind == ControlKind::whole64) return {0, bits};
   return {std::bit_cast<double>(bits), 0};
 }
@@ -75,6 +93,14 @@ SamplingParams LiveControls::wanted_sampling() const {
   return {static_cast<float>(wanted(ControlId::temperature).real),
           static_cast<int>(wanted(ControlId::top_k).real),
           static_cast<float>(wanted(ControlId::top_p).real)};
+}
+
+ChangeCounts LiveControls::changes() const {
+  ChangeCounts counts;
+  for (std::size_t i = 0; i < kControls; ++i) {
+    counts[i] = changes_[i].load(std::memory_order_relaxed);
+  }
+  return counts;
 }
 
 const ControlEvent* LiveControls::due(std::uint64_t position) {
@@ -127,7 +153,7 @@ void LiveControls::begin_run() {
   }
 }
 
-void LiveControls::begin_program(const ControlChoice& own, std::uint64_t position_before) {
+void LiveControls::begin_program(const DecidedControls& own, std::uint64_t position_before) {
   track_.patch().settle();
   for (Inbox& inbox : inboxes_) {
     for (const ControlEvent* e = inbox.front(); e != nullptr; e = inbox.front()) {
@@ -136,9 +162,14 @@ void LiveControls::begin_program(const ControlChoice& own, std::uint64_t positio
     }
   }
   for (const ControlSpec& spec : kControlTable) {
-    if (!own[spec.id]) continue;
-    track_.patch().set(spec.id, *own[spec.id]);
-    want(spec.id, track_.patch()[spec.id]);
+    const std::size_t i = place(spec.id);
+    std::uint64_t wanted = wanted_[i].load(std::memory_order_relaxed);
+    const bool changed = changes_[i].load(std::memory_order_relaxed) != own.changes[i];
+    if (!own.values[spec.id] || changed) continue;
+    track_.patch().set(spec.id, *own.values[spec.id]);
+    // Unless a source asks for another value at this moment, which will hold.
+    wanted_[i].compare_exchange_strong(wanted, bits_of(spec.id, track_.patch()[spec.id]),
+                                       std::memory_order_relaxed);
   }
   ControlEvent e;
   e.at = position_before;

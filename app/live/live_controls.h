@@ -14,6 +14,16 @@
 
 namespace mambo {
 
+// How often each control was asked for, by any source.
+using ChangeCounts = std::array<std::uint32_t, kControls>;
+
+// Values that were decided for a program when it was asked for, and how often the controls had been
+// changed by then: a change since then is the user's newer word and goes before them.
+struct DecidedControls {
+  ControlChoice values;
+  ChangeCounts changes{};
+};
+
 class LiveControls {
  public:
   LiveControls();
@@ -31,6 +41,7 @@ class LiveControls {
   // What was asked for last, by any source; a ramp has not arrived there yet.
   ControlValue wanted(ControlId id) const;
   SamplingParams wanted_sampling() const;
+  ChangeCounts changes() const;
   std::uint64_t lost_events() const { return lost_; }  // of the log: the worker did not come by
 
   // ---- The generator thread; the worker while that is parked ----
@@ -50,8 +61,8 @@ class LiveControls {
   // gets all values, so that it can be read from here on.
   void begin_run();
   // The same for another program. What waits in the inboxes holds from its first sample on, but for
-  // Again, which it does not need; `own` is what was decided for the program.
-  void begin_program(const ControlChoice& own, std::uint64_t position_before);
+  // Again, which it does not need; `own` holds where nothing was asked for since it was decided.
+  void begin_program(const DecidedControls& own, std::uint64_t position_before);
   void engine_changed(std::uint64_t position);
   void recording_began(std::uint64_t position);
 
@@ -71,6 +82,7 @@ class LiveControls {
   std::uint64_t programs_ = 0, engines_ = 0;  // numbers of the log's events
   SlotQueue<ControlEvent> log_{kLog, ControlEvent{}};
   std::array<std::atomic<std::uint64_t>, kControls> wanted_{};  // a value's bits
+  std::array<std::atomic<std::uint32_t>, kControls> changes_{};
   std::atomic<std::uint64_t> lost_{0};
 };
 

@@ -34,7 +34,8 @@ void PerformanceLog::collect() {
 void PerformanceLog::add(const ControlEvent& event) {
   const bool begins = event.id == ControlId::program || event.id == ControlId::again;
   if (begins && !recording_) return begin_anew(event);
-  if (events_.size() < kMostEvents) {
+  const bool plays = event.id == ControlId::program || event.id == ControlId::engine;
+  if (events_.size() < kMostEvents || plays) {  // begin_anew() looks for the last of these
     events_.push_back(event);
   } else {
     too_long_ = true;

@@ -1,8 +1,6 @@
 #include "app/live/recording.h"
 
-#include <chrono>
 #include <string>
-#include <thread>
 
 #include "kernels/error.h"
 #include "model/platform_file.h"
@@ -20,14 +18,13 @@ void Recording::begin(const std::filesystem::path& path, const Model& model) {
   }
   log_.begin_recording();
   lost_before_ = generator_.lost_record_samples();
-  generator_.set_recording(true);
+  generator_.begin_recording();
   board_.say("Recording to " + path.string() + ".");
 }
 
 void Recording::end() {
   if (!running()) return;
-  generator_.set_recording(false);
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the chunk that may be under way
+  generator_.end_recording();
   try {
     recorder_.stop();
   } catch (const Error&) {

@@ -47,7 +47,8 @@ void Session::open_model(const Path& path, const LoadOptions& load,
                          const std::optional<Path>& clip) {
   impl_->worker.request([&](Requests& r) {
     r.cancel_current = true;
-    r.model = Requests::ToLoad{path, load, command_line, last};
+    r.model =
+        Requests::ToLoad{path, load, command_line, last, impl_->generator.controls().changes()};
     if (clip) r.clip = clip;
   });
 }
@@ -102,7 +103,10 @@ void Session::start_recording(const Path& path) {
   impl_->worker.request([&](Requests& r) { r.record = path; });
 }
 void Session::stop_recording() {
-  impl_->worker.request([](Requests& r) { r.stop_recording = true; });
+  impl_->worker.request([](Requests& r) {
+    r.stop_recording = true;
+    r.record.reset();  // nor one that waits behind what is loading
+  });
 }
 
 void Session::set_observing(bool on) {

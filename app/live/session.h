@@ -35,8 +35,8 @@ class Session {
   // load: what the file does not say itself. The controls of the draw are those of the command
   // line, else as a preset or the last session left them, else as the model's maker found best
   // (resolve() in app/control/control.h); they hold from the new program's first sample on, as does
-  // whatever else the two say. clip: as open_clip takes it, absorbed with the model; else the one
-  // that is open.
+  // whatever else the two say; what is set after this call goes before all of them. clip: as
+  // open_clip takes it, absorbed with the model; else the one that is open.
   void open_model(const std::filesystem::path& path, const LoadOptions& load = {},
                   const ControlChoice& command_line = {}, const ControlChoice& last = {},
                   const std::optional<std::filesystem::path>& clip = {});

@@ -49,6 +49,9 @@ void SessionWorker::work() {
       obey(r);
     } catch (const Cancelled&) {
       parts_.board.say("Cancelled.");
+      // By another clip, which is to be absorbed by the model that was asked for.
+      const std::lock_guard lock(mutex_);
+      if (r.model && requests_.clip && !requests_.model) requests_.model = std::move(r.model);
     } catch (const std::exception& e) {
       parts_.board.say(e.what(), true);
     }
@@ -86,7 +89,8 @@ void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip)
   parts_.board.say("Loaded " + (name.empty() ? wanted.path.filename().string() : name) + ".");
   ControlChoice own;
   own.say(loaded.model->config().sampling);
-  const ControlChoice controls = resolve_for_model(wanted.command_line, wanted.last, own);
+  const DecidedControls controls = {resolve_for_model(wanted.command_line, wanted.last, own),
+                                    wanted.changes};
   try {
     prepare(loaded, clip, controls);
   } catch (const Cancelled&) {
@@ -108,13 +112,13 @@ void SessionWorker::open_clip(const Path& clip) {
 }
 
 void SessionWorker::prepare(const ProgramLoader::Loaded& next, const Path& clip,
-                            const ControlChoice& controls) {
+                            const DecidedControls& controls) {
   parts_.generator.mark();
   change_over(loader_.prepare(next.model, next.engine, clip, parts_.generator.tap_layer()),
               controls);
 }
 
-void SessionWorker::change_over(ProgramLoader::Prepared next, const ControlChoice& controls) {
+void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedControls& controls) {
   const auto model = next.program->model;
   const auto engine = next.program->engine;
   const ObservationSource observations = next.program->observations;

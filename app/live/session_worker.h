@@ -28,6 +28,7 @@ struct Requests {
     Path path;
     LoadOptions options;
     ControlChoice command_line, last;
+    ChangeCounts changes{};  // of the controls, when it was asked for
   };
   std::optional<ToLoad> model;
   std::optional<Path> clip;  // an empty path: no clip
@@ -72,8 +73,9 @@ class SessionWorker {
   bool report(Activity what, float progress);
   void open_model(const Requests::ToLoad& wanted, const Path& clip);
   void open_clip(const Path& clip);
-  void prepare(const ProgramLoader::Loaded& next, const Path& clip, const ControlChoice& controls);
-  void change_over(ProgramLoader::Prepared next, const ControlChoice& controls);
+  void prepare(const ProgramLoader::Loaded& next, const Path& clip,
+               const DecidedControls& controls);
+  void change_over(ProgramLoader::Prepared next, const DecidedControls& controls);
   void watch_generator();
   void remark(const std::string& notice);
 

@@ -280,6 +280,33 @@ TEST_F(PerformanceTest, ATakeAfterTheGpuWasLostDoesNotNeedIt) {
   EXPECT_EQ(source.asked, std::vector<std::string>{"cpu"});
 }
 
+// A chunk under way at the end of a take must not come into the next one.
+TEST_F(PerformanceTest, ATakeRightAfterAnotherOnASlowDevice) {
+  const FailingEngine* slow = nullptr;
+  SessionOptions options;
+  options.engines = [&](const NetworkView& net, const std::string&, const EngineOptions& o,
+                        std::string*) -> std::unique_ptr<Engine> {
+    auto engine = std::make_unique<FailingEngine>(net, o, 1'000'000'000);
+    slow = engine.get();
+    return engine;
+  };
+  start(options);
+  ASSERT_TRUE(pass(500));
+  session->start_recording(world.folder() / "first.wav");
+  ASSERT_TRUE(within(10, [&] { return session->status().recorded_seconds > 0; }));
+  slow->pause_ms = 400;
+  ASSERT_TRUE(pass(1, 10));
+  session->stop_recording();
+  session->start_recording(take);
+  ASSERT_TRUE(within(
+      10, [&] { return session->status().recording && session->status().recording_path == take; }));
+  slow->pause_ms = 0;
+  ASSERT_TRUE(pass(1000));
+  const Performance p = stop();
+  Source source(with_gpu());
+  expect_recorded(again(p, source), p);
+}
+
 TEST_F(PerformanceTest, OnAGpu) {
   const auto devices = compute_devices();
   const bool cuda = std::any_of(devices.begin(), devices.end(), [](const ComputeDevice& d) {

@@ -215,7 +215,7 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
     controls.send(SamplingParams{0.8F, 40, 0.95F});
     player.set_tap_layer(3);
     play(20);
-    player.set_recording(true);
+    player.begin_recording();
     controls.send(ControlId::again, 1);
     play(20);
     // Events at samples to come, in the middle of chunks, and ramps.

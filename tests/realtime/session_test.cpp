@@ -287,6 +287,37 @@ TEST_F(SessionTest, ObservationsAgreeWithEachOther) {
   EXPECT_GT(tap_step, position / 2);
 }
 
+TEST_F(SessionTest, WhatIsSetWhileAModelLoadsGoesBeforeWhatTheModelWants) {
+  ControlChoice command_line;
+  command_line.say(ControlId::top_p, 0.5);
+  command_line.say(ControlId::temperature, 0.6);
+  session->set(ControlId::top_p, 0.9);  // before it was asked for
+  session->open_model(model_path(), {}, command_line);
+  session->set(ControlId::temperature, 0.35);
+  ASSERT_TRUE(within(20, [&] { return session->status().activity == Activity::ready; }));
+  EXPECT_EQ(session->control(ControlId::temperature).real, 0.35);
+  EXPECT_EQ(session->control(ControlId::top_p).real, 0.5);
+  EXPECT_EQ(session->control(ControlId::top_k).real, session->model()->config().sampling.top_k);
+}
+
+TEST_F(SessionTest, AStopWithdrawsARecordingThatHasNotBegun) {
+  session->open_clip(long_clip());
+  session->open_model(model_path());
+  ASSERT_TRUE(within(20, [&] { return session->status().activity == Activity::prefilling; }));
+  const std::filesystem::path file = world.folder() / "take.wav";
+  session->start_recording(file);
+  session->stop_recording();
+  session->clear_clip();  // ends the absorbing, not the opening of the model
+  ASSERT_TRUE(within(20, [&] { return session->status().activity == Activity::ready; }));
+  ASSERT_NE(session->model(), nullptr);
+  EXPECT_TRUE(session->clip_path().empty());
+  std::this_thread::sleep_for(300ms);
+  EXPECT_FALSE(session->status().recording);
+  session->play();
+  EXPECT_TRUE(grows());
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
 TEST_F(SessionTest, ARecordingHoldsTheVerySamples) {
   session->set_observing(true);
   ASSERT_TRUE(bring_up(*session, clip));
