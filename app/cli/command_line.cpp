@@ -3,22 +3,33 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <new>
+#include <system_error>
 
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
 #include "app/usage_error.h"
+#include "model/message.h"
 
 namespace mambo {
 namespace {
 
-// The message as one line.
+// The message as one line. It may quote a file: no control character of that reaches the terminal.
 int complain(std::string what, int code) {
   while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
   std::replace(what.begin(), what.end(), '\n', ' ');
-  fmt::print(stderr, "mambo: {}\n", what);
+  fmt::print(stderr, "mambo: {}\n", printable(what, what.size()));
   return code;
+}
+
+// What a full disk did not take must not pass for success.
+int flushed(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  const int error = errno;
+  const std::string why = std::generic_category().message(error != 0 ? error : EIO);
+  return complain("cannot write the output: " + why, code != 0 ? code : 1);
 }
 
 int parse(CLI::App& app, int argc, const char* const* argv, bool& done) {
@@ -67,7 +78,7 @@ int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
   bool done = false;
   try {
     const int code = parse(app, argc, argv, done);
-    return done ? code : run();
+    return flushed(done ? code : run());
   } catch (const Cancelled&) {
     return complain("interrupted", exit_interrupted);
   } catch (const UsageError& e) {

@@ -11,6 +11,7 @@
 #include "app/files/audio_file.h"
 #include "app/offline/replay.h"
 #include "app/usage_error.h"
+#include "model/message.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
 
@@ -108,7 +109,9 @@ class Bars final : public RenderEvents {
 fs::path output_path(const PerformanceOptions& o, const Performance& p) {
   std::error_code error;
   const fs::path name = fs::path(p.file).filename();
-  if (name.empty()) throw Error(fmt::format("{}: file: expected a name", o.performance.string()));
+  if (name.empty() || printable(name.string(), p.file.size()) != name) {  // control characters
+    throw Error(fmt::format("{}: file: expected a name", o.performance.string()));
+  }
   if (o.output.empty()) return fs::path("out") / name;
   if (o.output.filename().empty() || fs::is_directory(o.output, error)) return o.output / name;
   return o.output;
@@ -134,13 +137,14 @@ const PlayedProgram& recorded_program(const Performance& p) {
 }
 
 std::string verdict(const Performance& p, bool same, bool other_backend) {
-  if (same) return fmt::format("bit for bit the recording {}", p.file);
+  const std::string file = printable(p.file);
+  if (same) return fmt::format("bit for bit the recording {}", file);
   if (p.lost_samples > 0) {
     return fmt::format("not bit for bit the recording {}, which lost {} samples to a slow disk",
-                       p.file, p.lost_samples);
+                       file, p.lost_samples);
   }
-  return fmt::format("not bit for bit the recording {}, which mambo {} made on {}{}", p.file,
-                     p.version, p.programs.front().engine.description,
+  return fmt::format("not bit for bit the recording {}, which mambo {} made on {}{}", file,
+                     printable(p.version), printable(p.programs.front().engine.description),
                      other_backend ? ": another backend draws other samples" : "");
 }
 
@@ -153,6 +157,10 @@ int render_performance(const PerformanceOptions& o) {
         fmt::format("the performance has {} models or clips: --model and --seed-clip cannot say "
                     "where each of them lies",
                     p.programs.size()));
+  }
+  const bool silent = p.programs.front().clip_sha256.empty();
+  if (p.programs.size() == 1 && silent && !o.seed_clip.empty()) {
+    throw UsageError("the performance begins from silence: leave out --seed-clip");
   }
   const PlayedProgram& program = recorded_program(p);
   const fs::path path = output_path(o, p);

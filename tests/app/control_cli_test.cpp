@@ -134,6 +134,7 @@ TEST_F(PerformanceCommand, RefusesInOneLine) {
   refused({"-o", fresh, "--temperature", "1"}, 2, "leave out --temperature");
   refused({"-o", fresh, "--rng-seed", "1"}, 2, "leave out --rng-seed");
   refused({"-o", fresh, "--recipe", "x.json"}, 2, "leave out --recipe");
+  refused({"-o", fresh, "--seed-clip", "x.wav"}, 2, "leave out --seed-clip");
   p.programs[0].model_sha256[0] ^= 1;
   write();
   refused({"-o", fresh}, 1, "is not the one of the performance: expected SHA-256");
@@ -141,6 +142,41 @@ TEST_F(PerformanceCommand, RefusesInOneLine) {
   write();
   refused({"-o", fresh}, 1, "--model names the performance's");
   EXPECT_FALSE(std::filesystem::exists(fresh));
+}
+
+// What a stranger's file names is written nowhere but where -o says.
+TEST_F(PerformanceCommand, ItsNamesLeadNowhereElse) {
+  p.file = (folder.path() / ".." / "evil.wav").string();
+  write();
+  const std::string dir = (folder / "dir").string() + "/";
+  const Outcome o = render({"-o", dir});
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_TRUE(std::filesystem::exists(dir + "evil.wav"));
+  EXPECT_FALSE(std::filesystem::exists(p.file));
+  for (const char* name : {"..", ".", "a/", "a\x1b[2J.wav", ""}) {
+    p.file = name;
+    write();
+    const Outcome refused = render({"-o", dir, "--force"});
+    EXPECT_EQ(refused.code, 1) << name;
+    expect_one_line(refused.err);
+  }
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{"dir", "take.performance.jsonl"}));
+  const auto in = std::filesystem::directory_iterator(dir);
+  EXPECT_EQ(std::distance(begin(in), end(in)), 1);
+}
+
+TEST_F(PerformanceCommand, ControlCharactersOfItDoNotReachTheTerminal) {
+  p.version = p.programs[0].engine.description = "\x1b[2J";
+  write();
+  Outcome o = render({"-o", out});
+  EXPECT_EQ(o.code, 0) << o.err;
+  EXPECT_EQ(o.err.find('\x1b'), std::string::npos) << o.err;
+  p.programs[0].model_path = "/nowhere/\x1b[2J";
+  write();
+  o = render({"-o", out, "--force"});
+  EXPECT_EQ(o.code, 1);
+  expect_one_line(o.err);
+  EXPECT_EQ(o.err.find('\x1b'), std::string::npos) << o.err;
 }
 
 // A take rendered along a track: what a voice draws that is told at the same samples.
