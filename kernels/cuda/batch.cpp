@@ -34,7 +34,7 @@ struct BatchPlayer::Buffers {
 BatchPlayer::BatchPlayer(const LoadedNetwork& network) : network_(network) {
   plans_.push_back(single_plan(network.net, network.device));
   for (const int together : {4, 8}) {
-    if (network.net.storage() != WeightStorage::half) break;
+    if (network.net.records().storage != WeightStorage::half) break;
     try {
       plans_.push_back(single_plan(network.net, network.device, together));
     } catch (const PlanUnsuited&) {

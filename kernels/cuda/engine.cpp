@@ -36,7 +36,7 @@ class CudaEngine final : public Engine {
 
   Backend backend() const override { return Backend::cuda; }
   std::string description() const override {
-    const bool half = network_.net.storage() == WeightStorage::half;
+    const bool half = network_.net.records().storage == WeightStorage::half;
     return "CUDA, " + network_.device.name + (half ? ", fp16 weights, " : ", float32 weights, ") +
            single_.plan().text();
   }
@@ -148,7 +148,8 @@ class CudaEngine final : public Engine {
     CudaState other(floats);
     std::vector<std::uint8_t> codes(2);
     std::vector<float> likelihoods(codes.size()), rows(network_.row_floats());
-    std::vector<float> logits(codes.size() * static_cast<std::size_t>(network_.net.view().vocab));
+    std::vector<float> logits(codes.size() *
+                              static_cast<std::size_t>(network_.net.records().view.vocab));
     std::vector<LayerSummary> layers(network_.d_inner.size());
     DeltaTap tap;
     tap.layers = layers;

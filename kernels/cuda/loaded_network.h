@@ -36,7 +36,7 @@ struct LoadedNetwork {
   std::size_t row_floats() const {
     std::size_t most = 1;
     for (std::size_t i = 0; i < d_inner.size(); ++i) {
-      const auto stride = static_cast<std::size_t>(stride_of(net.layers()[i]));
+      const auto stride = static_cast<std::size_t>(stride_of(net.records().layers[i]));
       most = std::max(most, (kMaxSteps / stride + 1) * static_cast<std::size_t>(d_inner[i]));
     }
     return most;
@@ -54,12 +54,12 @@ struct LoadedNetwork {
 
   Launch launch_at(std::uint64_t position, int steps, bool drawing) const {
     Launch l{};
-    l.net = net.view();
+    l.net = net.records().view;
     l.steps = steps;
     l.drawing = drawing ? 1 : 0;
     for (std::size_t s = 0; s < strides.size(); ++s) {
       const std::uint64_t tier_step = position / strides[s];
-      const auto pool = static_cast<std::uint64_t>(net.tiers()[s].pool);
+      const auto pool = static_cast<std::uint64_t>(net.records().tiers[s].pool);
       const auto window = static_cast<std::uint64_t>(state_plan.K);
       l.tiers[s].phase = pool > 0 ? static_cast<std::uint32_t>(tier_step % pool) : 0;
       l.tiers[s].slot = static_cast<std::uint32_t>(tier_step % window);

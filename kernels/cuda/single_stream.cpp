@@ -57,7 +57,7 @@ void SingleStream::generate(CudaState& s, const GenerateRequest& r) const {
     };
     copy_out(b.log_prob, r.log_prob, 1);
     copy_out(b.entropy, r.entropy, 1);
-    copy_out(b.logits, r.logits, static_cast<std::size_t>(network_.net.view().vocab));
+    copy_out(b.logits, r.logits, static_cast<std::size_t>(network_.net.records().view.vocab));
     if (r.tap != nullptr) tap_.add(b, s.at, *r.tap);
     s.at += n;
     done += n;

@@ -23,12 +23,13 @@ struct StreamBuffers {
         device_forced(kMaxSteps),
         log_prob(kMaxSteps),
         entropy(kMaxSteps),
-        jobs(net.layers().size()),
-        device_jobs(net.layers().size()),
-        results(net.layers().size()),
+        jobs(net.records().layers.size()),
+        device_jobs(net.records().layers.size()),
+        results(net.records().layers.size()),
         rows(row_floats),
-        logits(static_cast<std::size_t>(kMaxSteps) * static_cast<std::size_t>(net.view().vocab)),
-        tap(net.tap_floats()),
+        logits(static_cast<std::size_t>(kMaxSteps) *
+               static_cast<std::size_t>(net.records().view.vocab)),
+        tap(net.records().tap_floats),
         ll_words(plan.ll_words()),
         launch_length(plan.estimate_us(), kMaxSteps) {
     if (ll_words.size() > 0)

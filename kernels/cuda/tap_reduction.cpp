@@ -15,7 +15,7 @@ void TapReduction::begin(DeltaTap& tap) {
 
 void TapReduction::enqueue(StreamBuffers& buffers, std::uint64_t position, int steps,
                            const DeltaTap& tap) const {
-  const std::vector<LayerDev>& layers = network_.net.layers();
+  const std::vector<LayerDev>& layers = network_.net.records().layers;
   const int n = static_cast<int>(layers.size());
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerDev& l = layers[i];
@@ -28,7 +28,7 @@ void TapReduction::enqueue(StreamBuffers& buffers, std::uint64_t position, int s
 }
 
 void TapReduction::add(const StreamBuffers& buffers, std::uint64_t position, DeltaTap& tap) const {
-  const std::vector<LayerDev>& layers = network_.net.layers();
+  const std::vector<LayerDev>& layers = network_.net.records().layers;
   for (std::size_t i = 0; i < tap.layers.size() && i < layers.size(); ++i)
     tap.layers[i].add(buffers.results[i]);
   if (tap.layer < 0 || tap.layer >= static_cast<int>(layers.size())) return;

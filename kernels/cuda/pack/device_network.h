@@ -79,8 +79,8 @@ struct NetworkRecords {
   WeightStorage storage = WeightStorage::half;
   std::vector<LayerDev> layers;
   std::vector<TierDev> tiers;
-  NetDev view{};  // layers and tiers: on the device, or null
-  std::size_t tap_floats = 0;
+  NetDev view{};               // layers and tiers: on the device, or null
+  std::size_t tap_floats = 0;  // delta of every layer over kMaxSteps
 
   std::size_t element() const { return storage == WeightStorage::half ? 2 : 4; }
 };
@@ -94,14 +94,7 @@ class DeviceNetwork {
   DeviceNetwork(const NetworkView& net, const StatePlan& plan, WeightStorage storage);
 
   const NetworkRecords& records() const { return records_; }  // pointers are the device's
-  WeightStorage storage() const { return records_.storage; }
   std::size_t weight_bytes() const { return blob_.bytes(); }
-  const std::vector<LayerDev>& layers() const { return records_.layers; }
-  const std::vector<TierDev>& tiers() const { return records_.tiers; }
-  const NetDev& view() const { return records_.view; }
-  std::size_t tap_floats() const {
-    return records_.tap_floats;
-  }  // delta of every layer over kMaxSteps
 
  private:
   NetworkRecords records_;

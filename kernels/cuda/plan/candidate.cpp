@@ -3,7 +3,7 @@
 namespace mambo::cuda {
 
 std::string PlanCandidate::text() const {
-  if (kernel.shape == Shape::alone) return "one SM a stream";
+  if (kernel.shape == Shape::single) return "one SM a stream";
   if (kernel.shape == Shape::grid) return "a grid of " + std::to_string(ctas) + " SMs";
   const bool columns = by_columns(stages.back().role.kind);
   if (links == 0) return (columns ? "a team of " : "a cluster of ") + std::to_string(ctas) + " SMs";

@@ -16,7 +16,7 @@
 
 namespace mambo::cuda {
 
-enum class Shape : std::uint8_t { alone, cluster, grid };
+enum class Shape : std::uint8_t { single, cluster, grid };
 
 // What planning must know of the step kernels, whose headers only nvcc reads: step_facts()
 // (choose.cu) takes it from them. Sizes are in bytes.
@@ -41,15 +41,14 @@ StepFacts step_facts();
 struct StagePlan {
   Role role{};
   std::vector<Resident> places;  // [layers]: what stands in shared memory
-  bool resident = false;         // stage_resident.cuh: all weights there, states in registers
   std::size_t shared_bytes = 0;  // used
   bool all_resident = true;      // its layers' weights and state are in shared memory
   std::size_t streamed = 0;      // bytes of weights and state per sample from outside, on average
 };
 
 struct KernelId {
-  Shape shape = Shape::alone;
-  int together = 1;  // streams per CTA; alone only
+  Shape shape = Shape::single;
+  int together = 1;  // streams per CTA; single only
   WeightStorage storage = WeightStorage::half;
   Blocks blocks;
   // Cluster only: see cluster_kernel().

@@ -19,7 +19,7 @@ PlanCandidate needed(PlanCandidate c) {
 
 StepKernel kernel_of(const KernelId& k) {
   switch (k.shape) {
-    case Shape::alone:
+    case Shape::single:
       return single_kernel(k.storage, k.together, k.blocks);
     case Shape::cluster:
       return cluster_kernel(k.group, k.stages, k.blocks);
@@ -59,7 +59,7 @@ StepFacts step_facts() {
   f.max_vocab = kMaxVocab;
   f.bars = 8 * kBars;
   f.layer_run = sizeof(LayerRun<float>);
-  f.tier_run = sizeof(TierRun<float>);
+  f.tier_run = sizeof(TierRun);
   f.cursor = sizeof(Cursor);
   f.warp_sums = sizeof(float) * kWarpSums;
   f.columns = {PartialSums::kPairs, PartialSums::kRowsD, PartialSums::kRowsX};
@@ -98,7 +98,7 @@ void StepPlan::fill(Launch& launch) const {
 void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) const {
   const std::size_t shared = plan_.shared_bytes;
   switch (plan_.kernel.shape) {
-    case Shape::alone:
+    case Shape::single:
       return launch_single(kernel_, launch, groups, shared, stream);
     case Shape::cluster:
       return launch_cluster(kernel_, launch, plan_.ctas, shared, stream);

@@ -18,16 +18,13 @@ class StepPlan {
   // Uploads the stages of a plan that can be to the current device. Throws DeviceError.
   explicit StepPlan(PlanCandidate plan);
 
-  Shape shape() const { return plan_.kernel.shape; }
-  int ctas() const { return plan_.ctas; }
-  int links() const { return plan_.links; }
   int together() const { return plan_.kernel.together; }
   double estimate_us() const { return plan_.estimate_us; }
   std::string text() const { return plan_.text(); }
 
   // Fills in what the plan decides; streams, steps and tiers are the caller's.
   void fill(Launch& launch) const;
-  // For `groups` CTAs (alone) or for one stream (cluster, grid; one launch at a time).
+  // For `groups` CTAs (single) or for one stream (cluster, grid; one launch at a time).
   void launch(const Launch& launch, int groups, cudaStream_t stream) const;
 
   // Words that a stream played by a grid needs of its own: zeroed once.

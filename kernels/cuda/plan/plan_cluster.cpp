@@ -28,15 +28,12 @@ class ClusterPlanner {
 
   PlanCandidate plan(int most) const {
     const std::string prefix = "a cluster of SMs cannot play this model: ";
-    if (pools_) {
-      if (std::string why = layers_missing(net_); !why.empty()) return unsuited(prefix + why);
-    }
+    if (std::string why = layers_missing(net_); !why.empty()) return unsuited(prefix + why);
     const int inside = pools_ ? 1 : 0;
     const int stages_at_most = resident_ ? std::min(outer_layers_, most - inside) : 0;
     for (int stages = 2; stages <= stages_at_most; ++stages) {
       if (PlanCandidate c = pipeline(stages, most)) return c;
     }
-    if (std::string why = layers_missing(net_); !why.empty()) return unsuited(prefix + why);
     PlanCandidate c = group(most);
     if (!c) c.why_not = prefix + c.why_not;
     return c;
@@ -47,8 +44,7 @@ class ClusterPlanner {
   bool suits_resident_stages() const {
     const StepFacts::Resident& r = facts_.resident;
     const NetDev& v = net_.view;
-    if (net_.storage != WeightStorage::half || !blocks_of(net_).fixed || v.vp != facts_.max_vocab ||
-        v.vocab != facts_.max_vocab)
+    if (!blocks_of(net_).fixed || v.vp != facts_.max_vocab || v.vocab != facts_.max_vocab)
       return false;
     for (int i = 0; i < v.n_layers; ++i) {
       const LayerDev& l = net_.layers[size(i)];
@@ -75,7 +71,6 @@ class ClusterPlanner {
     Role& role = b.stage.role;
     const int count = role.end - role.begin;
     if (count > facts_.resident.max_layers || count < 1) return false;
-    role.kind = RoleKind::stage;
     b.resident_stage(count, pools_ && role.end == outer_.down_end, is_first, is_last);
     return b.fits();
   }
@@ -96,7 +91,7 @@ class ClusterPlanner {
     b.handover(role.layout.inbox);
     // A thread sends four floats of x to a member.
     if (!b.fits() || role.members * outer_.wp / 4 > 32 * facts_.warps) return false;
-    b.weights(inner_begin_, inner_end_, false, false, 0);
+    b.weights(inner_begin_, inner_end_, false);
     return true;
   }
 

@@ -14,7 +14,7 @@ LlPlan ll_plan(const NetworkRecords& net, const Layout& o) {
   const auto size = [](int n) { return static_cast<std::size_t>(n); };
   std::size_t up = 0;
   for (const TierDev& t : net.tiers) up = std::max(up, size(t.pool * t.wp));
-  const std::size_t act = net.element() * size(o.act_stride) / 8;
+  const std::size_t act = size(o.act_stride) / 4;
   // In the order of exchange.cuh's kinds; a word carries 8 bytes of data.
   const std::size_t sizes[kMessages] = {
       act,    size(o.dbc_stride) / 2, act, size(o.x_stride) / 2, size(o.x_stride) / 2,

@@ -15,10 +15,10 @@ PlanCandidate plan_single(const NetworkRecords& net, const DeviceFacts& device,
   b.stage.role.end = net.view.n_layers;
   b.vectors(0, net.view.n_layers);
   if (!b.fits()) return unsuited(b.too_big());
-  b.weights(0, net.view.n_layers, true, true, 0);
+  b.weights(0, net.view.n_layers, true);
 
   PlanCandidate c;
-  c.kernel = {Shape::alone, together, net.storage, blocks_of(net)};
+  c.kernel = {Shape::single, together, net.storage, blocks_of(net)};
   c.shared_bytes = b.stage.shared_bytes;
   c.estimate_us = 2.0 + streamed_us(static_cast<double>(b.stage.streamed));
   for (const LayerDev& l : net.layers) c.estimate_us += b.rate_of(l.tier) * 3.2;

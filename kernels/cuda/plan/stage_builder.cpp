@@ -43,7 +43,6 @@ std::string StageBuilder::too_big() const {
 std::uint32_t StageBuilder::take(std::size_t bytes) {
   const auto at = static_cast<std::uint32_t>(stage.shared_bytes);
   stage.shared_bytes += aligned(bytes);
-  stage.role.layout.total = static_cast<std::uint32_t>(stage.shared_bytes);
   return at;
 }
 
@@ -118,7 +117,7 @@ void StageBuilder::pool_copies(int first) {
 }
 
 void StageBuilder::resident_stage(int layers, bool joins, bool is_first, bool is_last) {
-  stage.resident = true;
+  stage.role.kind = RoleKind::stage;
   Layout& o = stage.role.layout;
   o.bars = take(facts_.bars);
   o.args = take(sizeof(StreamArgs));
@@ -157,7 +156,7 @@ void StageBuilder::want_projections(const LayerDev& l, Resident& place, double r
   want(place.in_proj, W * size(tiles) * tile_row_elements(l.wp), rate);
 }
 
-void StageBuilder::weights(int begin, int end, bool embed, bool head, int first_pool) {
+void StageBuilder::weights(int begin, int end, bool outermost) {
   const std::size_t W = net_.element();
   const NetDev& v = net_.view;
   Role& role = stage.role;
@@ -177,12 +176,12 @@ void StageBuilder::weights(int begin, int end, bool embed, bool head, int first_
       want(r.conv, sizeof(float) * tiles * streams_ * 8 * size(v.K), rate);
       want(r.records, sizeof(float) * tiles * size(l.record_floats), rate);
     });
-    if (tier == 0 && embed && !by_columns(role.kind)) want_embed();
-    if (tier == 0 && head) {
+    if (tier == 0 && outermost && !by_columns(role.kind)) want_embed();
+    if (tier == 0 && outermost) {
       const std::size_t tiles = size(most_of_share(v.vp / 16, m));
       want(role.head, W * tiles * tile_row_elements(net_.tiers.front().wp), 1);
     }
-    if (tier > first_pool) {
+    if (tier > 0) {
       const TierDev& outer = net_.tiers[size(tier - 1)];
       const int inner = net_.tiers[size(tier)].wp;
       const std::size_t down = size(most_of_share(inner / 16, m));
@@ -193,7 +192,7 @@ void StageBuilder::weights(int begin, int end, bool embed, bool head, int first_
     each([&](const LayerDev& l, Resident& r) { want_projections(l, r, rate); });
   }
   // One row of 256 per sample: a column split has weights that it needs more often.
-  if (embed && by_columns(role.kind)) want_embed();
+  if (outermost && by_columns(role.kind)) want_embed();
 }
 
 PlanCandidate unsuited(std::string why_not) {
@@ -220,7 +219,6 @@ int fewest_tiles(const NetworkRecords& net, int begin, int end) {
 
 int column_members(const NetworkRecords& net, const StepFacts& facts, int begin, int end,
                    int most) {
-  if (net.storage != WeightStorage::half) return 0;
   for (int members = most / 4 * 4; members >= 4 && 2 * members >= most; members -= 4) {
     bool all = true;
     for (int i = begin; i < end; ++i) {
@@ -256,7 +254,7 @@ StageBuilder group_stage(const NetworkRecords& net, const DeviceFacts& device,
   b.stage.role.split_dbc = !columns && should_split_dbc(net, members) ? 1 : 0;
   b.vectors(0, n_layers);
   b.pool_copies(0);
-  if (b.fits()) b.weights(0, n_layers, true, true, 0);
+  if (b.fits()) b.weights(0, n_layers, true);
   return b;
 }
 

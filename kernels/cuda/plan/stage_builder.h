@@ -29,9 +29,9 @@ class StageBuilder {
   void handover(std::uint32_t& place) { place = take(2 * pool_bytes(0)); }
   // A resident stage of so many layers; `joins`: its last is the last of tier 0's down layers.
   void resident_stage(int layers, bool joins, bool is_first, bool is_last);
-  // Weights and states of layers [begin, end), and of pools from tier first_pool on, most often
-  // used first, as long as there is room. What finds none is read from global memory.
-  void weights(int begin, int end, bool embed, bool head, int first_pool);
+  // Weights and states of layers [begin, end), of all pools and (outermost) of embedding and head,
+  // most often used first, as long as there is room. What finds none is read from global memory.
+  void weights(int begin, int end, bool outermost);
 
   // Steps of a tier per sample.
   double rate_of(int tier) const;

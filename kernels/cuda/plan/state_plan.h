@@ -33,11 +33,11 @@ struct StatePlan {
   std::vector<Pool> pools;
   std::size_t logits = 0;  // [vp]
   int vocab = 0, vp = 0;   // padding of the logits holds -1e30
-  int K = 0, N = 0, np = 0;
+  int K = 0, np = 0;
   std::size_t size = 0;  // floats in all
 
-  explicit StatePlan(const NetworkView& net) : vocab(net.vocab), K(net.d_conv), N(net.d_state) {
-    np = padded(N, 16);
+  explicit StatePlan(const NetworkView& net)
+      : vocab(net.vocab), K(net.d_conv), np(padded(net.d_state, 16)) {
     vp = padded(vocab, 32);
     for (const LayerView& view : net.layers) {
       Layer l{};

@@ -1,14 +1,20 @@
 // Prefill's matrix products, by cuBLAS.
 #pragma once
 
+#include <cublas_v2.h>
 #include <cuda_fp16.h>
 
 #include <type_traits>
 
-#include "kernels/cuda/prefill/cublas.h"
 #include "kernels/cuda/prefill/prefill_matrix.h"
+#include "kernels/cuda/runtime/check.h"
 
 namespace mambo::cuda {
+
+// For MAMBO_CUDA.
+inline void check(cublasStatus_t s, const char* what, const char* file, int line) {
+  if (s != CUBLAS_STATUS_SUCCESS) fail(what, cublasGetStatusString(s), file, line);
+}
 
 // Owns a handle, which takes its time to make. Work goes to the stream that it was made with.
 class BlasHandle {

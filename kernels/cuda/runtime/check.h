@@ -1,5 +1,5 @@
 // CUDA's errors as exceptions that name what was asked, where, and what came back. cuBLAS' are in
-// prefill/cublas.h: its header takes seconds to compile.
+// prefill/products.h: its header takes seconds to compile.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -44,5 +44,5 @@ inline void log_failure(cudaError_t e, const char* what) noexcept {
 
 }  // namespace mambo::cuda
 
-// A call of CUDA (or cuBLAS, with prefill/cublas.h) whose failure is thrown as DeviceError.
+// A call of CUDA (or cuBLAS, with prefill/products.h) whose failure is thrown as DeviceError.
 #define MAMBO_CUDA(call) ::mambo::cuda::check((call), #call, __FILE__, __LINE__)

@@ -6,12 +6,12 @@
 
 namespace mambo::cuda {
 
-// ---- mbarriers and remote stores
+// ---- mbarriers and remote stores. Elsewhere nothing calls them (cluster_kernel.cuh), so that no
+// code is made of them.
 __device__ inline std::uint32_t shared_address(const void* p) {
   return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
 }
 
-#if __CUDA_ARCH__ >= 900
 __device__ inline std::uint32_t of_rank(std::uint32_t address, int rank) {
   std::uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
@@ -77,17 +77,6 @@ __device__ inline void cluster_sync() {
   asm volatile("barrier.cluster.arrive.release.aligned;\n barrier.cluster.wait.acquire.aligned;" ::
                    : "memory");
 }
-#else
-__device__ inline std::uint32_t of_rank(std::uint32_t, int) { return 0; }
-__device__ inline void store_async(std::uint32_t, const uint4&, std::uint32_t) {}
-__device__ inline void store_async(std::uint32_t, float, float, std::uint32_t) {}
-__device__ inline void store_async(std::uint32_t, std::uint32_t, std::uint32_t) {}
-__device__ inline void store_shared(std::uint32_t, std::uint32_t) {}
-__device__ inline void bar_init(std::uint32_t) {}
-__device__ inline void bar_expect(std::uint32_t, std::uint32_t) {}
-__device__ inline void bar_wait(std::uint32_t, std::uint32_t) {}
-__device__ inline void cluster_sync() {}
-#endif
 
 struct ClusterExchange {
   static constexpr bool kShared = true;

@@ -8,8 +8,9 @@
 
 namespace mambo::cuda {
 
-template <class T>
+template <class Shape, StepMixer... Mixers>
 __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__ Launch launch) {
+  using T = StepTraits<__half, 1, GridExchange, Split::rows, Shape, Mixers...>;
   extern __shared__ __align__(128) unsigned char smem[];
   GridExchange exchange;
   exchange.members = static_cast<int>(gridDim.x);

@@ -52,7 +52,6 @@ struct Layout {
   // Copies of the state's, or kNowhere: used in place.
   std::uint32_t pool_buffer[kMaxTiers], skip[kMaxTiers];
   std::uint32_t inbox;  // of the group beside a pipeline: [2][pool][wp] of tier 0
-  std::uint32_t total;
   int x_stride, act_stride, dbc_stride, own_stride;  // between streams, elements
 };
 

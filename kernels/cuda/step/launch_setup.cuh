@@ -169,15 +169,8 @@ __device__ void StepLaunch<T>::bring_tiers() {
   for (int s = 0; s < a.net.n_tiers; ++s) {
     const TierDev& d = a.net.tiers[s];
     Tier t;
-    static_cast<TierShape&>(t) = d;
-    t.wp = d.wp;
-    t.down_bias = d.down_bias;
-    t.up_bias = d.up_bias;
-    t.pool_buffer_at = d.pool_buffer_at;
-    t.skip_at = d.skip_at;
+    static_cast<TierDev&>(t) = d;
     t.inv_width = 1.0F / static_cast<float>(d.width);
-    t.down_pool = static_cast<const W*>(d.down_pool);
-    t.up_pool = static_cast<const W*>(d.up_pool);
     t.pool_buffer = at<float>(role.layout.pool_buffer[s]);
     t.skip = at<float>(role.layout.skip[s]);
     if (d.pool > 0) {
@@ -197,31 +190,18 @@ __device__ void StepLaunch<T>::bring_tiers() {
 }
 
 template <class T>
-__device__ void StepLaunch<T>::bring_head() {
+__device__ void StepLaunch<T>::set_up() {
+  bring_layers(0, a.net.n_layers);
+  bring_tiers();
   int begin, end;
   share(a.net.vp / 16, k.exchange.members, k.exchange.me, begin, end);
   head = bring<W>(role.head, a.net.head, begin, end, 16 * a.net.tiers[0].wp);
   for (int i = static_cast<int>(threadIdx.x); i < NS * k.vp; i += kThreads)
     k.logits[i] = streams[i / k.vp].state[a.net.logits_at + i % k.vp];
-}
-template <class T>
-__device__ void StepLaunch<T>::bring_embed() {
   embed = bring<W>(role.embed, a.net.embed, 0, a.net.vocab, a.net.tiers[0].wp);
-}
-template <class T>
-__device__ void StepLaunch<T>::set_up() {
-  bring_layers(0, a.net.n_layers);
-  bring_tiers();
-  bring_head();
-  bring_embed();
   __syncthreads();
 }
 
-template <class T>
-__device__ void StepLaunch<T>::keep_logits() const {
-  for (int i = static_cast<int>(threadIdx.x); i < NS * k.vp; i += kThreads)
-    streams[i / k.vp].state[a.net.logits_at + i % k.vp] = k.logits[i];
-}
 // Shared copies of tiers [first, ...) back into the state.
 template <class T>
 __device__ void StepLaunch<T>::keep_tiers(int first) const {
@@ -238,7 +218,8 @@ __device__ void StepLaunch<T>::keep() {
   __syncthreads();
   for (int i = 0; i < a.net.n_layers; ++i) state_of_layer<false>(layers[i]);
   if (k.exchange.me != 0) return;
-  keep_logits();
+  for (int i = static_cast<int>(threadIdx.x); i < NS * k.vp; i += kThreads)
+    streams[i / k.vp].state[a.net.logits_at + i % k.vp] = k.logits[i];
   if (T::kShared) keep_tiers(0);
 }
 

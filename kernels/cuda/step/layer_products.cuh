@@ -8,7 +8,7 @@ namespace mambo::cuda {
 // How many warps share a tile: several where there are few tiles and long sums.
 template <class T>
 __device__ int LayerStep<T>::split_of(int tiles, int pairs) {
-  if (!T::kShared || pairs < 8) return 1;
+  if (pairs < 8) return 1;
   return tiles * 4 <= kWarps ? 4 : (tiles * 2 <= kWarps ? 2 : 1);
 }
 
@@ -121,11 +121,11 @@ __device__ void LayerStep<T>::products_by_pairs(const W* matrix, int begin, int 
 
 // Rows of a tile to this CTA alone, or to all.
 template <class T>
-template <class Put>
-__device__ void LayerStep<T>::put_rows(Put put, float* to, int stride, int tile,
-                                       const float (&c)[4]) const {
+template <class To>
+__device__ void LayerStep<T>::put_rows(const To& among, Message message, float* to, int stride,
+                                       int tile, const float (&c)[4]) const {
   if constexpr (NS == 1) {
-    put(to, tile, c[0], c[2]);
+    among.put_rows(message, to, tile, c[0], c[2]);
   } else {
     const int row = tile * 16 + (lane_id() >> 2);
 #pragma unroll
@@ -135,12 +135,6 @@ __device__ void LayerStep<T>::put_rows(Put put, float* to, int stride, int tile,
       to[stream(i) * stride + row + 8] = c[2 + i];
     }
   }
-}
-template <class T>
-__device__ void LayerStep<T>::put_rows(Message message, float* to, int stride, int tile,
-                                       const float (&c)[4]) {
-  put_rows([&](float* at, int t, float lo, float hi) { exchange.put_rows(message, at, t, lo, hi); },
-           to, stride, tile, c);
 }
 
 // The low-rank input of delta, B and C; complete for this CTA when it returns.
@@ -155,11 +149,9 @@ __device__ void LayerStep<T>::x_proj(const Layer& l, ScanAhead<M>& ahead) {
       [&] { return Activation{u + column() * act_stride}; },
       [&](int tile, float, const float(&c)[4]) {
         if (split)
-          put_rows(kDbc, dbc, dbc_stride, tile, c);
+          put_rows(exchange, kDbc, dbc, dbc_stride, tile, c);
         else
-          put_rows([](float* to, int t, float lo,
-                      float hi) { CtaExchange().put_rows(kDbc, to, t, lo, hi); },
-                   dbc, dbc_stride, tile, c);
+          put_rows(CtaExchange(), kDbc, dbc, dbc_stride, tile, c);
       });
   if (split) exchange.wait(kDbc, dbc, static_cast<std::uint32_t>(l.xp) * 4U);
   if constexpr (NS == 1) fetch_scan(l, l.tile_begin + warp_id(), ahead);
@@ -207,7 +199,7 @@ __device__ void LayerStep<T>::put_x(int wp, int tile, const float (&c)[4]) {
     CtaExchange().put_rows(kX, x, tile, c[0], c[2]);
     exchange.put_halves(kX, normed_x(wp), tile, c[0], c[2]);
   } else {
-    put_rows(kX, x, x_stride, tile, c);
+    put_rows(exchange, kX, x, x_stride, tile, c);
   }
 }
 
@@ -286,7 +278,7 @@ __device__ void LayerStep<T>::head_product(const W* head, const float* bias, flo
           c[i] = fmaf(c[i], factor[i], lo);
           c[2 + i] = fmaf(c[2 + i], factor[i], hi);
         }
-        put_rows(kLogits, logits, vp, tile, c);
+        put_rows(exchange, kLogits, logits, vp, tile, c);
       });
   exchange.wait(kLogits, logits, static_cast<std::uint32_t>(vp) * 4U);
 }

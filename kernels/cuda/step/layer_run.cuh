@@ -22,14 +22,9 @@ struct LayerRun {
   int h_floats;          // per channel
 };
 
-template <class W>
-struct TierRun : TierShape {
-  const W *down_pool, *up_pool;
-  const float *down_bias, *up_bias;
+struct TierRun : TierDev {
   float *pool_buffer, *skip;  // copies in shared memory, or null: in the state
-  std::uint32_t pool_buffer_at, skip_at;
   float inv_width;
-  int wp;
 };
 
 // The launch's place in a tier. In shared memory: kept by the first thread, read when a tier begins

@@ -50,7 +50,7 @@ template <class T>
 struct LayerStep {
   using W = typename T::Weight;
   using Exchange = typename T::Exchange;
-  using Activation = typename ActVector<W>::type;
+  using Activation = std::conditional_t<std::is_same_v<W, __half>, HalfVector, FloatVector<false>>;
   using Layer = LayerRun<W>;
   static constexpr int NS = T::kStreams;
   static constexpr int kLaneStreams = NS == 1 ? 1 : 2;
@@ -209,9 +209,9 @@ struct LayerStep {
   template <class Vector, class Wait, class Prefetch, class Use>
   __device__ void products_by_pairs(const W* matrix, int begin, int end, int cols, Wait wait,
                                     Prefetch prefetch, Vector vector, Use use);
-  template <class Put>
-  __device__ void put_rows(Put put, float* to, int stride, int tile, const float (&c)[4]) const;
-  __device__ void put_rows(Message message, float* to, int stride, int tile, const float (&c)[4]);
+  template <class To>
+  __device__ void put_rows(const To& among, Message message, float* to, int stride, int tile,
+                           const float (&c)[4]) const;
   struct Addends {  // bias and residual of a tile's rows
     float bias[2];
     float lo[kLaneStreams], hi[kLaneStreams];

@@ -32,9 +32,7 @@ __device__ inline std::uint32_t bar_at(const unsigned char* smem, int i) {
 // Every CTA of a cluster, before anything is sent.
 __device__ inline void init_bars(const unsigned char* smem) {
   if (threadIdx.x < kBars) bar_init(bar_at(smem, static_cast<int>(threadIdx.x)));
-#if __CUDA_ARCH__ >= 900
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-#endif
 }
 
 }  // namespace mambo::cuda

@@ -7,11 +7,13 @@
 
 namespace mambo::cuda {
 
-template <class T>
+// W: how weights are stored; NS: streams per CTA.
+template <class W, int NS, class Shape, StepMixer... Mixers>
 __global__ void __launch_bounds__(kThreads, 1) play_single(const __grid_constant__ Launch launch) {
+  using T = StepTraits<W, NS, CtaExchange, Split::rows, Shape, Mixers...>;
   extern __shared__ __align__(128) unsigned char smem[];
   StepLaunch<T> step(launch, launch.roles[0], smem, CtaExchange{},
-                     launch.streams + static_cast<std::size_t>(blockIdx.x) * T::kStreams);
+                     launch.streams + static_cast<std::size_t>(blockIdx.x) * NS);
   Everything<T> everything(step);
   everything.set_up();
   step.play(everything);

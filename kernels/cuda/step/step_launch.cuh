@@ -46,7 +46,7 @@ struct StepLaunch {
   using W = typename T::Weight;
   using Exchange = typename T::Exchange;
   using Layer = LayerRun<W>;
-  using Tier = TierRun<W>;
+  using Tier = TierRun;
   using Pending = typename LayerStep<T>::Pending;
   static constexpr int NS = T::kStreams;
 
@@ -78,12 +78,9 @@ struct StepLaunch {
   __device__ void bring_layer(int i);
   __device__ void bring_layers(int begin, int end);
   __device__ void bring_tiers();
-  __device__ void bring_head();
-  __device__ void bring_embed();
   __device__ void set_up();
   template <bool kIn>
   __device__ void state_of_layer(const Layer& l) const;
-  __device__ void keep_logits() const;
   __device__ void keep_tiers(int first) const;
   __device__ void keep();
 
@@ -103,12 +100,9 @@ struct StepLaunch {
     for (int i = static_cast<int>(threadIdx.x); i < NS * t.wp; i += kThreads) {
       const int s = i / t.wp;
       const int at_row = static_cast<int>(phase) * t.wp + i % t.wp;
-      float& v = k.x[s * k.x_stride + i % t.wp];
+      const float v = k.x[s * k.x_stride + i % t.wp];
       pool_buffer_of(t, s)[at_row] = v;
-      if constexpr (T::kColumns)
-        k.store_x(t.wp, s, i % t.wp, v + skip_of(t, s)[at_row]);
-      else
-        v += skip_of(t, s)[at_row];
+      k.store_x(t.wp, s, i % t.wp, v + skip_of(t, s)[at_row]);
     }
     k.pending = Pending::barrier;
   }
@@ -171,10 +165,11 @@ struct StepLaunch {
       if (s > 0) {
         const float* group = beside_pipeline && s == 1 ? inbox : nullptr;
         k.pool_product(
-            outer.down_pool, outer.down_bias, t.wp / 16, outer.pool * outer.wp,
+            static_cast<const W*>(outer.down_pool), outer.down_bias, t.wp / 16,
+            outer.pool * outer.wp,
             [&](int stream) { return group != nullptr ? group : pool_buffer_of(outer, stream); },
             [&](int tile, const float(&v)[4]) {
-              k.put_rows(kPooled, k.pooled, k.x_stride, tile, v);
+              k.put_rows(k.exchange, kPooled, k.pooled, k.x_stride, tile, v);
             });
         k.exchange.wait(kPooled, k.pooled, static_cast<std::uint32_t>(t.wp) * 4U);
         if (T::kShared) __syncthreads();  // WAR: every thread has read the old x
@@ -206,7 +201,7 @@ struct StepLaunch {
       } else {
         k.wait_x(t.wp);
         k.pool_product(
-            outer.up_pool, outer.up_bias, outer.pool * outer.wp / 16, t.wp,
+            static_cast<const W*>(outer.up_pool), outer.up_bias, outer.pool * outer.wp / 16, t.wp,
             [&](int stream) { return static_cast<const float*>(k.x + stream * k.x_stride); },
             [&](int tile, const float(&v)[4]) {
               if (beside_pipeline && s == 1)

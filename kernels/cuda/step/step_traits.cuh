@@ -35,7 +35,6 @@ struct StepTraits {
   using Weight = W;
   using Exchange = ExchangeType;
   static constexpr int kStreams = NS;  // per CTA
-  static constexpr Split kSplit = kSplitBy;
   static constexpr bool kColumns = kSplitBy == Split::columns;
   static constexpr bool kShared = Exchange::kShared;
   static constexpr bool kFixed = Shape::kFixed, kFlat = Shape::kFlat;

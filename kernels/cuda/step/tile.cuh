@@ -259,9 +259,9 @@ __device__ inline float two_tiles(const __half* first, const __half* second,
 }
 
 // The same in float32, one stream; c is the same in all four of a row's lanes.
-template <bool kByPairs = false, int kAhead>
+template <bool kByPairs = false, int kAhead, bool kNorm>
 __device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>&,
-                                     FloatVector<true> v, int pairs, float (&c)[4]) {
+                                     FloatVector<kNorm> v, int pairs, float (&c)[4]) {
   const float4* w = reinterpret_cast<const float4*>(tile) + lane_id() * 2;
   float acc[4][2] = {};
   float squares[4] = {};
@@ -287,22 +287,5 @@ __device__ inline float tile_product(const float* tile, const Ahead<float, kAhea
   c[3] = c[2];
   return sum_up(squares);
 }
-template <bool kByPairs = false, int kAhead>
-__device__ inline float tile_product(const float* tile, const Ahead<float, kAhead>& ahead,
-                                     FloatVector<false> v, int pairs, float (&c)[4]) {
-  return tile_product(tile, ahead, FloatVector<true>{v.p}, pairs, c);
-}
-
-// Which vector type a stored activation has.
-template <class W>
-struct ActVector;
-template <>
-struct ActVector<__half> {
-  using type = HalfVector;
-};
-template <>
-struct ActVector<float> {
-  using type = FloatVector<false>;
-};
 
 }  // namespace mambo::cuda

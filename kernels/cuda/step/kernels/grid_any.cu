@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel grid_any() {
-  return play_grid<StepTraits<__half, 1, GridExchange, Split::rows, AnyShape, S6, S4D>>;
-}
+StepKernel grid_any() { return play_grid<AnyShape, S6, S4D>; }
 
 }  // namespace mambo::cuda

@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel grid_flat() {
-  return play_grid<StepTraits<__half, 1, GridExchange, Split::rows, FlatShape, S6>>;
-}
+StepKernel grid_flat() { return play_grid<FlatShape, S6>; }
 
 }  // namespace mambo::cuda

@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_f32() {
-  return play_single<StepTraits<float, 1, CtaExchange, Split::rows, AnyShape, S6, S4D>>;
-}
+StepKernel single_f32() { return play_single<float, 1, AnyShape, S6, S4D>; }
 
 }  // namespace mambo::cuda

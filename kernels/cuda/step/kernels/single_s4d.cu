@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d() {
-  return play_single<StepTraits<__half, 1, CtaExchange, Split::rows, AnyShape, S6, S4D>>;
-}
+StepKernel single_s4d() { return play_single<__half, 1, AnyShape, S6, S4D>; }
 
 }  // namespace mambo::cuda

@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d_x4() {
-  return play_single<StepTraits<__half, 4, CtaExchange, Split::rows, FixedShape, S6, S4D>>;
-}
+StepKernel single_s4d_x4() { return play_single<__half, 4, FixedShape, S6, S4D>; }
 
 }  // namespace mambo::cuda

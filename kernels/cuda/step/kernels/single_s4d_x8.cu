@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d_x8() {
-  return play_single<StepTraits<__half, 8, CtaExchange, Split::rows, FixedShape, S6, S4D>>;
-}
+StepKernel single_s4d_x8() { return play_single<__half, 8, FixedShape, S6, S4D>; }
 
 }  // namespace mambo::cuda

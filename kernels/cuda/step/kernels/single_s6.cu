@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s6() {
-  return play_single<StepTraits<__half, 1, CtaExchange, Split::rows, AnyShape, S6>>;
-}
+StepKernel single_s6() { return play_single<__half, 1, AnyShape, S6>; }
 
 }  // namespace mambo::cuda

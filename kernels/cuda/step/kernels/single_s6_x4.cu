@@ -4,8 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s6_x4() {
-  return play_single<StepTraits<__half, 4, CtaExchange, Split::rows, FixedShape, S6>>;
-}
+StepKernel single_s6_x4() { return play_single<__half, 4, FixedShape, S6>; }
 
 }  // namespace mambo::cuda
