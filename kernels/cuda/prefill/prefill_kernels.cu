@@ -209,8 +209,7 @@ __global__ void add_kernel(const float* y, std::size_t y_quads, std::size_t n, f
   }
 }
 
-template <class T>
-__global__ void convert_kernel(const float* from, std::size_t n, T* to) {
+__global__ void convert_kernel(const float* from, std::size_t n, __half* to) {
   for (std::size_t i = thread_index(); i < n; i += grid_threads())
     store4(to + i * 4, load4(from + i * 4));
 }
@@ -291,23 +290,10 @@ void conv_silu_rows(const ConvArgs& a, const T* in, T* u, cudaStream_t stream) {
   const int tiles = (a.rows + tile_rows - 1) / tile_rows;
   const std::size_t threads = static_cast<std::size_t>(tiles) * static_cast<std::size_t>(a.dp / 4);
   const auto n = static_cast<unsigned>((threads + kThreads - 1) / kThreads);
-  switch (a.K) {
-    case 1:
-      conv_kernel<T, 1><<<n, kThreads, 0, stream>>>(a, tile_rows, in, u);
-      break;
-    case 2:
-      conv_kernel<T, 2><<<n, kThreads, 0, stream>>>(a, tile_rows, in, u);
-      break;
-    case 3:
-      conv_kernel<T, 3><<<n, kThreads, 0, stream>>>(a, tile_rows, in, u);
-      break;
-    case 4:
-      conv_kernel<T, 4><<<n, kThreads, 0, stream>>>(a, tile_rows, in, u);
-      break;
-    default:
-      conv_kernel<T, 0><<<n, kThreads, 0, stream>>>(a, tile_rows, in, u);
-      break;
-  }
+  constexpr void (*kOfWindow[])(ConvArgs, int, const T*, T*) = {
+      conv_kernel<T, 0>, conv_kernel<T, 1>, conv_kernel<T, 2>, conv_kernel<T, 3>,
+      conv_kernel<T, 4>};
+  kOfWindow[a.K <= 4 ? a.K : 0]<<<n, kThreads, 0, stream>>>(a, tile_rows, in, u);
   MAMBO_CUDA(cudaGetLastError());
 }
 
@@ -333,20 +319,15 @@ void fill_rows(const float* bias, int width, std::size_t rows, T* out, cudaStrea
   MAMBO_CUDA(cudaGetLastError());
 }
 
-void add_row(const float* row, int width, std::size_t rows, float* out, cudaStream_t stream) {
-  const auto quads = static_cast<std::size_t>(width / 4);
+void add_row(const float* row, std::size_t width, std::size_t rows, float* out,
+             cudaStream_t stream) {
+  const std::size_t quads = width / 4;
   add_kernel<<<blocks(rows * quads), kThreads, 0, stream>>>(row, quads, rows * quads, out);
   MAMBO_CUDA(cudaGetLastError());
 }
 
-void add(const float* y, std::size_t n, float* x, cudaStream_t stream) {
-  add_kernel<<<blocks(n / 4), kThreads, 0, stream>>>(y, n / 4, n / 4, x);
-  MAMBO_CUDA(cudaGetLastError());
-}
-
-template <class T>
-void convert(const float* from, std::size_t n, T* to, cudaStream_t stream) {
-  convert_kernel<T><<<blocks(n / 4), kThreads, 0, stream>>>(from, n / 4, to);
+void convert(const float* from, std::size_t n, __half* to, cudaStream_t stream) {
+  convert_kernel<<<blocks(n / 4), kThreads, 0, stream>>>(from, n / 4, to);
   MAMBO_CUDA(cudaGetLastError());
 }
 
@@ -377,6 +358,5 @@ template void keep_conv_inputs<float>(const ConvArgs&, const float*, cudaStream_
 template void keep_conv_inputs<__half>(const ConvArgs&, const __half*, cudaStream_t);
 template void fill_rows<float>(const float*, int, std::size_t, float*, cudaStream_t);
 template void fill_rows<__half>(const float*, int, std::size_t, __half*, cudaStream_t);
-template void convert<__half>(const float*, std::size_t, __half*, cudaStream_t);
 
 }  // namespace mambo::cuda

@@ -3,6 +3,7 @@
 // to 32. Each is bound by memory: it reads and writes once what its signature names.
 #pragma once
 
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
 #include <cstddef>
@@ -47,12 +48,10 @@ void delta_rows(const float* dt, int dt_row, int rows, const float* weight, cons
 // out[r] = bias (a matrix product adds to it), out[r] += row.
 template <class T>
 void fill_rows(const float* bias, int width, std::size_t rows, T* out, cudaStream_t stream);
-void add_row(const float* row, int width, std::size_t rows, float* out, cudaStream_t stream);
-// x += y, n floats, a multiple of 4.
-void add(const float* y, std::size_t n, float* x, cudaStream_t stream);
+void add_row(const float* row, std::size_t width, std::size_t rows, float* out,
+             cudaStream_t stream);
 // n elements, a multiple of 4.
-template <class T>
-void convert(const float* from, std::size_t n, T* to, cudaStream_t stream);
+void convert(const float* from, std::size_t n, __half* to, cudaStream_t stream);
 // Delta made small (PrefillSink::summaries). delta [rows][dp], of which d_inner are real; row 0 is
 // step `first`. out: the blocks from blocks.block_of(first) on. Deterministic.
 void summarise_rows(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,

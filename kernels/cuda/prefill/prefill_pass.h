@@ -139,31 +139,24 @@ class PrefillPass {
     const std::size_t groups = size(chunk_.tiers[s + 1].steps);
     float* x = rows.x - begun;
     copy(state_ + p.group, x, begun);
-    if (groups > 0) pool(s, x, static_cast<int>(groups));
+    float* inside = chunk_.tiers[s + 1].x;
+    if (groups > 0) project(t.down_pool, t.down_bias, x, groups, inside);
     copy(x + groups * group, state_ + p.group, have - groups * group);  // the group left open
 
     tier(s + 1);
     copy(state_ + p.up, rows.up, group);
-    if (groups > 0) unpool(s, rows.up + group, static_cast<int>(groups));
+    if (groups > 0) project(t.up_pool, t.up_bias, inside, groups, rows.up + group);
     copy(rows.up + groups * group, state_ + p.up, group);
-    add(rows.up + begun, size(rows.steps) * wp, rows.x, stream_);
+    add_row(rows.up + begun, size(rows.steps) * wp, 1, rows.x, stream_);
     for (int i = t.up_begin; i < t.up_end; ++i) layer(size(i));
   }
 
-  // Groups of pool rows make the steps of the next tier.
-  void pool(std::size_t s, const float* x, int groups) {
-    const PrefillMatrix& m = w_.tiers[s].down_pool;
-    float* out = chunk_.tiers[s + 1].x;
-    fill_rows(w_.tiers[s].down_bias, m.rows, size(groups), out, stream_);
-    products_.multiply(m, stored(x, size(groups) * size(m.columns)), m.columns, groups, out, m.rows,
-                       1.0F);
-  }
-
-  void unpool(std::size_t s, float* out, int groups) {
-    const PrefillMatrix& m = w_.tiers[s].up_pool;
-    fill_rows(w_.tiers[s].up_bias, m.rows, size(groups), out, stream_);
-    products_.multiply(m, stored(chunk_.tiers[s + 1].x, size(groups) * size(m.columns)), m.columns,
-                       groups, out, m.rows, 1.0F);
+  // Between tiers: out [n][m.rows] = x [n][m.columns] * m^T + bias.
+  void project(const PrefillMatrix& m, const float* bias, const float* x, std::size_t n,
+               float* out) {
+    fill_rows(bias, m.rows, n, out, stream_);
+    products_.multiply(m, stored(x, n * size(m.columns)), m.columns, static_cast<int>(n), out,
+                       m.rows, 1.0F);
   }
 
   void layer(std::size_t index) {
@@ -182,7 +175,7 @@ class PrefillPass {
     keep_conv_inputs(conv, uz, stream_);
     std::visit([&](const auto& mixer) { mix(index, mixer); }, l.mixer);
 
-    if (l.out_bias != nullptr) add_row(l.out_bias, l.wp, size(n), t.x, stream_);
+    if (l.out_bias != nullptr) add_row(l.out_bias, size(l.wp), size(n), t.x, stream_);
     products_.multiply(l.out_proj, uz, 2 * l.dp, n, t.x, l.wp, 1.0F);
   }
 
