@@ -4,8 +4,8 @@
 // A kernel for each mixer of the stages and each kind of group, not one that branches on all of
 // them: what never meets in one cluster costs the others registers (ptxas 13.0, sm_90a, spill
 // stores: flat columns 0 -> 12 and columns 8 -> 32 beside each other and rows; columns 8 -> 77
-// beside stages of both mixers; rows alone 0 -> 52 beside stages; columns of S6 beside stages of S4D
-// 92 -> 136 with S4D among them), and as one function it also compiles longer.
+// beside stages of both mixers; rows alone 0 -> 52 beside stages; columns of S6 beside stages of
+// S4D 92 -> 136 with S4D among them), and as one function it also compiles longer.
 #pragma once
 
 #include "kernels/cuda/step/inner_group.cuh"
