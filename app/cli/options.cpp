@@ -94,7 +94,8 @@ void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scop
     const std::string& before = of_models[spec.id] ? otherwise.model : otherwise.rest;
     const std::string help =
         wrapped(spec.help, help_width) +
-        fmt::format("\n(default: {})", before.empty() ? normal : before + ", or " + normal);
+        fmt::format("\n(default: {})",
+                    before.empty() ? normal : fmt::format("{}, or {}", before, normal));
     const auto take = [&o, id = spec.id, kind = spec.kind](const CLI::results_t& words) {
       ControlValue value;
       const std::string& word = words.front();
