@@ -62,7 +62,7 @@ Network::Network(const NetworkView& view, WeightStorage weight_storage)
   for (std::size_t s = 0; s < view.tiers.size(); ++s) {
     const TierView& t = view.tiers[s];
     Tier out;
-    static_cast<TierShape&>(out) = t;
+    static_cast<TierShape&>(out) = static_cast<const TierShape&>(t);
     out.wp = round_up(t.width);
     if (t.pool > 0) {
       const int inner = view.tiers[s + 1].width;

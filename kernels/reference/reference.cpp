@@ -59,7 +59,7 @@ Reference::Reference(const NetworkView& net)
   }
   for (const TierView& view : net.tiers) {
     Tier t;
-    static_cast<TierShape&>(t) = view;
+    static_cast<TierShape&>(t) = static_cast<const TierShape&>(view);
     t.down_pool = matrix(view.down_pool);
     t.down_bias = vector(view.down_pool_bias);
     t.up_pool = matrix(view.up_pool);

@@ -29,7 +29,7 @@ LayerDev layer_record(const NetworkView& net, const StatePlan& plan, std::size_t
 
 TierDev tier_record(const TierView& view) {
   TierDev t{};
-  static_cast<TierShape&>(t) = view;
+  static_cast<TierShape&>(t) = static_cast<const TierShape&>(view);
   t.wp = padded(view.width, 32);
   return t;
 }
