@@ -260,7 +260,8 @@ TEST(Cuda, APlanThatDoesNotExistIsRefused_cuda) {
   std::string why_not;
   if (engine_or_skip(network.view(), {"cuda", WeightStorage::half, ""}, &why_not) == nullptr)
     GTEST_SKIP() << why_not;
-  EXPECT_THROW(make_engine(network.view(), "cuda", {WeightStorage::half, 0, "by hand"}), Error);
+  EXPECT_THROW(make_engine(network.view(), "cuda", {WeightStorage::half, 0, {.plan = "by hand"}}),
+               Error);
 }
 
 #if MAMBO_HAS_CPU
@@ -270,7 +271,7 @@ TEST(Cuda, AStateTravelsToTheCpuAndBack_cuda) {
     std::string why_not;
     const auto gpu = engine_or_skip(network.view(), {"cuda", WeightStorage::f32, ""}, &why_not);
     if (gpu == nullptr) GTEST_SKIP() << why_not;
-    const auto cpu = make_engine(network.view(), "cpu", {WeightStorage::f32, 2, ""});
+    const auto cpu = make_engine(network.view(), "cpu", {WeightStorage::f32, 2, {}});
     const auto more = random_codes(100, 4);
     const auto on_cpu = cpu->make_state();
     cpu->prefill(*on_cpu, random_codes(777));

@@ -125,7 +125,7 @@ TEST_P(S4dState, OfLongMemoryStaysTrue) {
   const std::vector<float> want = reference.read_state();
   std::string why_not;
   const auto engine =
-      engine_or_skip(slow.view(), GetParam(), {WeightStorage::f32, 2, ""}, &why_not);
+      engine_or_skip(slow.view(), GetParam(), {WeightStorage::f32, 2, {}}, &why_not);
   if (engine == nullptr) GTEST_SKIP() << why_not;
   const StateLayout::Layer& layer = engine->layout().layers[0];
   const auto stepped = engine->make_state();
