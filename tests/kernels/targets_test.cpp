@@ -30,7 +30,7 @@ TEST_P(Target, FollowsTheReference) {
     if (target != HWY_SCALAR && target != HWY_EMU128 && (hwy::SupportedTargets() & target) == 0)
       continue;
     hwy::SetSupportedTargetsForTest(target);
-    const auto engine = make_engine(network.view(), "cpu", {WeightStorage::f32, 2, std::string()});
+    const auto engine = make_engine(network.view(), "cpu", {WeightStorage::f32, 2, {}});
     SCOPED_TRACE(engine->description());
     targets.insert(engine->description());  // a choice that had no effect would not count
     const auto stepped = engine->make_state();
