@@ -12,6 +12,7 @@
 
 #include "app/files/codes.h"
 #include "app/files/open_files.h"
+#include "app/offline/absorb_sink.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
 
@@ -25,19 +26,6 @@ double since(Clock::time_point t) {
 
 constexpr std::size_t chunk_samples =
     2048;  // drawn between looks at stop(): some 25 ms of one core
-
-class AbsorbSink : public PrefillSink {
- public:
-  AbsorbSink(RenderEvents& events, std::uint64_t of) : events_(events), of_(of) {}
-  bool progress(std::uint64_t samples) override {
-    events_.absorbing(samples, of_);
-    return !events_.stop();
-  }
-
- private:
-  RenderEvents& events_;
-  std::uint64_t of_;
-};
 
 void write_codes(AudioWriter& writer, std::span<const std::uint8_t> codes,
                  const std::array<float, 256>& table) {

@@ -5,6 +5,7 @@
 
 #include "app/control/patch.h"
 #include "app/files/codes.h"
+#include "app/offline/absorb_sink.h"
 #include "kernels/error.h"
 #include "model/revive.h"
 #include "model/voice.h"
@@ -13,19 +14,6 @@ namespace mambo {
 namespace {
 
 constexpr std::size_t kPiece = 2048;  // samples drawn between looks at stop()
-
-class Reporter final : public PrefillSink {
- public:
-  Reporter(RenderEvents& events, std::uint64_t of) : events_(events), of_(of) {}
-  bool progress(std::uint64_t samples) override {
-    events_.absorbing(samples, of_);
-    return !events_.stop();
-  }
-
- private:
-  RenderEvents& events_;
-  std::uint64_t of_;
-};
 
 class Replay {
  public:
@@ -75,7 +63,7 @@ class Replay {
     if (lost_at_once) return;
     engine_ = source_.engine(program.engine, *model_);
     voice_ = std::make_unique<Voice>(*engine_);
-    Reporter reporter(events_, clip_.size());
+    AbsorbSink reporter(events_, clip_.size());
     voice_->prefill(clip_, &reporter);
     clip_end_ = voice_->snapshot();
   }
@@ -116,7 +104,7 @@ class Replay {
     const std::span<const std::uint8_t> drawn(heard_);
     const Heard heard = {clip.last(std::min(kept, clip.size())), clip.size(),
                          drawn.last(std::min(kCodesKept, drawn.size())), position_};
-    Reporter reporter(events_, heard.clip_tail.size() + heard.drawn.size());
+    AbsorbSink reporter(events_, heard.clip_tail.size() + heard.drawn.size());
     clip_end_ = revive(*next, model_->network(), heard, &reporter, &reporter);
     next->set_rng(rng_seed_, position_);
     voice_ = std::move(next);
