@@ -276,8 +276,10 @@ TEST_P(CpuThreads, PrefillIsTheSameForAnyNumberOfThreads_threads) {
   const RandomNetwork network(std::get<0>(GetParam()));
   const auto codes = random_codes(5000, 5);
   const auto filled = [&](int threads) {
-    const auto engine =
-        make_engine(network.view(), "cpu", {std::get<1>(GetParam()), threads, std::string()});
+    EngineOptions options;
+    options.storage = std::get<1>(GetParam());
+    options.threads = threads;
+    const auto engine = make_engine(network.view(), "cpu", options);
     const auto state = engine->make_state();
     engine->prefill(*state, codes);
     return state_of(*engine, *state);
