@@ -25,4 +25,23 @@ const char* file_format_extension(FileFormat f) {
   return "wav";
 }
 
+SampleBits parse_sample_bits(const std::string& name) {
+  for (const SampleBits b : {SampleBits::pcm16, SampleBits::pcm24, SampleBits::float32}) {
+    if (name == sample_bits_name(b)) return b;
+  }
+  throw Error(fmt::format("expected bits of 16, 24 or float, found \"{}\"", name));
+}
+
+const char* sample_bits_name(SampleBits b) {
+  switch (b) {
+    case SampleBits::pcm16:
+      return "16";
+    case SampleBits::pcm24:
+      return "24";
+    case SampleBits::float32:
+      return "float";
+  }
+  return "16";
+}
+
 }  // namespace mambo

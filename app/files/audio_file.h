@@ -27,12 +27,19 @@ enum class FileFormat { wav, flac, ogg };
 FileFormat parse_file_format(const std::string& name);  // throws Error
 const char* file_format_extension(FileFormat f);        // "wav"
 
+// How a sample is kept: wav takes all three, flac the whole numbers; ogg (Vorbis) has none of them,
+// and pcm16 stands for it.
+enum class SampleBits : std::uint8_t { pcm16, pcm24, float32 };
+SampleBits parse_sample_bits(const std::string& name);  // "16", "24" or "float"; throws Error
+const char* sample_bits_name(SampleBits b);
+
 struct WriterOptions {
   FileFormat format = FileFormat::wav;
-  int rate = 16000;            // of what is written to it
-  int file_rate = 0;           // of the file; 0: the same (bit for bit), otherwise soxr converts
-  std::string comment;         // the recipe, in the file's metadata
-  bool float_samples = false;  // wav only: 32-bit float instead of 16-bit PCM
+  int rate = 16000;     // of what is written to it
+  int file_rate = 0;    // of the file; 0: the same (bit for bit), otherwise soxr converts
+  int channels = 1;     // 1 or 2
+  std::string comment;  // the recipe, in the file's metadata
+  SampleBits bits = SampleBits::pcm16;
 };
 
 // Writes under a temporary name in the same folder and renames on close. If the writer is destroyed
@@ -45,10 +52,11 @@ class AudioWriter {
   ~AudioWriter();
   AudioWriter(const AudioWriter&) = delete;
   AudioWriter& operator=(const AudioWriter&) = delete;
-  void write(std::span<const float> mono);  // throws Error (full disk, ...)
-  void close();                             // flushes, renames; throws Error
-  std::uint64_t frames() const;             // given to write() so far
-  std::uint64_t file_frames() const;        // of the closed file, at its rate; 0: there is no file
+  // Whole frames, channels interleaved. Throws Error (full disk, ...).
+  void write(std::span<const float> samples);
+  void close();                       // flushes, renames; throws Error
+  std::uint64_t frames() const;       // given to write() so far
+  std::uint64_t file_frames() const;  // of the closed file, at its rate; 0: there is no file
 
  private:
   struct Impl;

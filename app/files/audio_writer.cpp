@@ -59,15 +59,21 @@ fs::path temporary_name(const fs::path& path) {
 }
 
 int sndfile_format(const WriterOptions& o) {
-  switch (o.format) {
-    case FileFormat::flac:
-      return SF_FORMAT_FLAC | SF_FORMAT_PCM_16;
-    case FileFormat::ogg:
-      return SF_FORMAT_OGG | SF_FORMAT_VORBIS;
-    case FileFormat::wav:
+  if (o.format == FileFormat::ogg) return SF_FORMAT_OGG | SF_FORMAT_VORBIS;
+  const int container = o.format == FileFormat::flac ? SF_FORMAT_FLAC : SF_FORMAT_WAV;
+  switch (o.bits) {
+    case SampleBits::pcm24:
+      return container | SF_FORMAT_PCM_24;
+    case SampleBits::float32:
+      return container | SF_FORMAT_FLOAT;
+    case SampleBits::pcm16:
       break;
   }
-  return SF_FORMAT_WAV | (o.float_samples ? SF_FORMAT_FLOAT : SF_FORMAT_PCM_16);
+  return container | SF_FORMAT_PCM_16;
+}
+
+std::uint64_t bytes_per_sample(SampleBits bits) {
+  return bits == SampleBits::pcm16 ? 2 : bits == SampleBits::pcm24 ? 3 : 4;
 }
 
 // Frames that a player would find in the file; 0 when it is not a sound file any more.
@@ -93,8 +99,9 @@ struct AudioWriter::Impl {
   WriterOptions options;
   int fd = -1;
   SNDFILE* file = nullptr;
-  std::unique_ptr<RateConverter> converter;
-  std::vector<float> converted, block;
+  std::vector<std::unique_ptr<RateConverter>> converters;  // one per channel; none: no conversion
+  std::vector<std::vector<float>> converted;               // per channel, not yet written
+  std::vector<float> plane, block;
   std::uint64_t frames = 0;   // given to write()
   std::uint64_t written = 0;  // to the temporary file
   std::uint64_t in_file = 0;  // what the final file holds
@@ -117,7 +124,7 @@ struct AudioWriter::Impl {
     if (room != 0) throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(room)));
     SF_INFO info{};
     info.samplerate = options.file_rate;
-    info.channels = 1;
+    info.channels = options.channels;
     info.format = sndfile_format(options);
     const bool vorbis_takes_it = options.file_rate >= 8000 && options.file_rate <= 192000;
     if (sf_format_check(&info) == 0 || (options.format == FileFormat::ogg && !vorbis_takes_it)) {
@@ -153,11 +160,13 @@ struct AudioWriter::Impl {
     block.assign(in.begin(), in.end());
     for (float& x : block) x = std::isfinite(x) ? std::clamp(x, -1.0F, 1.0F) : 0.0F;
     int error = reserve(block.size() * sizeof(float));
-    const std::uint64_t bytes = (written + block.size()) * (options.float_samples ? 4 : 2);
+    const auto channels = static_cast<std::size_t>(options.channels);
+    const std::size_t frames_in = block.size() / channels;
+    const std::uint64_t bytes = (written + frames_in) * channels * bytes_per_sample(options.bits);
     if (options.format == FileFormat::wav && bytes > wav_limit) error = EFBIG;
     if (error == 0) {
       errno = 0;
-      const auto wanted = static_cast<sf_count_t>(block.size());
+      const auto wanted = static_cast<sf_count_t>(frames_in);
       const sf_count_t got = sf_writef_float(file, block.data(), wanted);
       written += static_cast<std::uint64_t>(std::max<sf_count_t>(got, 0));
       if (got == wanted) return;
@@ -174,6 +183,30 @@ struct AudioWriter::Impl {
     for (; !in.empty(); in = in.subspan(std::min(in.size(), block_frames))) {
       write_block(in.first(std::min(in.size(), block_frames)));
     }
+  }
+
+  void convert(std::span<const float> in) {
+    const std::size_t channels = converters.size();
+    for (std::size_t c = 0; c < channels; ++c) {
+      plane.clear();
+      for (std::size_t i = c; i < in.size(); i += channels) plane.push_back(in[i]);
+      converters[c]->process(plane, converted[c]);
+    }
+    write_converted();
+  }
+
+  // The frames that all channels have.
+  void write_converted() {
+    std::size_t ready = converted.front().size();
+    for (const std::vector<float>& c : converted) ready = std::min(ready, c.size());
+    plane.clear();
+    for (std::size_t i = 0; i < ready; ++i) {
+      for (const std::vector<float>& c : converted) plane.push_back(c[i]);
+    }
+    for (std::vector<float>& c : converted) {
+      c.erase(c.begin(), c.begin() + static_cast<std::ptrdiff_t>(ready));
+    }
+    write(plane);
   }
 
   // Closes what there is into a valid file under the final name. Returns the frames that it holds;
@@ -210,13 +243,19 @@ AudioWriter::AudioWriter(const fs::path& path, const WriterOptions& options)
     : impl_(std::make_unique<Impl>()) {
   impl_->asked = path;
   impl_->options = options;
-  if (options.float_samples && options.format != FileFormat::wav) {
-    throw Error("expected the wav format for float samples, found " +
-                std::string(file_format_extension(options.format)));
+  const bool exists = options.format == FileFormat::wav || options.bits == SampleBits::pcm16 ||
+                      (options.format == FileFormat::flac && options.bits == SampleBits::pcm24);
+  if (!exists) {
+    throw Error(fmt::format("expected bits that {} files have, found {}",
+                            file_format_extension(options.format), sample_bits_name(options.bits)));
   }
   if (impl_->options.file_rate == 0) impl_->options.file_rate = options.rate;
   if (impl_->options.file_rate != options.rate) {
-    impl_->converter = std::make_unique<RateConverter>(options.rate, impl_->options.file_rate);
+    for (int c = 0; c < options.channels; ++c) {
+      impl_->converters.push_back(
+          std::make_unique<RateConverter>(options.rate, impl_->options.file_rate));
+    }
+    impl_->converted.resize(impl_->converters.size());
   }
   impl_->path = resolve(path);
   impl_->temporary = temporary_name(impl_->path);
@@ -231,26 +270,26 @@ AudioWriter::~AudioWriter() {
   }
 }
 
-void AudioWriter::write(std::span<const float> mono) {
+void AudioWriter::write(std::span<const float> samples) {
   if (impl_->closed) throw Error("a sound file was written to after it was closed");
-  impl_->frames += mono.size();
-  if (impl_->converter == nullptr) {
-    impl_->write(mono);
+  const auto channels = static_cast<std::size_t>(impl_->options.channels);
+  impl_->frames += samples.size() / channels;
+  if (impl_->converters.empty()) {
+    impl_->write(samples);
     return;
   }
-  for (; !mono.empty(); mono = mono.subspan(std::min(mono.size(), block_frames))) {
-    impl_->converted.clear();
-    impl_->converter->process(mono.first(std::min(mono.size(), block_frames)), impl_->converted);
-    impl_->write(impl_->converted);
+  for (; !samples.empty(); samples = samples.subspan(std::min(samples.size(), block_frames))) {
+    impl_->convert(samples.first(std::min(samples.size(), block_frames)));
   }
 }
 
 void AudioWriter::close() {
   if (impl_->closed) return;
-  if (impl_->converter != nullptr && impl_->frames > 0) {
-    impl_->converted.clear();
-    impl_->converter->flush(impl_->converted);
-    impl_->write(impl_->converted);
+  if (!impl_->converters.empty() && impl_->frames > 0) {
+    for (std::size_t c = 0; c < impl_->converters.size(); ++c) {
+      impl_->converters[c]->flush(impl_->converted[c]);
+    }
+    impl_->write_converted();
   }
   impl_->finish();
 }

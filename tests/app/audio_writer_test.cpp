@@ -58,9 +58,56 @@ TEST(AudioWriter, EveryFormatReadsBackWithItsComment) {
 TEST(AudioWriter, FloatSamplesComeBackAsTheyWere) {
   const Folder folder;
   WriterOptions o = options(FileFormat::wav);
-  o.float_samples = true;
+  o.bits = SampleBits::float32;
   write_tone(folder / "a.wav", o, 0.5);
   EXPECT_EQ(read_sound(folder / "a.wav").samples, tone(0.5, 16000).samples);
+}
+
+TEST(AudioWriter, HasTheBitsAskedFor) {
+  const Folder folder;
+  for (const FileFormat f : {FileFormat::wav, FileFormat::flac}) {
+    float before = 1;
+    for (const SampleBits bits : {SampleBits::pcm16, SampleBits::pcm24}) {
+      WriterOptions o = options(f);
+      o.bits = bits;
+      write_tone(folder / "a", o, 0.5);
+      const float off = distance(read_sound(folder / "a"), tone(0.5, 16000));
+      EXPECT_LT(off, before / 64) << file_format_extension(f) << sample_bits_name(bits);
+      before = off + 1e-9F;
+    }
+  }
+  for (const FileFormat f : {FileFormat::flac, FileFormat::ogg}) {
+    WriterOptions o = options(f);
+    o.bits = SampleBits::float32;
+    EXPECT_THROW(AudioWriter(folder / "b", o), Error);
+  }
+}
+
+TEST(AudioWriter, TwoChannelsAreEachWhatTheyWouldBeAlone) {
+  const Folder folder;
+  const Sound left = tone(0.5, 16000);
+  std::vector<float> both;
+  for (const float x : left.samples) both.insert(both.end(), {x, -0.5F * x});
+  for (const int rate : {0, 44100}) {
+    WriterOptions o = options(FileFormat::wav, 16000, rate);
+    o.bits = SampleBits::float32;
+    write_tone(folder / "mono.wav", o, 0.5);
+    o.channels = 2;
+    {
+      AudioWriter writer(folder / "stereo.wav", o);
+      writer.write(both);
+      writer.close();
+      EXPECT_EQ(writer.file_frames(), read_sound(folder / "mono.wav").samples.size());
+    }
+    const Sound stereo = read_sound(folder / "stereo.wav");
+    ASSERT_EQ(stereo.channels, 2);
+    const Sound mono = read_sound(folder / "mono.wav");
+    ASSERT_EQ(stereo.samples.size(), 2 * mono.samples.size());
+    for (std::size_t i = 0; i < mono.samples.size(); ++i) {
+      ASSERT_EQ(stereo.samples[2 * i], mono.samples[i]) << i;
+      ASSERT_NEAR(stereo.samples[2 * i + 1], -0.5F * mono.samples[i], 1e-6F) << i;
+    }
+  }
 }
 
 TEST(AudioWriter, TheSameSoundIsTheSameFile) {
