@@ -20,6 +20,7 @@ int open_window(const mambo::GuiCommand& asked) {
   options.engine = asked.engine;
   options.controls = asked.controls;
   options.screenshot = asked.screenshot.string();
+  options.force = asked.force;
   options.after_s = asked.after_s;
   options.width = asked.width;
   options.height = asked.height;

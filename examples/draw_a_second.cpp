@@ -33,6 +33,7 @@ int main(int argc, char** argv) try {
   }
   mambo::WriterOptions format;  // WAV, 16 bits
   format.rate = rate;
+  format.replace = {mambo::is_own_sound, "mambo"};  // of what may lie there
   mambo::AudioWriter out(argv[2], format);
   out.write(samples);
   out.close();

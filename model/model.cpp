@@ -96,6 +96,7 @@ std::shared_ptr<const Model> Model::load(const fs::path& path, const LoadOptions
   bool ecosystem = is_folder || path.filename() == config_file;
   const fs::path folder = is_folder ? path : folder_of(path);
   if (!ecosystem) {
+    note_input(path);
     model->file_ = TensorFile::open(path);
     const auto& metadata = model->file_.metadata();
     if (const auto it = metadata.find("mambo.config"); it != metadata.end()) {
@@ -112,6 +113,8 @@ std::shared_ptr<const Model> Model::load(const fs::path& path, const LoadOptions
   if (ecosystem) {
     check_configuration(folder);
     const fs::path config = folder / config_file;
+    note_input(config);
+    note_input(folder / weights_file);
     const EcosystemConfig parsed =
         parse_ecosystem_config(read_text(config), config.string(), folder_name(folder));
     check_weights(

@@ -5,12 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <string>
 #include <system_error>
-#include <utility>
 
 #include "kernels/error.h"
 
@@ -55,50 +52,6 @@ Mapping map_file(const std::filesystem::path& path) {
       address, [size](const void* a) { ::munmap(const_cast<void*>(a), size); });
   m.bytes = {static_cast<const std::byte*>(address), size};
   return m;
-}
-
-AsideFile::AsideFile(std::filesystem::path path) : path_(std::move(path)) {
-  // Unique within the process and, by its number, between processes: two writers of one name do not
-  // mix, the last to finish wins.
-  static std::atomic<unsigned> counter{0};
-  aside_ = path_;
-  std::string suffix(".");
-  suffix += std::to_string(::getpid());
-  suffix += '-';
-  suffix += std::to_string(counter++);
-  aside_ += suffix + ".part";
-  fd_ = ::open(aside_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (fd_ < 0) throw Error(path_.string() + ": cannot write there: " + reason(errno));
-}
-
-AsideFile::~AsideFile() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-    ::unlink(aside_.c_str());
-  }
-}
-
-void AsideFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      fail("cannot write", errno);
-    }
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
-}
-
-void AsideFile::commit() {
-  if (::fsync(fd_) != 0) fail("cannot write", errno);
-  if (::rename(aside_.c_str(), path_.c_str()) != 0) fail("cannot put the file in place", errno);
-  ::close(fd_);
-  fd_ = -1;
-}
-
-void AsideFile::fail(const char* what, int error) const {
-  throw Error(path_.string() + ": " + what + ": " + reason(error));
 }
 
 }  // namespace mambo

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/network.h"
+#include "model/output_file.h"
 
 namespace mambo {
 
@@ -49,7 +50,7 @@ class TensorFile {
 
 // Writes tensors one after another as they come, so that a file larger than memory can be written:
 // declare all, then write each in order, in as many pieces as liked, then finish (which renames the
-// temporary file to `path`). Without finish, nothing is left behind.
+// temporary file to `path`). Without finish, nothing is left behind. `replace`: what may lie there.
 class TensorWriter {
  public:
   struct Declaration {
@@ -58,7 +59,8 @@ class TensorWriter {
     std::vector<std::int64_t> shape;
   };
   TensorWriter(std::filesystem::path path, const std::vector<Declaration>& tensors,
-               const std::map<std::string, std::string>& metadata = {});
+               const std::map<std::string, std::string>& metadata = {},
+               Replace replace = Replace::nothing());
   ~TensorWriter();
   TensorWriter(const TensorWriter&) = delete;
   TensorWriter& operator=(const TensorWriter&) = delete;

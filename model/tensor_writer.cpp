@@ -6,7 +6,7 @@
 #include "kernels/error.h"
 #include "model/json_text.h"
 #include "model/message.h"
-#include "model/platform_file.h"
+#include "model/output_file.h"
 #include "model/tensor_file.h"
 
 namespace mambo {
@@ -33,16 +33,17 @@ struct TensorWriter::Impl {
     std::uint64_t begin, size;
     std::uint64_t written = 0;  // bytes, however they were cut
   };
-  explicit Impl(std::filesystem::path target) : path(target), file(std::move(target)) {}
+  Impl(std::filesystem::path target, Replace replace)
+      : path(target), file(std::move(target), std::move(replace)) {}
 
   std::filesystem::path path;
-  AsideFile file;
+  OutputFile file;
   std::vector<Slot> slots;
 };
 
 TensorWriter::TensorWriter(std::filesystem::path path, const std::vector<Declaration>& tensors,
-                           const std::map<std::string, std::string>& metadata)
-    : impl_(std::make_unique<Impl>(std::move(path))) {
+                           const std::map<std::string, std::string>& metadata, Replace replace)
+    : impl_(std::make_unique<Impl>(std::move(path), std::move(replace))) {
   Json header = Json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t at = 0;

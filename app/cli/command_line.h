@@ -19,6 +19,7 @@ struct GuiCommand {
   EngineOptions engine;
   ControlChoice controls;            // else as last time; of the draw: of the first model
   std::filesystem::path screenshot;  // save what the window shows after `after_s`, then leave
+  bool force = false;                // the screenshot may replace any file
   double after_s = 5;
   int width = 0, height = 0;  // of the window, in pixels; 0: the last session's
 };

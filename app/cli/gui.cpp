@@ -37,6 +37,7 @@ void add_options(CLI::App& app, GuiOptions& o) {
   app.add_option("--screenshot", o.command.screenshot, "save the window as a PNG, then exit")
       ->type_name("FILE")
       ->check(a_name());
+  app.add_flag("--force", o.command.force, "let the screenshot replace any file");
   app.add_option("--after", o.command.after_s, "seconds before the screenshot")
       ->check(between(0, 3600, "s"))
       ->capture_default_str();

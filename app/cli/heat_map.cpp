@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "app/cli/picture.h"
 
@@ -49,7 +50,7 @@ void HeatMap::add(std::uint64_t first, int rows, const float* delta) {
   }
 }
 
-void HeatMap::save(const std::filesystem::path& path) const {
+void HeatMap::save(const std::filesystem::path& path, Replace replace) const {
   if (columns_ == 0) return;
   std::vector<float> value(sum_);
   std::vector<double> mean(static_cast<std::size_t>(channels_));
@@ -102,7 +103,7 @@ void HeatMap::save(const std::filesystem::path& path) const {
     picture.text(bar_x + 20, top + i * (h - 8) / 4, 1, fmt::format("{:.2g}", std::pow(10, v)), ink);
   }
   picture.text(bar_x, top + h + 10, 1, "delta (log)", ink);
-  picture.save(path);
+  picture.save(path, std::move(replace));
 }
 
 }  // namespace mambo

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "model/output_file.h"
+
 namespace mambo {
 
 class HeatMap {
@@ -15,9 +17,9 @@ class HeatMap {
   HeatMap(std::string layer, int channels, std::uint64_t steps, double step_s, double from_s);
 
   void add(std::uint64_t first, int rows, const float* delta);  // [rows][channels]
-  // PNG, written under a temporary name and renamed. Channels are sorted by their mean delta, the
-  // smallest on top. Throws Error.
-  void save(const std::filesystem::path& path) const;
+  // PNG, written aside and renamed. Channels are sorted by their mean delta, the smallest on top.
+  // Throws Error.
+  void save(const std::filesystem::path& path, Replace replace) const;
 
  private:
   std::string layer_;

@@ -1,13 +1,12 @@
 #include "app/cli/picture.h"
 
 #include <stb_easy_font.h>
-#include <stb_image_write.h>
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
-#include "kernels/error.h"
-#include "model/platform_file.h"
+#include "app/files/png_file.h"
 
 namespace mambo {
 
@@ -66,19 +65,8 @@ int Picture::text_width(const std::string& words, int scale) {
   return stb_easy_font_width(copy.data()) * scale;
 }
 
-void Picture::save(const std::filesystem::path& path) const {
-  std::vector<std::byte> png;
-  const auto append = [](void* to, void* data, int size) {
-    const auto* bytes = static_cast<const std::byte*>(data);
-    static_cast<std::vector<std::byte>*>(to)->insert(
-        static_cast<std::vector<std::byte>*>(to)->end(), bytes, bytes + size);
-  };
-  if (stbi_write_png_to_func(append, &png, width_, height_, 3, rgb_.data(), width_ * 3) == 0) {
-    throw Error(path.string() + ": the picture could not be made");
-  }
-  AsideFile file(path);
-  file.write(0, png);
-  file.commit();
+void Picture::save(const std::filesystem::path& path, Replace replace) const {
+  write_png(path, width_, height_, 3, rgb_, std::move(replace));
 }
 
 }  // namespace mambo

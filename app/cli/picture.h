@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "model/output_file.h"
+
 namespace mambo {
 
 using Colour = std::array<std::uint8_t, 3>;
@@ -19,7 +21,7 @@ class Picture {
   void fill(int x, int y, int w, int h, Colour c);
   void text(int x, int y, int scale, const std::string& words, Colour c);  // top left corner
   static int text_width(const std::string& words, int scale);
-  void save(const std::filesystem::path& path) const;  // PNG, renamed when complete; throws Error
+  void save(const std::filesystem::path& path, Replace replace) const;  // PNG; throws Error
 
  private:
   int width_, height_;

@@ -18,6 +18,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/options.h"
 #include "app/cli/progress.h"
+#include "app/files/png_file.h"
 #include "app/usage_error.h"
 #include "model/horizon.h"
 
@@ -32,7 +33,7 @@ struct ProbeOptions {
   fs::path audio, output, png;
   std::vector<std::string> layers;
   double from_s = 0, to_s = 0;
-  bool no_logits = false, quiet = false, json = false;
+  bool no_logits = false, force = false, quiet = false, json = false;
 };
 
 // Indices of a layer's tensors in the file.
@@ -152,6 +153,20 @@ std::vector<TensorWriter::Declaration> declare(const Model& model, std::uint64_t
   return tensors;
 }
 
+constexpr const char* about_key = "mambo.probe";  // in the file's metadata: who made it
+
+bool made_by_probe(const fs::path& path) {
+  try {
+    return TensorFile::open(path).metadata().count(about_key) > 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+fs::path picture_path(const ProbeOptions& o, const Watched& w) {
+  return o.png / fmt::format("{}.delta.png", w.layer->name);
+}
+
 int run_probe(const ProbeOptions& o) {
   if (o.to_s > 0 && o.to_s <= o.from_s) {
     throw UsageError(
@@ -164,7 +179,11 @@ int run_probe(const ProbeOptions& o) {
   const int rate = model->config().sample_rate;
   const auto tensors = declare(*model, codes.size(), !o.no_logits, watched);
   std::map<int, HeatMap> maps;
+  const Replace replace{made_by_probe, "mambo probe", o.force};
+  output_place(o.output, replace);
   if (!o.png.empty()) {
+    if (o.png == "-") throw UsageError("--png: expected a folder, found -");
+    for (const auto& [index, w] : watched) output_place(picture_path(o, w), replace_png(o.force));
     std::error_code error;
     fs::create_directories(o.png, error);
     if (error)
@@ -182,7 +201,7 @@ int run_probe(const ProbeOptions& o) {
       {"sample_rate_hz", rate},         {"horizon", "seconds, longest state of each channel"}};
   TensorWriter writer(
       o.output, tensors,
-      {{"mambo.probe", about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}});
+      {{about_key, about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}}, replace);
   writer.write(0, 0, std::as_bytes(std::span(codes)));
   {
     Progress progress("probing", o.quiet);
@@ -193,8 +212,8 @@ int run_probe(const ProbeOptions& o) {
   writer.finish();
   std::vector<std::string> pictures;
   for (const auto& [index, map] : maps) {
-    const fs::path picture = o.png / fmt::format("{}.delta.png", watched.at(index).layer->name);
-    map.save(picture);
+    const fs::path picture = picture_path(o, watched.at(index));
+    map.save(picture, replace_png(o.force));
     pictures.push_back(picture.string());
   }
   const double seconds = static_cast<double>(codes.size()) / rate;
@@ -244,6 +263,7 @@ void add_probe(CLI::App& app, Run& run) {
       ->type_name("DIR")
       ->check(a_name());
   add_compute_options(*sub, o->compute);
+  sub->add_flag("--force", o->force, "replace any file, not only those that mambo probe made");
   sub->add_flag("--quiet,-q", o->quiet, "no progress bar");
   sub->add_flag("--json", o->json, "one line of JSON about the file");
   sub->footer(

@@ -226,6 +226,9 @@ int run_recipe(RenderOptions& o) {
   }
   fill_in(base, *model, *engine);
   if (o.output.path.empty()) o.output.path = o.recipe.parent_path() / recipe.file;
+  // Where the recipe's own file is made again, the same recipe is written; else it is an input.
+  const bool in_place = o.output.path.filename() == recipe.file;
+  if (!in_place) note_input(o.recipe);
   o.output.format = recipe.format;
   std::vector<Take> takes = plan_takes(base, o.output);
   takes.front().files.front().part = recipe.part;

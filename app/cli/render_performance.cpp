@@ -117,13 +117,25 @@ fs::path output_path(const PerformanceOptions& o, const Performance& p) {
   return o.output;
 }
 
-WriterOptions writer_options(const fs::path& path, const PlayedProgram& program) {
+WriterOptions writer_options(const fs::path& path, const PlayedProgram& program, bool force) {
   WriterOptions options;
   const std::string extension = path.extension().string();
   options.format = parse_file_format(extension.empty() ? "wav" : extension.substr(1));
   options.rate = program.sample_rate;
   options.comment = recording_comment(program.model_name);
+  options.replace.force = force;
   return options;
+}
+
+// Before the output is made: what it must not replace.
+void note_inputs(const PerformanceOptions& o, const Performance& p) {
+  note_input(o.performance);
+  note_input(o.model.model);
+  note_input(o.seed_clip);
+  for (const PlayedProgram& program : p.programs) {
+    note_input(program.model_path);
+    note_input(program.clip_path);
+  }
 }
 
 // The program that plays when the recording begins: its name is in the file.
@@ -164,15 +176,14 @@ int render_performance(const PerformanceOptions& o) {
   }
   const PlayedProgram& program = recorded_program(p);
   const fs::path path = output_path(o, p);
-  std::error_code error;
-  if (fs::exists(path, error) && !o.force) {
+  note_inputs(o, p);
+  if (output_place(path, Replace::any()).there && !o.force) {
     throw Error(
         fmt::format("{} is there: choose another -o, or --force to replace it", path.string()));
   }
-  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
   catch_interrupts();
   const auto start = std::chrono::steady_clock::now();
-  AudioWriter writer(path, writer_options(path, program));
+  AudioWriter writer(path, writer_options(path, program, o.force));
   Files files(o);
   Bars bars(o.quiet || o.json, program.sample_rate);
   const ReplaySummary s =

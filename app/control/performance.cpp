@@ -12,6 +12,7 @@
 #include "kernels/error.h"
 #include "model/json_text.h"
 #include "model/message.h"
+#include "model/output_file.h"
 #include "model/platform_file.h"
 
 namespace mambo {
@@ -374,7 +375,7 @@ bool may_write_performance(const fs::path& path) {
 
 void write_performance(const fs::path& path, const Performance& p) {
   const std::string text = performance_text(p);
-  AsideFile file(path);
+  OutputFile file(path, {may_write_performance, "mambo"});
   file.write(0, std::as_bytes(std::span(text)));
   file.commit();
 }

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "model/output_file.h"
+
 namespace mambo {
 
 struct Clip {
@@ -40,9 +42,10 @@ struct WriterOptions {
   int channels = 1;     // 1 or 2
   std::string comment;  // the recipe, in the file's metadata
   SampleBits bits = SampleBits::pcm16;
+  Replace replace = Replace::nothing();  // what may lie there
 };
 
-// Writes under a temporary name in the same folder and renames on close. If the writer is destroyed
+// Writes aside and renames on close (model/output_file.h). If the writer is destroyed
 // without close, or the disk fills, finish_partial semantics apply: what was written until then is
 // kept as a valid shorter file under the final name when it holds any sound, otherwise nothing
 // stays.
@@ -62,5 +65,8 @@ class AudioWriter {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// Whether a sound file says of itself that mambo made it, in its metadata; edited since or not.
+bool is_own_sound(const std::filesystem::path& path);
 
 }  // namespace mambo

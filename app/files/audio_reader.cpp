@@ -81,6 +81,7 @@ Clip load_clip(const fs::path& path, int rate) {
   }
   SF_INFO info{};
   const SndFile file = open_clip(path, info);
+  note_input(path);
 
   Clip clip;
   clip.path = path;

@@ -1,6 +1,6 @@
-// Sound files out. Nothing half-written is ever seen under the final name: samples go to a
-// temporary file in the same folder, which is closed into a valid file and renamed, also when the
-// disk fills.
+// Sound files out. Nothing half-written is ever seen under the final name: samples go to a file
+// aside (model/output_file.h), which is closed into a valid file and renamed, also when the disk
+// fills.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sndfile.h>
@@ -8,15 +8,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cmath>
+#include <optional>
+#include <string_view>
 #include <system_error>
 
 #include "app/files/audio_file.h"
 #include "app/files/ogg_pages.h"
 #include "app/files/rate_converter.h"
 #include "kernels/error.h"
+#include "model/output_file.h"
 
 namespace mambo {
 namespace {
@@ -30,33 +32,6 @@ constexpr off_t closing_margin = 48 * 1024;
 constexpr std::uint64_t wav_limit = 0xFFFFFFFFULL - 65536;
 
 std::string reason(int error) { return std::generic_category().message(error); }
-
-// The final path, folders made, symbolic links followed (renaming would replace a link).
-fs::path resolve(const fs::path& path) {
-  if (path.empty() || path.filename().empty()) {
-    throw Error(
-        fmt::format("expected the name of a sound file to write, found \"{}\"", path.string()));
-  }
-  std::error_code error;
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  fs::create_directories(folder, error);
-  if (!fs::is_directory(folder)) {
-    throw Error(fmt::format("cannot write {}: cannot make the folder {}: {}", path.string(),
-                            folder.string(), error ? error.message() : "it is not a folder"));
-  }
-  const fs::file_status status = fs::status(path, error);
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    throw Error(fmt::format("cannot write {}: expected a file, found {}", path.string(),
-                            fs::is_directory(status) ? "a folder" : "a device or pipe"));
-  }
-  return fs::is_symlink(fs::symlink_status(path, error)) ? fs::weakly_canonical(path) : path;
-}
-
-fs::path temporary_name(const fs::path& path) {
-  static std::atomic<unsigned> counter{0};
-  return path.parent_path() /
-         fmt::format(".{}.{}-{}.part", path.filename().string(), ::getpid(), counter++);
-}
 
 int sndfile_format(const WriterOptions& o) {
   if (o.format == FileFormat::ogg) return SF_FORMAT_OGG | SF_FORMAT_VORBIS;
@@ -95,9 +70,9 @@ std::uint64_t readable_frames(const fs::path& path) {
 }  // namespace
 
 struct AudioWriter::Impl {
-  fs::path asked, path, temporary;
+  fs::path asked;
   WriterOptions options;
-  int fd = -1;
+  std::optional<OutputFile> disk;  // until the file is whole
   SNDFILE* file = nullptr;
   std::vector<std::unique_ptr<RateConverter>> converters;  // one per channel; none: no conversion
   std::vector<std::vector<float>> converted;               // per channel, not yet written
@@ -109,17 +84,10 @@ struct AudioWriter::Impl {
 
   ~Impl() {
     if (file != nullptr) sf_close(file);
-    if (fd >= 0) ::close(fd);
-    if (!temporary.empty()) ::unlink(temporary.c_str());  // it was never renamed
   }
 
   void open() {
-    fd = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) {
-      const int error = errno;
-      temporary.clear();
-      throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(error)));
-    }
+    disk.emplace(asked, options.replace);
     const int room = reserve(0);
     if (room != 0) throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(room)));
     SF_INFO info{};
@@ -131,7 +99,7 @@ struct AudioWriter::Impl {
       throw Error(fmt::format("cannot write {}: {} files of {} Hz do not exist", asked.string(),
                               file_format_extension(options.format), options.file_rate));
     }
-    file = sf_open_fd(fd, SFM_WRITE, &info, SF_FALSE);
+    file = sf_open_fd(disk->descriptor(), SFM_WRITE, &info, SF_FALSE);
     if (file == nullptr) {
       throw Error(fmt::format("cannot write {}: {}", asked.string(), sf_strerror(nullptr)));
     }
@@ -148,6 +116,7 @@ struct AudioWriter::Impl {
   // Makes sure that `more` bytes and the closing margin fit on the disk. 0, or the errno that says
   // why not. File systems that cannot promise room are believed until a write fails.
   int reserve(std::size_t more) const {
+    const int fd = disk->descriptor();
     struct stat status {};
     if (::fstat(fd, &status) != 0) return errno;
     const off_t need = static_cast<off_t>(more) + closing_margin;
@@ -216,24 +185,20 @@ struct AudioWriter::Impl {
     const int close_error = sf_close(file);
     file = nullptr;
     std::string why = close_error != 0 ? sf_error_number(close_error) : "";
+    const int fd = disk->descriptor();
     if (options.format == FileFormat::ogg) set_ogg_serial(fd, 0x6d616d62);
     struct stat status {};
     // The same size again gives back what was reserved beyond it.
     if (::fstat(fd, &status) != 0 || ::ftruncate(fd, status.st_size) != 0) why = reason(errno);
     if (::fsync(fd) != 0) why = reason(errno);
-    ::close(fd);
-    fd = -1;
     std::uint64_t kept = written;
-    if (!why.empty() || written == 0) kept = readable_frames(temporary);
+    if (!why.empty() || written == 0) kept = readable_frames(disk->aside());
     if (kept == 0 && (written > 0 || !why.empty())) {
       throw Error(fmt::format("cannot write {}: {}", asked.string(),
                               why.empty() ? "the file came out empty" : why));
     }
-    if (kept == 0) return 0;
-    if (::rename(temporary.c_str(), path.c_str()) != 0) {
-      throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(errno)));
-    }
-    temporary.clear();
+    if (kept > 0) disk->commit();
+    disk.reset();
     in_file = kept;
     return kept;
   }
@@ -257,8 +222,6 @@ AudioWriter::AudioWriter(const fs::path& path, const WriterOptions& options)
     }
     impl_->converted.resize(impl_->converters.size());
   }
-  impl_->path = resolve(path);
-  impl_->temporary = temporary_name(impl_->path);
   impl_->open();
 }
 
@@ -296,5 +259,15 @@ void AudioWriter::close() {
 
 std::uint64_t AudioWriter::frames() const { return impl_->frames; }
 std::uint64_t AudioWriter::file_frames() const { return impl_->in_file; }
+
+bool is_own_sound(const fs::path& path) {
+  SF_INFO info{};
+  SNDFILE* file = sf_open(path.c_str(), SFM_READ, &info);
+  if (file == nullptr) return false;
+  const char* software = sf_get_string(file, SF_STR_SOFTWARE);
+  const bool own = software != nullptr && std::string_view(software).starts_with("mambo ");
+  sf_close(file);
+  return own;
+}
 
 }  // namespace mambo

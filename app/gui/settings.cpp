@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "app/files/paths.h"
+#include "app/files/text_file.h"
 #include "app/gui/plot/colormap.h"
 #include "kernels/error.h"
 
@@ -152,20 +153,9 @@ void save_settings(const fs::path& path, const Settings& settings) {
   Json json = Json::object();
   each_field(settings, [&json](const char* key, const auto& value) { json[key] = value; });
   json["controls"] = written_controls(settings.controls);
-  std::error_code error;
-  fs::create_directories(path.parent_path(), error);
-  const fs::path aside = fs::path(path).concat(".new");
-  {
-    std::ofstream file(aside, std::ios::trunc);
-    file << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-    file.flush();
-    if (!file) throw Error(fmt::format("the settings cannot be written to {}", path.string()));
-  }
-  fs::rename(aside, path, error);
-  if (error) {
-    throw Error(
-        fmt::format("the settings cannot be written to {}: {}", path.string(), error.message()));
-  }
+  // The user's own file: its place says that it may be replaced.
+  write_text_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n',
+                  Replace::any());
 }
 
 void remember(std::vector<std::string>& recent, const std::string& path) {

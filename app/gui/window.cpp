@@ -17,7 +17,7 @@
 #include <memory>
 #include <string_view>
 
-#include "app/gui/picture_file.h"
+#include "app/files/png_file.h"
 #include "app/gui/settings.h"
 #include "app/gui/shell.h"
 #include "app/gui/terminal.h"
@@ -240,7 +240,13 @@ class Loop {
                                      static_cast<std::size_t>(height) * 4);
     glPixelStorei(GL_PACK_ALIGNMENT, 1);
     glReadPixels(0, 0, width, height, GL_RGBA, GL_UNSIGNED_BYTE, pixels.data());
-    gui::save_png(options_.screenshot, width, height, std::move(pixels));
+    const auto row = static_cast<std::ptrdiff_t>(width) * 4;
+    for (int y = 0; y < height / 2; ++y) {  // OpenGL's first row is the lowest
+      const auto upper = pixels.begin() + row * y;
+      std::swap_ranges(upper, upper + row, pixels.begin() + row * (height - 1 - y));
+    }
+    for (std::size_t i = 3; i < pixels.size(); i += 4) pixels[i] = 255;
+    write_png(options_.screenshot, width, height, 4, pixels, replace_png(options_.force));
   }
 
   GLFWwindow* window_;
@@ -268,6 +274,11 @@ SessionOptions session_options(const GuiOptions& o, Settings& settings) {
 
 int run_gui(const GuiOptions& options) {
   gui::remember_terminal();
+  if (!options.screenshot.empty()) {  // refused now, not when the picture is taken
+    note_input(options.model);
+    note_input(options.seed_clip);
+    output_place(options.screenshot, replace_png(options.force));
+  }
   const Glfw glfw;
   std::string complaint;
   Settings settings = gui::load_settings(gui::settings_path(), complaint);

@@ -19,6 +19,7 @@ struct GuiOptions {
   // Before what the last session left, a model's own values and the table's; of the first model.
   ControlChoice controls;
   std::string screenshot;  // PNG of what the window shows after after_s seconds; then it closes
+  bool force = false;      // the screenshot may replace any file
   double after_s = 5;
   bool autoplay = true;       // play as soon as the model is ready
   int width = 0, height = 0;  // of the window, in pixels; 0: the last session's, then 1280 x 800

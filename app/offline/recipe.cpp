@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "app/control/control.h"
+#include "app/files/text_file.h"
 #include "kernels/error.h"
 #include "model/platform_file.h"
 
@@ -168,10 +169,7 @@ Recipe parse_recipe(const std::string& json, const std::string& where) {
 fs::path recipe_path(const fs::path& audio) { return fs::path(audio).replace_extension(".json"); }
 
 void write_recipe(const fs::path& audio, const Recipe& r) {
-  const std::string text = recipe_json(r);
-  AsideFile file(recipe_path(audio));
-  file.write(0, std::as_bytes(std::span(text)));
-  file.commit();
+  write_text_file(recipe_path(audio), recipe_json(r), Replace::any());
 }
 
 Recipe read_recipe(const fs::path& json) {

@@ -45,6 +45,7 @@ WriterOptions writer_options(const Recipe& recipe) {
   options.rate = recipe.sample_rate;
   options.file_rate = recipe.file_rate;
   options.comment = recipe_metadata(recipe);
+  options.replace = Replace::any();  // skip_finished() has judged what is there
   return options;
 }
 

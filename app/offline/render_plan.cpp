@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "app/usage_error.h"
+#include "model/output_file.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
 
@@ -131,6 +132,12 @@ std::optional<fs::path> whose_recipe(const fs::path& audio) {
 }
 
 std::vector<fs::path> skip_finished(std::vector<Take>& takes, bool force) {
+  for (const Take& take : takes) {
+    for (const Take::File& file : take.files) {  // no input, no device, whatever is forced
+      output_place(file.path, Replace::any());
+      output_place(recipe_path(file.path), Replace::any());
+    }
+  }
   std::vector<fs::path> skipped;
   if (force) return skipped;
   std::vector<Take> left;

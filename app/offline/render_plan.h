@@ -46,7 +46,8 @@ enum class Existing : std::uint8_t {
 Existing look_at(const std::filesystem::path& audio, const Recipe& wanted);
 
 // Takes the finished ones out of `takes` and returns their files. Throws Error naming a file that
-// is there and was not made by mambo render. force: neither; everything is made again.
+// is there and was not made by mambo render. force: neither; everything is made again. Throws
+// Error, forced or not, where no file may be written (output_place(): inputs, devices, folders).
 std::vector<std::filesystem::path> skip_finished(std::vector<Take>& takes, bool force);
 
 }  // namespace mambo

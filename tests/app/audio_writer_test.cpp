@@ -23,6 +23,7 @@ WriterOptions options(FileFormat format, int rate = 16000, int file_rate = 0) {
   o.rate = rate;
   o.file_rate = file_rate;
   o.comment = R"({"a recipe":1})";
+  o.replace = Replace::any();
   return o;
 }
 

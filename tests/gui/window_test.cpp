@@ -136,6 +136,30 @@ TEST_F(WindowTest, OpensInSpiteOfBrokenSettingsAndFillsALargeScreen_timed) {
   EXPECT_NE(said_.find("window.json"), std::string::npos) << said_;
 }
 
+TEST_F(WindowTest, TakesNoPictureOverWhatIsNotItsOwn) {
+  // Said before the window opens: no display is needed.
+  std::ofstream(picture_) << "notes";
+  fs::create_symlink("/dev/null", folder_ / "link.png");
+  const std::string model = (folder_ / "m.safetensors").string();
+  fs::copy_file(MAMBO_ASSETS "/models/piano-lab.safetensors", model);
+  const struct {
+    std::string words;
+    const char* says;
+  } cases[] = {{picture_.string(), "is there and was not made by mambo"},
+               {(folder_ / "link.png").string() + " --force", "found a device"},
+               {"/dev/null --force", "found a device"},
+               {model + " --force --model " + model, "it is an input"},
+               {"-", "standard output"}};
+  for (const auto& c : cases) {
+    EXPECT_EQ(run(":987", "--screenshot " + c.words), 1);
+    EXPECT_NE(said_.find(c.says), std::string::npos) << said_;
+    EXPECT_EQ(std::count(said_.begin(), said_.end(), '\n'), 1) << said_;
+  }
+  std::stringstream text;
+  text << std::ifstream(picture_).rdbuf();
+  EXPECT_EQ(text.str(), "notes");
+}
+
 TEST_F(WindowTest, SaysInOneLineThatThereIsNoDisplay) {
   for (const char* display : {"", ":987"}) {
     EXPECT_EQ(run(display, "--screenshot " + picture_.string()), 1);

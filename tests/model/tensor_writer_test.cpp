@@ -62,7 +62,7 @@ TEST(TensorWriter, WithoutFinishNothingIsLeftAndTheOldFileStays) {
   const auto path = folder / "out.safetensors";
   write_file(path, "old");
   {
-    TensorWriter writer(path, {{"w", DType::f32, {4}}});
+    TensorWriter writer(path, {{"w", DType::f32, {4}}}, {}, Replace::any());
     writer.write(0, 0, bytes_of({1, 2, 3, 4}));
   }
   EXPECT_EQ(folder.files(), 1U);
@@ -92,12 +92,8 @@ TEST(TensorWriter, RefusesWhatIsNotWholeOrDoesNotFit) {
 }
 
 TEST(TensorWriter, UnwritableFolder) {
-  const std::string message = error_of([] {
-    TensorWriter("/nonexistent/folder/x", {{"w", DType::u8, {1}}});
-  });
-  EXPECT_NE(message.find("/nonexistent/folder/x: cannot write there: No such file"),
-            std::string::npos)
-      << message;
+  const std::string message = error_of([] { TensorWriter("/proc/x", {{"w", DType::u8, {1}}}); });
+  EXPECT_NE(message.find("cannot write /proc/x: "), std::string::npos) << message;
 }
 
 // A size limit on files refuses the write as a full disk does, and needs no rights to set up. The
@@ -117,7 +113,7 @@ TEST(TensorWriter, FullDiskSaysSoAndLeavesNothing) {
       writer.write(0, 0, bytes_of(std::vector<float>(10000)));
       writer.finish();
     } catch (const Error& e) {
-      clear = std::strstr(e.what(), "big.safetensors: cannot write: File too large") != nullptr;
+      clear = std::strstr(e.what(), "big.safetensors: File too large") != nullptr;
     }
     ::_exit(clear ? 0 : 1);
   }

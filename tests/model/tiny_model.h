@@ -80,6 +80,7 @@ struct TinyModel {
     std::vector<TensorWriter::Declaration> declarations;
     declarations.reserve(tensors.size());
     for (const auto& [name, t] : tensors) declarations.push_back({name, t.dtype, t.shape});
+    std::filesystem::remove(path);  // one that was loaded is an input, which no output replaces
     TensorWriter writer(path, declarations, metadata);
     for (std::size_t i = 0; i < declarations.size(); ++i) {
       std::size_t bytes = dtype_size(declarations[i].dtype);

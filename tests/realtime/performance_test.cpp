@@ -93,6 +93,7 @@ class PerformanceTest : public ::testing::Test {
     WriterOptions options;
     options.rate = p.programs.front().sample_rate;
     options.comment = recording_comment(p.programs.front().model_name);
+    options.replace = Replace::any();
     const std::filesystem::path path = world.folder() / "again.wav";
     {
       AudioWriter writer(path, options);
