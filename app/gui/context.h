@@ -4,8 +4,10 @@
 #include <string>
 
 #include "app/gui/commands.h"
+#include "app/gui/control_history.h"
 #include "app/gui/history/history.h"
 #include "app/gui/history/timeline.h"
+#include "app/gui/keys.h"
 #include "app/gui/model_facts.h"
 #include "app/gui/settings.h"
 #include "app/gui/theme.h"
@@ -31,6 +33,8 @@ struct Context {
   const Theme& theme;
   Notice& notice;
   const ModelFacts& facts;  // facts.model is null until a model is loaded
+  Keys& keys;               // pressed for this frame
+  ControlHistory& changes;
 
   SessionStatus status{};
   TimeView view{};
@@ -39,6 +43,12 @@ struct Context {
   double cursor = -1;                   // pixel column under the pointer; < 0: none
 
   float u(float units) const { return theme.u(units); }
+  // A control changed by hand: from now on, and so that it can be undone.
+  void change(ControlId id, const ControlValue& value) {
+    const ControlValue before = session.control(id);
+    if (session.set(id, value)) changes.changed(id, before, session.control(id), ImGui::GetTime());
+  }
+  void change(ControlId id, double value) { change(id, ControlValue{value, 0}); }
   bool has_model() const { return facts.model != nullptr; }
   // Seconds since the model took over from the clip.
   double seconds(double position) const {

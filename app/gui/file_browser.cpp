@@ -111,8 +111,8 @@ bool FileBrowser::draw(const Context& c, fs::path& chosen) {
   }
   ImGui::EndChild();
   ImGui::SetCursorPosY(ImGui::GetWindowHeight() - c.u(42));
-  if (ImGui::Button("Cancel", ImVec2(c.u(90), c.u(30))) ||
-      ImGui::IsKeyPressed(ImGui::GetKeyIndex(ImGuiKey_Escape)) || done || !stays) {
+  if (ImGui::Button("Cancel", ImVec2(c.u(90), c.u(30))) || c.keys.take(Key::escape) || done ||
+      !stays) {
     ImGui::CloseCurrentPopup();
   }
   ImGui::EndPopup();

@@ -6,6 +6,7 @@
 
 #include "app/files/paths.h"
 #include "app/gui/keys.h"
+#include "app/gui/panels/help.h"
 #include "app/gui/panels/meter.h"
 #include "app/gui/panels/transport.h"
 #include "app/gui/plot/plot.h"
@@ -25,8 +26,9 @@ bool is_there(const fs::path& p) {
 
 }  // namespace
 
-Shell::Shell(Session& session, Settings& settings, const Theme& theme, const GuiOptions& options)
+Shell::Shell(Session& session, Settings& settings, Theme& theme, const GuiOptions& options)
     : session_(session), settings_(settings), theme_(theme), play_when_ready_(options.autoplay) {
+  theme.focus = &focus_;
   for (const ControlSpec& spec : kControlTable) {  // what no model has a say in
     if (!is_remembered(spec) || models_own(spec.id)) continue;
     session_.set(spec.id, resolve(spec, options.controls, settings_.controls, {}));
@@ -49,7 +51,8 @@ void Shell::open_first(const GuiOptions& options) {
 }
 
 Context Shell::context() {
-  return Context{session_, history_, timeline_, settings_, theme_, notice_, facts_, status_};
+  return Context{session_, history_, timeline_, settings_, theme_,
+                 notice_,  facts_,   keys_,     changes_,  status_};
 }
 
 bool Shell::lively() const {
@@ -69,6 +72,9 @@ void Shell::adopt_model() {
   if (!model || model == facts_.model) return;
   facts_ = read_facts(std::move(model));
   history_.set_model(facts_.shape());
+  for (const ControlSpec& spec : kControlTable) {  // those values were another model's
+    if (models_own(spec.id)) changes_.forget(spec.id);
+  }
   timeline_.set_rate(facts_.rate);
   const bool fits =
       settings_.layer >= 0 && settings_.layer < static_cast<int>(facts_.layers.size());
@@ -99,30 +105,130 @@ void Shell::fetch(double seconds) {
   settings_.span_s = timeline_.span() / timeline_.rate();
 }
 
-void Shell::handle_keys(Context& c) {
-  if (ImGui::GetIO().WantTextInput) return;
-  if (pressed(Key::play)) {
-    if (status_.playing) {
+// Each of the following takes the key, or leaves it to the next.
+
+bool Shell::take_window_key(Keys& keys) {
+  if (keys.take(Key::help)) {
+    help_ = !help_;
+  } else if (keys.take(Key::full_screen)) {
+    full_screen_ = !full_screen_;
+  } else if (keys.take(Key::quit)) {
+    quit_ = true;
+  } else if (keys.take(Key::bigger)) {
+    settings_.zoom = std::min(settings_.zoom * 1.1F, 3.0F);
+  } else if (keys.take(Key::smaller)) {
+    settings_.zoom = std::max(settings_.zoom / 1.1F, 0.5F);
+  } else if (keys.take(Key::normal_size)) {
+    settings_.zoom = 1;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Shell::take_sound_key(Context& c) {
+  if (c.keys.take(Key::play)) {
+    if (session_.status().playing) {
       session_.pause();
     } else {
       session_.play();
       timeline_.follow();
     }
-  }
-  if (pressed(Key::again)) {
+  } else if (c.keys.take(Key::again)) {
     session_.again();
     timeline_.follow();
+  } else if (c.keys.take(Key::record)) {
+    toggle_record(session_, status_.recording);
+  } else if (c.keys.first() == Key::louder || c.keys.first() == Key::quieter) {
+    const int by = c.keys.take_all(Key::louder) - c.keys.take_all(Key::quieter);
+    c.change(ControlId::level, session_.control(ControlId::level).real + by);
+  } else {
+    return false;
   }
-  if (pressed(Key::follow)) timeline_.follow();
-  const double tenth = (c.plot_right - c.plot_left) * 0.1;
-  const double live = timeline_.following() ? c.view.px(timeline_.live()) : tenth * 5;
-  if (pressed(Key::left)) timeline_.pan(tenth);
-  if (pressed(Key::right)) timeline_.pan(-tenth);
-  if (pressed(Key::closer)) timeline_.zoom(1.5, live);
-  if (pressed(Key::wider)) timeline_.zoom(1 / 1.5, live);
-  if (pressed(Key::bigger)) settings_.zoom = std::min(settings_.zoom * 1.1F, 3.0F);
-  if (pressed(Key::smaller)) settings_.zoom = std::max(settings_.zoom / 1.1F, 0.5F);
-  if (pressed(Key::normal_size)) settings_.zoom = 1;
+  return true;
+}
+
+bool Shell::take_undo_key(Keys& keys) {
+  const bool undo = keys.first() == Key::undo;
+  if (!keys.take(Key::undo) && !keys.take(Key::redo)) return false;
+  const auto set = undo ? changes_.undo() : changes_.redo();
+  if (set) session_.set(set->id, set->value);
+  if (!set)
+    notice_.say(undo ? "There is nothing to undo." : "There is nothing to do again.", false);
+  return true;
+}
+
+bool Shell::take_focus_key(Keys& keys) {
+  if (keys.take(Key::next)) {
+    focus_.next(1);
+  } else if (keys.take(Key::previous)) {
+    focus_.next(-1);
+  } else if (keys.take(Key::escape)) {
+    if (!focus_.any()) full_screen_ = false;
+    focus_.leave();
+  } else if (!focus_.any()) {
+    return false;
+  } else if (keys.take(Key::enter)) {
+    focus_.press();
+    keys.hold();
+  } else if (keys.take(Key::up)) {
+    focus_.move(Focus::Way::up);
+  } else if (keys.take(Key::down)) {
+    focus_.move(Focus::Way::down);
+  } else if (focus_.steps() && (keys.first() == Key::left || keys.first() == Key::right)) {
+    focus_.step(keys.take_all(Key::right) - keys.take_all(Key::left));
+  } else if (keys.take(Key::left)) {
+    focus_.move(Focus::Way::left);
+  } else if (keys.take(Key::right)) {
+    focus_.move(Focus::Way::right);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool Shell::take_time_key(Keys& keys) {
+  const TimeView view = timeline_.view();
+  const double tenth = view.columns * 0.1;
+  const double live = timeline_.following() ? view.px(timeline_.live()) : tenth * 5;
+  if (keys.take(Key::follow)) {
+    timeline_.follow();
+  } else if (keys.take(Key::left)) {
+    timeline_.pan(tenth);
+  } else if (keys.take(Key::right)) {
+    timeline_.pan(-tenth);
+  } else if (keys.take(Key::up)) {
+    timeline_.zoom(1.5, live);
+  } else if (keys.take(Key::down)) {
+    timeline_.zoom(1 / 1.5, live);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// A key is of what is topmost: the help, a menu, a field that is typed into, a control, the rest.
+// What is not taken here is left to what is drawn.
+void Shell::handle_keys(Context& c) {
+  focus_.begin_frame();
+  if (ImGui::IsMouseClicked(0)) focus_.leave();
+  if (!ImGui::IsAnyItemActive()) changes_.rest(ImGui::GetTime());
+  const bool menu = ImGui::IsPopupOpen("", ImGuiPopupFlags_AnyPopup);
+  if (c.keys.first() == Key::none || take_window_key(c.keys)) return;
+  if (help_) {
+    if (c.keys.take(Key::escape)) help_ = false;
+    c.keys.drop();
+  } else if (menu) {
+    c.keys.hold();  // it may close, or another open
+  } else if (ImGui::GetIO().WantTextInput) {
+    // Dear ImGui knows two frames later whether this has ended it.
+    if (c.keys.first() == Key::enter || c.keys.first() == Key::escape) c.keys.hold();
+    c.keys.drop();
+  } else if (c.keys.first() == Key::open_model || c.keys.first() == Key::open_clip) {
+    c.keys.hold();
+  } else if (!take_sound_key(c) && !take_undo_key(c.keys) && !take_focus_key(c.keys)) {
+    take_time_key(c.keys);
+  }
 }
 
 void Shell::draw_top(Context& c, float right) {
@@ -179,6 +285,7 @@ void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
 void Shell::draw(double seconds) {
   fetch(seconds);
   Context c = context();
+  handle_keys(c);
   const ImVec2 display = ImGui::GetIO().DisplaySize;
   ImGui::SetNextWindowPos(ImVec2(0, 0));
   ImGui::SetNextWindowSize(display);
@@ -199,12 +306,13 @@ void Shell::draw(double seconds) {
   list.AddRectFilled(ImVec2(side, top), ImVec2(side + 1, bottom), colour::line);
   draw_top(c, display.x);
   draw_plots(c, ImVec2(c.u(14), top + c.u(2)), ImVec2(side - c.u(12), bottom - c.u(8)));
-  handle_keys(c);
   controls_.draw(c, ImVec2(side + 1, top), ImVec2(display.x, bottom));
   status_line_.draw(c, ImVec2(0, bottom), ImVec2(display.x, display.y));
   list.AddRectFilled(ImVec2(0, bottom), ImVec2(display.x, bottom + 1), colour::line);
   ImGui::PopFont();
   ImGui::End();
+  if (help_ && draw_help(c)) help_ = false;
+  keys_.end_frame();
 }
 
 }  // namespace mambo::gui

@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "app/gui/context.h"
+#include "app/gui/control_history.h"
+#include "app/gui/focus.h"
+#include "app/gui/keys.h"
 #include "app/gui/panels/controls.h"
 #include "app/gui/panels/delta_channels.h"
 #include "app/gui/panels/delta_layers.h"
@@ -22,7 +25,8 @@ namespace mambo::gui {
 class Shell {
  public:
   // Opens model and clip: those of `options`, else of `settings`, else the shipped ones.
-  Shell(Session& session, Settings& settings, const Theme& theme, const GuiOptions& options);
+  // theme: its focus becomes the shell's.
+  Shell(Session& session, Settings& settings, Theme& theme, const GuiOptions& options);
 
   // One frame into the whole display; fetches what was observed first. seconds since the last one.
   void draw(double seconds);
@@ -33,6 +37,9 @@ class Shell {
   // Whether the picture moves by itself: sound is playing or something is loading.
   bool lively() const;
   float wanted_zoom() const { return settings_.zoom; }
+  Keys& keys() { return keys_; }  // what is pressed goes there
+  bool wants_full_screen() const { return full_screen_; }
+  bool wants_to_close() const { return quit_; }
   const SessionStatus& status() const { return status_; }
   const History& history() const { return history_; }
 
@@ -42,6 +49,11 @@ class Shell {
   void fetch(double seconds);
   void adopt_model();
   void handle_keys(Context& c);
+  bool take_window_key(Keys& keys);
+  bool take_sound_key(Context& c);
+  bool take_undo_key(Keys& keys);
+  bool take_focus_key(Keys& keys);
+  bool take_time_key(Keys& keys);
   void draw_top(Context& c, float right);
   void draw_plots(Context& c, ImVec2 min, ImVec2 max);
 
@@ -53,6 +65,10 @@ class Shell {
   Playhead playhead_;
   ModelFacts facts_;
   Notice notice_;
+  Keys keys_;
+  Focus focus_;
+  ControlHistory changes_;
+  bool help_ = false, full_screen_ = false, quit_ = false;
   SessionStatus status_;
   std::uint64_t generation_ = 0;  // of the last observation
   bool play_when_ready_;

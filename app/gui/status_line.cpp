@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
+#include "app/gui/keys.h"
 #include "app/gui/terminal.h"
 #include "app/gui/widgets.h"
 #include "app/gui/words.h"
@@ -70,7 +72,9 @@ void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
     ImGui::SetCursorScreenPos(ImVec2(x, min.y + c.u(3)));
     ImGui::PushFont(c.theme.small);
     ImGui::PushStyleVar(ImGuiStyleVar_FramePadding, ImVec2(c.u(8), 0));
-    if (ImGui::Button("Cancel", ImVec2(c.u(62), max.y - min.y - c.u(6)))) c.session.cancel();
+    if (push_button(c.theme, "Cancel", ImVec2(c.u(62), max.y - min.y - c.u(6)))) {
+      c.session.cancel();
+    }
     ImGui::PopStyleVar();
     ImGui::PopFont();
     tooltip(c.theme, "Stop this; what played before goes on");
@@ -83,7 +87,10 @@ void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
     list.AddCircleFilled(ImVec2(x + c.u(3), middle), c.u(3.5F), dot, 12);
     x += c.u(14);
   }
-  constexpr const char* hints = "Space play    R again    F follow    wheel zoom    drag pan";
+  static const std::string all_hints =
+      key_words(Key::play) + " play    " + key_words(Key::again) + " again    " +
+      key_words(Key::follow) + " follow    wheel zoom    " + key_words(Key::help) + " all keys";
+  const char* hints = all_hints.c_str();
   const float hints_width =
       c.theme.small->CalcTextSizeA(c.theme.small->FontSize, 1e6F, 0.0F, hints).x;
   float right = max.x - c.u(14);

@@ -5,6 +5,8 @@
 
 namespace mambo::gui {
 
+class Focus;
+
 namespace colour {
 inline constexpr ImU32 background = IM_COL32(0x10, 0x13, 0x17, 0xFF);
 inline constexpr ImU32 panel = IM_COL32(0x16, 0x1A, 0x20, 0xFF);
@@ -35,6 +37,7 @@ struct Theme {
   ImFont* small = nullptr;   // 12.5
   ImFont* strong = nullptr;  // 16.5, medium weight
   bool inter = false;        // the font made for interfaces was found
+  Focus* focus = nullptr;    // the keyboard's place among the widgets, which all see the theme
 
   float u(float units) const { return units * scale; }
 };

@@ -6,19 +6,58 @@
 #include <string>
 
 #include "app/gui/control_words.h"
+#include "app/gui/focus.h"
 
 namespace mambo::gui {
 
+namespace {
+
+Rect item_rect() {
+  const ImVec2 min = ImGui::GetItemRectMin();
+  const ImVec2 max = ImGui::GetItemRectMax();
+  return {min.x, min.y, max.x, max.y};
+}
+
+}  // namespace
+
 void tooltip(const Theme& t, const char* words) {
-  if (words == nullptr || !ImGui::IsItemHovered()) return;
-  if (ImGui::IsItemActive()) return;
-  ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(t.u(10), t.u(8)));
+  if (words == nullptr || !ImGui::IsItemHovered() || ImGui::IsAnyItemActive()) return;
+  const ImVec2 display = ImGui::GetIO().DisplaySize;
+  Rect item = item_rect();
+  const bool in_column = ImGui::GetWindowWidth() < display.x / 2;
+  if (in_column) {  // nor its neighbours
+    item.left = std::min(item.left, ImGui::GetWindowPos().x);
+    item.right = std::max(item.right, ImGui::GetWindowPos().x + ImGui::GetWindowWidth());
+  }
+  const ImVec2 padding(t.u(10), t.u(8));
+  const ImVec2 text = ImGui::CalcTextSize(words, nullptr, false, t.u(300));
+  const Rect place = place_beside(item, text.x + 2 * padding.x, text.y + 2 * padding.y,
+                                  {0, 0, display.x, display.y}, t.u(6), !in_column);
+  ImGui::SetNextWindowPos(ImVec2(place.left, place.top));
+  ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, padding);
   ImGui::BeginTooltip();
   ImGui::PushTextWrapPos(t.u(300));
   ImGui::TextUnformatted(words);
   ImGui::PopTextWrapPos();
   ImGui::EndTooltip();
   ImGui::PopStyleVar();
+}
+
+void keyboard_place(const Theme& t, ImGuiID id, bool steps) {
+  if (t.focus == nullptr || !t.focus->item(id, item_rect(), steps)) return;
+  if (t.focus->just_came()) ImGui::SetScrollHereY();
+  const Rect r = item_rect();
+  const float out = t.u(1.5F);
+  ImGui::GetWindowDrawList()->AddRect(ImVec2(r.left - out, r.top - out),
+                                      ImVec2(r.right + out, r.bottom + out), colour::accent, t.u(4),
+                                      0, t.u(1.5F));
+}
+
+bool push_button(const Theme& t, const char* label, ImVec2 size) {
+  const ImGuiID id = ImGui::GetID(label);
+  const bool pressed = ImGui::Button(label, size);
+  keyboard_place(t, id);
+  return pressed || (t.focus != nullptr && t.focus->pressed(id));
 }
 
 void text_in(ImFont* font, ImU32 colour, const char* words) {
@@ -66,11 +105,11 @@ void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, Im
 
 namespace {
 
-// In place of the slider, from the Ctrl-click on, which also gives it the keyboard. True: the value
-// changed.
-bool type_value(const ControlSpec& spec, double& value) {
+// In place of the slider. True: the value changed.
+bool type_value(const ControlSpec& spec, double& value, bool begins) {
   double typed = value;
   ImGui::SetNextItemWidth(-1);
+  if (begins) ImGui::SetKeyboardFocusHere();
   if (!ImGui::InputDouble("##typed", &typed, 0, 0, spec.format, ImGuiInputTextFlags_AutoSelectAll))
     return false;
   value = clamped(spec, {typed, 0}).real;
@@ -87,16 +126,26 @@ bool move_slider(const ControlSpec& spec, double& value) {
   return true;
 }
 
-// Whether the item is typed into; begins with a Ctrl-click where the item will be and ends when it
-// is left.
-bool is_typing(ImGuiStorage& memory, ImGuiID id) {
+// Whether the item is typed into; begins with a Ctrl-click where the item will be, or with Enter,
+// and ends when it is left. Kept in `memory`: 0: no; 1: yes; more: it has that many frames to get
+// the keyboard.
+constexpr int typing_begins = 4;
+int typing(ImGuiStorage& memory, ImGuiID id, bool entered) {
   const ImVec2 min = ImGui::GetCursorScreenPos();
   const ImVec2 max(min.x + ImGui::GetContentRegionAvail().x, min.y + ImGui::GetFrameHeight());
   if (ImGui::GetIO().KeyCtrl && ImGui::IsMouseClicked(0) && ImGui::IsWindowHovered() &&
       ImGui::IsMouseHoveringRect(min, max)) {
-    memory.SetBool(id, true);
+    entered = true;
   }
-  return memory.GetBool(id);
+  if (entered) memory.SetInt(id, typing_begins);
+  return memory.GetInt(id);
+}
+void after_typing(ImGuiStorage& memory, ImGuiID id, int state) {
+  if (ImGui::IsItemActive()) {
+    memory.SetInt(id, 1);
+  } else {
+    memory.SetInt(id, state - 1);
+  }
 }
 
 }  // namespace
@@ -115,16 +164,22 @@ SliderResult control_slider(const Theme& t, const ControlSpec& spec, const Contr
   const ImGuiID typed_into = ImGui::GetID("typed into");
   ImGui::PushFont(t.small);
   ImGui::PushStyleVar(ImGuiStyleVar_FramePadding, ImVec2(t.u(6), t.u(1)));
-  const bool typing = is_typing(memory, typed_into);
-  SliderResult result{typing ? type_value(spec, value) : move_slider(spec, value), false};
+  const int typed = typing(memory, typed_into, t.focus != nullptr && t.focus->pressed(typed_into));
+  SliderResult result{typed > 0 ? type_value(spec, value, typed > 1) : move_slider(spec, value),
+                      false, false};
   ImGui::PopStyleVar();
   ImGui::PopFont();
-  if (typing && !ImGui::IsItemActive()) memory.SetBool(typed_into, false);
+  if (typed > 0) after_typing(memory, typed_into, typed);
   result.settled = ImGui::IsItemDeactivatedAfterEdit();
+  keyboard_place(t, typed_into, true);
+  if (const int steps = t.focus != nullptr ? t.focus->stepped(typed_into) : 0; steps != 0) {
+    value = as_shown(spec, clamped(spec, {value + steps * spec.step, 0}).real);
+    result = {true, true, true};
+  }
 
   // The slider follows the pointer as long as the button is held, so the default must be held too.
   const ImGuiID resetting = ImGui::GetID("resetting");
-  if (!typing && ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) {
+  if (typed == 0 && ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) {
     memory.SetBool(resetting, true);
   }
   if (memory.GetBool(resetting)) {
@@ -145,7 +200,7 @@ SliderResult control_slider(const Theme& t, const ControlSpec& spec, const Contr
 
 bool choice_button(const Theme& t, const char* id, const char* shown, ImVec2 size) {
   const ImVec2 at = ImGui::GetCursorScreenPos();
-  const bool pressed = ImGui::Button(id, size);
+  const bool pressed = push_button(t, id, size);
   ImDrawList& list = *ImGui::GetWindowDrawList();
   draw_text_fitted(list, t.body,
                    ImVec2(at.x + t.u(10), std::floor(at.y + (size.y - t.body->FontSize) / 2)),
@@ -199,7 +254,7 @@ void draw_icon(ImDrawList& list, Icon icon, ImVec2 c, float s, ImU32 colour) {
 bool icon_button(const Theme& t, const char* id, Icon icon, const char* label, bool lit,
                  ImU32 lit_colour, ImVec2 size, const char* words) {
   const ImVec2 at = ImGui::GetCursorScreenPos();
-  const bool pressed = ImGui::Button(id, size);
+  const bool pressed = push_button(t, id, size);
   tooltip(t, words);
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const ImU32 ink = lit ? lit_colour : colour::text;
@@ -235,7 +290,11 @@ bool segmented(const Theme& t, const char* id, std::initializer_list<const char*
     const float width = t.small->CalcTextSizeA(t.small->FontSize, 1e6F, 0.0F, name).x + t.u(14);
     ImGui::SetCursorScreenPos(at);
     ImGui::PushID(i);
-    if (ImGui::InvisibleButton("choice", ImVec2(width, height)) && chosen != i) {
+    const ImGuiID choice = ImGui::GetID("choice");
+    bool pressed = ImGui::InvisibleButton("choice", ImVec2(width, height));
+    keyboard_place(t, choice);
+    pressed = pressed || (t.focus != nullptr && t.focus->pressed(choice));
+    if (pressed && chosen != i) {
       chosen = i;
       changed = true;
     }

@@ -1,5 +1,6 @@
 // The window's widgets, all alike: a label, a value with its unit, a tooltip, a default restored by
-// a double click, and Ctrl-click to type a value.
+// a double click, and Ctrl-click to type a value. Each has a place for the keyboard (focus.h):
+// Enter presses a button, types into a slider; arrows move a slider by its step.
 #pragma once
 
 #include <imgui.h>
@@ -14,9 +15,16 @@ namespace mambo::gui {
 
 enum class Icon : int { none, play, pause, again, record, stop, folder };
 
-// After any item: shows `words` when the pointer rests on it.
+// After any item: shows `words` when the pointer rests on it, beside it and never while it or
+// another is held; in a column, beside the column.
 void tooltip(const Theme& t, const char* words);
 void text_in(ImFont* font, ImU32 colour, const char* words);  // at the cursor
+// After a control: its place for the keyboard, with a ring where the focus is; scrolls it into
+// view. steps: left and right change its value.
+void keyboard_place(const Theme& t, ImGuiID id, bool steps = false);
+// ImGui::Button with such a place.
+bool push_button(const Theme& t, const char* label, ImVec2 size);
+
 // Draws `words` with its box aligned: x 0 left, 0.5 centre, 1 right; y likewise. Returns its width.
 float draw_text(ImDrawList& list, ImFont* font, ImVec2 at, float x_align, float y_align,
                 ImU32 colour, const char* words);
@@ -31,6 +39,7 @@ void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, Im
 struct SliderResult {
   bool changed;  // this frame
   bool settled;  // and let go
+  bool stepped;  // by keys, which may follow one another
 };
 SliderResult control_slider(const Theme& t, const ControlSpec& spec, const ControlChoice& model,
                             double& value);

@@ -18,6 +18,8 @@
 #include <string_view>
 
 #include "app/files/png_file.h"
+#include "app/gui/full_screen.h"
+#include "app/gui/keys.h"
 #include "app/gui/settings.h"
 #include "app/gui/shell.h"
 #include "app/gui/terminal.h"
@@ -167,6 +169,13 @@ class Loop {
     glfwSetWindowRefreshCallback(window, [](GLFWwindow* w) {
       static_cast<Loop*>(glfwGetWindowUserPointer(w))->settle_ = frames_after_input;
     });
+    glfwSetKeyCallback(window, [](GLFWwindow* w, int key, int scancode, int action, int mods) {
+      static_cast<Loop*>(glfwGetWindowUserPointer(w))
+          ->trickle_.push({key, scancode, action, mods, 0});
+    });
+    glfwSetCharCallback(window, [](GLFWwindow* w, unsigned int character) {
+      static_cast<Loop*>(glfwGetWindowUserPointer(w))->trickle_.push({0, 0, 0, 0, character});
+    });
   }
 
   void run() {
@@ -176,10 +185,39 @@ class Loop {
       const bool now = takes_picture && since(started_) >= options_.after_s;
       frame(now);
       if (now) return;
+      full_screen_.set(window_, shell_.wants_full_screen());
+      if (shell_.wants_to_close()) glfwSetWindowShouldClose(window_, GLFW_TRUE);
     }
   }
 
+  // Of the window when it is not full screen.
+  void size(int& width, int& height) const { full_screen_.size(window_, width, height); }
+
  private:
+  // A letter counts as the user's keyboard writes it: Ctrl+Z is where the Z stands on it.
+  static gui::KeyPress press(const gui::KeyEvent& e) {
+    int code = e.key;
+    const char* name = glfwGetKeyName(e.key, e.scancode);
+    const bool pad = e.key >= GLFW_KEY_KP_0 && e.key <= GLFW_KEY_KP_EQUAL;
+    if (!pad && name != nullptr && name[0] > ' ' && name[0] < 0x7F && name[1] == '\0') {
+      code = name[0] >= 'a' && name[0] <= 'z' ? name[0] - 'a' + 'A' : name[0];
+    }
+    return {code, e.modifiers, e.action == GLFW_REPEAT};
+  }
+
+  // What this frame is to see of the keyboard.
+  void hand_on_keys() {
+    for (const gui::KeyEvent& e : trickle_.next_frame(shell_.keys().holds())) {
+      if (e.character != 0) {
+        ImGui_ImplGlfw_CharCallback(window_, e.character);
+        continue;
+      }
+      ImGui_ImplGlfw_KeyCallback(window_, e.key, e.scancode, e.action, e.modifiers);
+      if (e.action != GLFW_RELEASE) shell_.keys().press(press(e));
+    }
+    if (!trickle_.empty() || shell_.keys().holds()) settle_ = frames_after_input;
+  }
+
   // Sleeps until there is something to draw. Drawing yields to the sound: where it is slow
   // (software OpenGL) it takes at most about a third of one core's time.
   void wait() {
@@ -212,6 +250,7 @@ class Loop {
       ImGui_ImplOpenGL3_CreateFontsTexture();
       settle_ = frames_after_input;
     }
+    hand_on_keys();
     ImGui_ImplOpenGL3_NewFrame();
     ImGui_ImplGlfw_NewFrame();
     // A picture is of the window, not of where the pointer happens to rest.
@@ -250,6 +289,8 @@ class Loop {
   }
 
   GLFWwindow* window_;
+  gui::KeyTrickle trickle_;
+  gui::FullScreen full_screen_;
   float monitor_scale_;
   const GuiOptions& options_;
   Shell& shell_;
@@ -293,16 +334,17 @@ int run_gui(const GuiOptions& options) {
   gui::apply_theme(theme, interface_scale(window.get(), scale, settings.zoom));
 
   Session session(session_options(options, settings));
+  int width = 0;
+  int height = 0;
   {
     Shell shell(session, settings, theme, options);
     if (!complaint.empty()) shell.say(complaint, true);
-    Loop(window.get(), scale, options, shell, theme).run();
+    Loop loop(window.get(), scale, options, shell, theme);
+    loop.run();
+    loop.size(width, height);
   }
   if (!options.screenshot.empty()) return 0;  // a picture leaves no trace in the user's settings
   gui::remember_what_plays(session, settings);
-  int width = 0;
-  int height = 0;
-  glfwGetWindowSize(window.get(), &width, &height);
   settings.width = static_cast<int>(static_cast<float>(width) / scale);
   settings.height = static_cast<int>(static_cast<float>(height) / scale);
   gui::save_settings(gui::settings_path(), settings);

@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "app/gui/focus.h"
 #include "app/gui/widgets.h"
 #include "app/gui/words.h"
 
@@ -21,7 +22,9 @@ SliderResult slider_of(const Context& c, const ControlSpec& spec, double& value)
 // A slider that acts while it moves.
 void control(Context& c, ControlId id) {
   double value = c.session.control(id).real;
-  if (slider_of(c, control_spec(id), value).changed) c.session.set(id, value);
+  const SliderResult slider = slider_of(c, control_spec(id), value);
+  if (slider.changed) c.change(id, value);
+  if (slider.settled && !slider.stepped) c.changes.settle();
 }
 
 }  // namespace
@@ -41,20 +44,25 @@ void ControlsPanel::random_seed(Context& c) {
   const float button = c.u(58);
   ImGui::SetNextItemWidth(ImGui::GetContentRegionAvail().x - button - c.u(6));
   ControlValue value = c.session.control(spec.id);
+  const ImGuiID field = ImGui::GetID("##rng_seed");
+  if (c.theme.focus->pressed(field)) ImGui::SetKeyboardFocusHere();
   bool changed = ImGui::InputScalar("##rng_seed", ImGuiDataType_U64, &value.whole, nullptr, nullptr,
-                                    spec.format);
+                                    spec.format, ImGuiInputTextFlags_AutoSelectAll);
+  if (ImGui::IsItemDeactivated()) c.changes.settle();
+  keyboard_place(c.theme, field);
   if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) {
     value = spec.normal;
     changed = true;
   }
   tooltip(c.theme, Words("{} Double click: {}.", spec.help, spec.normal.whole).c_str());
   ImGui::SameLine(0, c.u(6));
-  if (ImGui::Button("New", ImVec2(button, 0))) {
+  if (push_button(c.theme, "New", ImVec2(button, 0))) {
+    c.changes.settle();
     value.whole = std::random_device{}() % 1000000U;
     changed = true;
   }
   tooltip(c.theme, "Another random seed");
-  if (changed) c.session.set(spec.id, value);
+  if (changed) c.change(spec.id, value);
 }
 
 void ControlsPanel::device_choice(Context& c) {
@@ -73,6 +81,7 @@ void ControlsPanel::device_choice(Context& c) {
                          "and can record."
                        : shown);
   if (ImGui::BeginPopup("devices")) {
+    if (c.keys.take(Key::escape)) ImGui::CloseCurrentPopup();
     const auto choose = [&c](const std::string& name) {
       c.settings.device = name;
       c.session.set_device(name);
@@ -101,7 +110,8 @@ void ControlsPanel::latency(Context& c) {
   const SliderResult slider = slider_of(c, spec, ms);
   if (slider.changed) moving_latency_ = ms;
   if (slider.settled && moving_latency_) {
-    c.session.set(spec.id, *moving_latency_);
+    c.change(spec.id, *moving_latency_);
+    if (!slider.stepped) c.changes.settle();
     moving_latency_.reset();
   }
 }

@@ -103,7 +103,8 @@ void FilesPanel::field(Context& c, Wants what, const char* label, const char* sh
   const ImVec2 min(at.x, at.y + c.u(18));
   const ImVec2 size(width, c.u(32));
   ImGui::SetCursorScreenPos(min);
-  if (choice_button(c.theme, "##open", shown, size)) {
+  const Key key = what == Wants::model ? Key::open_model : Key::open_clip;
+  if (choice_button(c.theme, "##open", shown, size) || c.keys.take(key)) {
     shipped_ = shipped(what);
     typed_[0] = '\0';
     ImGui::OpenPopup("choices");
@@ -111,6 +112,7 @@ void FilesPanel::field(Context& c, Wants what, const char* label, const char* sh
   tooltip(c.theme, words);
   ImGui::SetNextWindowPos(ImVec2(min.x, min.y + size.y + c.u(4)));
   if (ImGui::BeginPopup("choices")) {
+    if (c.keys.take(Key::escape)) ImGui::CloseCurrentPopup();
     choices(c, what);
     ImGui::EndPopup();
   }

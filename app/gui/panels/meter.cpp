@@ -13,6 +13,8 @@ struct Cell {
   const char* label;
   Words value;
   const char* tooltip;
+  float width;  // units
+  int urgency;  // where there is no room for all, those with less are left out
   ImU32 ink = colour::text;
   float fill = -1;  // 0..1: a bar under the value
 };
@@ -63,35 +65,39 @@ void draw_meter(Context& c, ImVec2 at, float right) {
   const Words none("\u2013");
   const Cell cells[] = {
       {"mean", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_mean) : none,
-       "Time per sample, mean over the last seconds"},
+       "Time per sample, mean over the last seconds", 72, 2},
       {"p99", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_p99) : none,
-       "Time per sample in the slowest 1 % of the chunks"},
+       "Time per sample in the slowest 1 % of the chunks", 72, 1},
       {"speed", measured ? Words("{:.1f} \u00D7", s.real_time_factor) : none,
        "How many times faster than real time samples are drawn; below 1 \u00D7 the sound cannot "
        "keep up",
+       62, 6,
        slow    ? colour::error
        : tight ? colour::warm
                : colour::text},
       {"ring", Words("{:.0f} ms", s.ring_ms),
-       "Sound ready in the ring buffer; the bar is its share of the target", colour::text,
+       "Sound ready in the ring buffer; the bar is its share of the target", 66, 3, colour::text,
        static_cast<float>(s.ring_fill)},
       {"latency", s.output_latency_ms > 0 ? Words("{:.0f} ms", s.output_latency_ms) : none,
-       "From drawing a sample to hearing it, as measured: ring, rate converter and device"},
+       "From drawing a sample to hearing it, as measured: ring, rate converter and device", 66, 5},
       {"underruns", Words("{}", s.underruns),
-       "How often the ring ran dry; the sound then fades out and back in without a click",
+       "How often the ring ran dry; the sound then fades out and back in without a click", 72, 7,
        s.underruns > 0 ? colour::warm : colour::text},
       {"engine", Words("{}", short_backend(s.backend)),
-       s.backend.empty() ? "What computes the samples" : s.backend.c_str()},
+       s.backend.empty() ? "What computes the samples" : s.backend.c_str(), 104, 4},
   };
-  const float widths[] = {72, 72, 62, 66, 66, 72, 104};
-  float total = 0;
-  for (const float w : widths) total += c.u(w);
-  std::size_t first = 0;  // a window without room leaves out the leftmost
-  while (first < std::size(cells) && right - total < at.x) total -= c.u(widths[first++]);
-  float x = right - total;
-  for (std::size_t i = first; i < std::size(cells); ++i) {
-    draw_cell(c, cells[i], x, c.u(widths[i]), at.y);
-    x += c.u(widths[i]);
+  const auto shown = [&](int least) {  // the width of all that are at least so urgent
+    float total = 0;
+    for (const Cell& cell : cells) total += cell.urgency >= least ? c.u(cell.width) : 0;
+    return total;
+  };
+  int least = 1;
+  while (least <= static_cast<int>(std::size(cells)) && right - shown(least) < at.x) ++least;
+  float x = right - shown(least);
+  for (const Cell& cell : cells) {
+    if (cell.urgency < least) continue;
+    draw_cell(c, cell, x, c.u(cell.width), at.y);
+    x += c.u(cell.width);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "app/gui/panels/transport.h"
 
+#include "app/gui/keys.h"
 #include "app/gui/widgets.h"
 #include "app/gui/words.h"
 
@@ -13,7 +14,9 @@ float draw_transport(Context& c, ImVec2 at) {
   ImGui::SetCursorScreenPos(ImVec2(x, y));
   if (icon_button(c.theme, "##play", playing ? Icon::pause : Icon::play, playing ? "Pause" : "Play",
                   !playing, colour::accent, ImVec2(c.u(88), height),
-                  "Play or pause (Space). Pausing fades the sound out; the model waits.")) {
+                  Words("Play or pause. Pausing fades the sound out; the model waits. Key: {}.",
+                        key_words(Key::play))
+                      .c_str())) {
     if (playing) {
       c.session.pause();
     } else {
@@ -25,7 +28,8 @@ float draw_transport(Context& c, ImVec2 at) {
   ImGui::SetCursorScreenPos(ImVec2(x, y));
   if (icon_button(c.theme, "##again", Icon::again, "Again", false, colour::text,
                   ImVec2(c.u(86), height),
-                  Words("{} Key: R.", control_spec(ControlId::again).help).c_str())) {
+                  Words("{} Key: {}.", control_spec(ControlId::again).help, key_words(Key::again))
+                      .c_str())) {
     c.session.again();
     c.timeline.follow();
   }
@@ -33,8 +37,8 @@ float draw_transport(Context& c, ImVec2 at) {
   ImGui::SetCursorScreenPos(ImVec2(x, y));
   const bool recording = c.status.recording;
   const Words label = recording ? Words("{:.1f} s", c.status.recorded_seconds) : Words("Record");
-  const Words words("Record what is played to a file in {}; press again to stop",
-                    recordings_dir().string());
+  const Words words("Record what is played to a file in {}; press again to stop. Key: {}.",
+                    recordings_dir().string(), key_words(Key::record));
   if (icon_button(c.theme, "##record", recording ? Icon::stop : Icon::record, label.c_str(), true,
                   recording ? colour::text : colour::error, ImVec2(c.u(94), height),
                   words.c_str())) {
