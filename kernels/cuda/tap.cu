@@ -1,6 +1,7 @@
 #include "kernels/cuda/tap.h"
 
 #include "kernels/cuda/step/step_kernels.h"
+#include "kernels/cuda/summary.cuh"
 
 namespace mambo::cuda {
 namespace {
@@ -12,13 +13,10 @@ constexpr int kAtOnce = 8;  // loads on their way
 // padding is left out.
 __global__ void __launch_bounds__(kTapThreads)
     summarise(const float* tap, const TapJob* jobs, LayerSummary* results) {
-  __shared__ float sums[kTapThreads], lows[kTapThreads], highs[kTapThreads];
   const TapJob job = jobs[blockIdx.x];
   const float* from = tap + job.at;
   const int n = job.steps * job.dp;
-  float sum = 0.0F;
-  float low = 3e38F;
-  float high = -3e38F;
+  Seen seen;
   for (int i = static_cast<int>(threadIdx.x); i < n; i += kAtOnce * kTapThreads) {
     float x[kAtOnce];
 #pragma unroll
@@ -30,27 +28,10 @@ __global__ void __launch_bounds__(kTapThreads)
     for (int j = 0; j < kAtOnce; ++j) {
       const int at = i + j * kTapThreads;
       if (at >= n || at % job.dp >= job.d_inner) continue;
-      sum += x[j];
-      low = fminf(low, x[j]);
-      high = fmaxf(high, x[j]);
+      seen.add(x[j]);
     }
   }
-  sums[threadIdx.x] = sum;
-  lows[threadIdx.x] = low;
-  highs[threadIdx.x] = high;
-  for (int half = kTapThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (static_cast<int>(threadIdx.x) >= half) continue;
-    sums[threadIdx.x] += sums[threadIdx.x + half];
-    lows[threadIdx.x] = fminf(lows[threadIdx.x], lows[threadIdx.x + half]);
-    highs[threadIdx.x] = fmaxf(highs[threadIdx.x], highs[threadIdx.x + half]);
-  }
-  if (threadIdx.x != 0) return;
-  if (job.steps > 0)
-    results[blockIdx.x] = {sums[0] / static_cast<float>(job.steps * job.d_inner), lows[0], highs[0],
-                           job.steps};
-  else
-    results[blockIdx.x] = {};
+  write_summary<kTapThreads>(seen, job.steps * job.d_inner, job.steps, results + blockIdx.x);
 }
 
 }  // namespace

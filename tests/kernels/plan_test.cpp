@@ -337,14 +337,15 @@ INSTANTIATE_TEST_SUITE_P(All, Plans, ::testing::ValuesIn(planned_names()),
                          [](const auto& test) { return test.param; });
 
 TEST(Plan, OfAnH100) {
-  const std::string two = "a chain of 2 SMs and a team of 8 beside it, one cluster";
+  const std::string two =
+      "a pipeline of 2 SMs and a column-parallel group of 8 beside it, one cluster";
   EXPECT_EQ(fastest_text(named_shape("piano"), h100()), two) << "piano-lab";
   EXPECT_EQ(fastest_text(piano_shape(), h100()), two);
   EXPECT_EQ(fastest_text(drums(), h100()), two);
   EXPECT_EQ(fastest_text(named_shape("piano-s4d"), h100()), two);
   EXPECT_EQ(fastest_text(named_shape("sc09"), h100()),
-            "a chain of 6 SMs and a team of 8 beside it, one cluster");
-  EXPECT_EQ(fastest_text(named_shape("flat256"), h100()), "a team of 16 SMs");
+            "a pipeline of 6 SMs and a column-parallel group of 8 beside it, one cluster");
+  EXPECT_EQ(fastest_text(named_shape("flat256"), h100()), "a column-parallel group of 16 SMs");
   EXPECT_EQ(fastest_text(named_shape("flat512"), h100()), "a grid of 128 SMs");
 }
 
@@ -377,8 +378,8 @@ TEST(Plan, NamesItsKernel) {
 
 TEST(Plan, OfADeviceWithoutClusters) {
   for (const NetworkShape& shape : {named_shape("piano"), piano_shape(), drums()}) {
-    EXPECT_EQ(fastest_text(shape, a100()), "one SM a stream") << shape.name;
-    EXPECT_EQ(fastest_text(shape, small()), "one SM a stream") << shape.name;
+    EXPECT_EQ(fastest_text(shape, a100()), "one SM per stream") << shape.name;
+    EXPECT_EQ(fastest_text(shape, small()), "one SM per stream") << shape.name;
   }
   EXPECT_EQ(fastest_text(named_shape("flat256"), a100()), "a grid of 64 SMs");
   EXPECT_EQ(fastest_text(named_shape("flat512"), a100()), "a grid of 108 SMs");

@@ -74,7 +74,8 @@ struct PlanCandidate {
   LlPlan ll;               // grid only
 
   explicit operator bool() const { return why_not.empty(); }
-  std::string text() const;  // "a chain of 2 SMs and a team of 8 beside it, one cluster"
+  std::string text()
+      const;  // "a pipeline of 2 SMs and a column-parallel group of 8 beside it, one cluster"
 };
 
 // One CTA plays `together` streams.

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/prefill/prefill_math.cuh"
 #include "kernels/cuda/runtime/check.h"
+#include "kernels/cuda/summary.cuh"
 
 namespace mambo::cuda {
 namespace {
@@ -231,32 +232,10 @@ __global__ void __launch_bounds__(kSummaryThreads)
   const int begin = from > first ? static_cast<int>((from < stop ? from : stop) - first) : 0;
   const int end = to > first ? static_cast<int>((to < stop ? to : stop) - first) : 0;
   const int n = (end - begin) * d_inner;
-  float sum = 0.0F;
-  float low = 3e38F;
-  float high = -3e38F;
-  for (int i = static_cast<int>(threadIdx.x); i < n; i += kSummaryThreads) {
-    const float x = delta[static_cast<std::size_t>(begin + i / d_inner) * dp + i % d_inner];
-    sum += x;
-    low = fminf(low, x);
-    high = fmaxf(high, x);
-  }
-  __shared__ float sums[kSummaryThreads], lows[kSummaryThreads], highs[kSummaryThreads];
-  sums[threadIdx.x] = sum;
-  lows[threadIdx.x] = low;
-  highs[threadIdx.x] = high;
-  for (int half = kSummaryThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (static_cast<int>(threadIdx.x) >= half) continue;
-    sums[threadIdx.x] += sums[threadIdx.x + half];
-    lows[threadIdx.x] = fminf(lows[threadIdx.x], lows[threadIdx.x + half]);
-    highs[threadIdx.x] = fmaxf(highs[threadIdx.x], highs[threadIdx.x + half]);
-  }
-  if (threadIdx.x != 0) return;
-  LayerSummary& s = out[blockIdx.x];
-  s.steps = end - begin;
-  s.mean = n > 0 ? sums[0] / static_cast<float>(n) : 0.0F;
-  s.min = n > 0 ? lows[0] : 0.0F;
-  s.max = n > 0 ? highs[0] : 0.0F;
+  Seen seen;
+  for (int i = static_cast<int>(threadIdx.x); i < n; i += kSummaryThreads)
+    seen.add(delta[static_cast<std::size_t>(begin + i / d_inner) * dp + i % d_inner]);
+  write_summary<kSummaryThreads>(seen, n, end - begin, out + blockIdx.x);
 }
 
 __global__ void pack_kernel(const float* from, int from_row, int columns, std::size_t n,

@@ -4,9 +4,7 @@
 // with an initial state in and the final state out, so that it may be cut anywhere.
 #pragma once
 
-#include <cuda_runtime.h>
-
-#include <cstddef>
+#include "kernels/cuda/prefill/scan_args.h"
 
 namespace mambo::cuda {
 
@@ -30,21 +28,12 @@ constexpr std::size_t mode_at(int M, int c, int m) {
          (static_cast<std::size_t>(row) * 32 + static_cast<std::size_t>(lane % 32));
 }
 
-// Everything on the device, rows are steps. T is float or __half. dp is a multiple of 32.
+// h is [dp][hp / 2][real, imaginary]; what is beyond M of them is neither read nor written. ends is
+// s4d_scan_scratch() floats.
 template <class T>
-struct S4dScanArgs {
-  const T* u = nullptr;          // [length][u_row]
-  const T* z = nullptr;          // [length][z_row]
-  T* y = nullptr;                // [length][y_row]; shares no memory with the above
+struct S4dScanArgs : ScanArgs<T> {
   const float* modes = nullptr;  // mode_floats(dp, M), see above; |decay| <= 1
-  const float* D = nullptr;      // [dp]
-  float* h = nullptr;            // [dp][hp / 2][real, imaginary]: in and out; what is beyond M of
-                                 // them is neither read nor written
-  float* ends = nullptr;         // scratch, s4d_scan_scratch() floats
-  int u_row = 0, z_row = 0, y_row = 0;
-  int dp = 0, hp = 0, M = 0;  // M: kMostModes at most
-  int length = 0;
-  int sms = 1;  // of the device: how many segments of time are worth having
+  int hp = 0, M = 0;             // M: kMostModes at most
 };
 
 // Floats of scratch that such a scan needs, however long it is: 40 KiB for each SM at most.

@@ -4,9 +4,7 @@
 // with an initial state in and the final state out, so that it may be cut anywhere.
 #pragma once
 
-#include <cuda_runtime.h>
-
-#include <cstddef>
+#include "kernels/cuda/prefill/scan_args.h"
 
 namespace mambo::cuda {
 
@@ -18,24 +16,14 @@ constexpr int scan_states(int N) { return N <= 16 ? 16 : (N <= 32 ? 32 : 64); }
 // be left out.
 inline constexpr float kScanPaddedA = -1e4F;
 
-// Everything on the device, rows are steps. T is float or __half. Pointers and row lengths are
-// multiples of 16 bytes; dp is a multiple of 32.
+// h is [dp][np], ends s6_scan_scratch() floats. Pointers and row lengths are multiples of 16 bytes.
 template <class T>
-struct S6ScanArgs {
-  const T* u = nullptr;          // [length][u_row]
+struct S6ScanArgs : ScanArgs<T> {
   const float* delta = nullptr;  // [length][dp]
   const float* B = nullptr;      // [length][bc_row], scan_states(N) floats each, zeros after N
   const float* C = nullptr;      // the same
-  const T* z = nullptr;          // [length][z_row]
-  T* y = nullptr;                // [length][y_row]; shares no memory with the above
   const float* A = nullptr;      // [scan_states(N)][dp]: -exp(A_log) * log2(e); kScanPaddedA
-  const float* D = nullptr;      // [dp]
-  float* h = nullptr;            // [dp][np]: in and out
-  float* ends = nullptr;         // scratch, s6_scan_scratch() floats
-  int u_row = 0, bc_row = 0, z_row = 0, y_row = 0;
-  int dp = 0, np = 0, states = 16;  // states: scan_states(N)
-  int length = 0;
-  int sms = 1;  // of the device: how many segments of time are worth having
+  int bc_row = 0, np = 0, states = 16;  // states: scan_states(N)
 };
 
 // Floats of scratch that scans of up to this many channels need.

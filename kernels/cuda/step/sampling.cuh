@@ -41,6 +41,17 @@ __device__ inline float warp_sum(float x) {
   return x;
 }
 
+// x of this lane and of every kStep-th one before it.
+template <int kStep = 1>
+__device__ inline std::uint32_t sum_up_to(std::uint32_t x) {
+#pragma unroll
+  for (int i = kStep; i < 32; i *= 2) {
+    const std::uint32_t other = __shfl_up_sync(0xFFFFFFFFU, x, i);
+    if (lane_id() >= i) x += other;
+  }
+  return x;
+}
+
 // The largest threshold such that the codes at or above it weigh (or, counted, are) at least
 // `wanted`.
 template <bool kCount>
@@ -104,12 +115,7 @@ __device__ inline int draw(const float* logits, int vocab, int vp, float tempera
   std::uint32_t mine = 0;
 #pragma unroll
   for (const std::uint32_t x : p) mine += x;
-  std::uint32_t up_to = mine;  // of all lanes up to this one
-#pragma unroll
-  for (int i = 1; i < 32; i *= 2) {
-    const std::uint32_t other = __shfl_up_sync(0xFFFFFFFFU, up_to, i);
-    if (lane_id() >= i) up_to += other;
-  }
+  const std::uint32_t up_to = sum_up_to(mine);  // of all lanes up to this one
   const std::uint32_t total = __shfl_sync(0xFFFFFFFFU, up_to, 31);
   const auto u24 = static_cast<std::uint32_t>(u * 16777216.0F);
   const auto target = static_cast<std::uint32_t>((static_cast<std::uint64_t>(u24) * total) >> 24U);
@@ -174,12 +180,7 @@ __device__ inline bool draw_by_all(const float* logits, float temperature, float
   if (lane_id() == 0) scratch[warp] = __float_as_uint(warp_top);
   __syncthreads();
   const std::uint32_t p = weight_of(l, 1.44269504F / temperature, scratch);
-  std::uint32_t up_to = p;
-#pragma unroll
-  for (int i = 1; i < 32; i *= 2) {
-    const std::uint32_t other = __shfl_up_sync(0xFFFFFFFFU, up_to, i);
-    if (lane_id() >= i) up_to += other;
-  }
+  const std::uint32_t up_to = sum_up_to(p);
   if (lane_id() == 31) scratch[8 + warp] = up_to;
   __syncthreads();
   return is_drawn(p, up_to, u, scratch);
@@ -190,12 +191,7 @@ __device__ inline bool draw_by_all(const float* logits, float temperature, float
 __device__ inline bool draw_by_quads(float logit, float scale, float u, std::uint32_t* scratch) {
   const int q = lane_id() & 3;
   const std::uint32_t p = weight_of(logit, scale, scratch);
-  std::uint32_t up_to = p;  // of the code's eight
-#pragma unroll
-  for (int i = 4; i < 32; i *= 2) {
-    const std::uint32_t other = __shfl_up_sync(0xFFFFFFFFU, up_to, i);
-    if (lane_id() >= i) up_to += other;
-  }
+  std::uint32_t up_to = sum_up_to<4>(p);  // of the code's eight
   std::uint32_t eights[3];
 #pragma unroll
   for (int i = 0; i < 3; ++i) eights[i] = __shfl_sync(0xFFFFFFFFU, up_to, 28 + i);
