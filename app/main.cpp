@@ -1,5 +1,4 @@
 // mambo. With a window or without, what is asked for is found out by app/cli.
-#include <csignal>
 #include <cstddef>
 
 #include "app/cli/command_line.h"
@@ -33,8 +32,4 @@ constexpr std::nullptr_t window = nullptr;
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  // A file that may grow no further is an error to report, not a reason to die.
-  std::signal(SIGXFSZ, SIG_IGN);
-  return mambo::run_command_line(argc, argv, window);
-}
+int main(int argc, char** argv) { return mambo::run_command_line(argc, argv, window); }

@@ -51,6 +51,7 @@ kernels/engine.h #include "model/model.h"
 kernels/cpu/engine.cpp #include "kernels/cuda/engine.h"
 kernels/cuda/runtime/memory.h #include "kernels/cuda/step/launch.h"
 kernels/cuda/step/launch.h #include "kernels/cuda/plan/plan.h"
+app/cli/render.cpp fmt::print(stderr, "{}\n", text);
 nowhere/stray.cpp int x;
 TABLE
   return $missed

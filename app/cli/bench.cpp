@@ -9,6 +9,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/options.h"
+#include "app/cli/say.h"
 #include "app/usage_error.h"
 #include "kernels/random_network.h"
 
@@ -91,12 +92,12 @@ Json numbers_json(const BenchRow& row) {
 
 // us_per_sample_p99 -> "us per sample p99"
 void print_numbers(const BenchRow& row) {
-  fmt::print("{}  {}\n", row.part, row.subject);
+  put("{}  {}\n", row.part, row.subject);
   for (const BenchRow::Number& n : row.numbers) {
     std::string words = n.key;
     std::replace(words.begin(), words.end(), '_', ' ');
-    fmt::print("  {:<32} {}\n", words,
-               n.whole ? fmt::format("{:.0f}", n.value) : fmt::format("{:.4g}", n.value));
+    put("  {:<32} {}\n", words,
+        n.whole ? fmt::format("{:.0f}", n.value) : fmt::format("{:.4g}", n.value));
   }
 }
 
@@ -107,15 +108,15 @@ int run_bench(const BenchOptions& o) {
   const bool table = all && s.on_gpu();
   catch_interrupts();
   const BenchStop stop = [] { return interrupted(); };
-  if (!o.json) fmt::print("{}, {}\n", s.name, s.engine->description());
+  if (!o.json) put("{}, {}\n", s.name, s.engine->description());
   Json results = Json::object();
   const auto add = [&](const BenchRow& row) {
     if (table) {  // a part has several rows: each says of what
       Json j = {{"of", row.subject}};
       j.update(numbers_json(row));
       results[row.part].push_back(j);
-      if (!o.json) fmt::print("{}\n", bench_line(row));
-      std::fflush(stdout);
+      if (!o.json) put("{}\n", bench_line(row));
+      flush_output();
       return;
     }
     results[row.part] = numbers_json(row);
@@ -136,7 +137,7 @@ int run_bench(const BenchOptions& o) {
   if (o.json) {
     Json j = {{"benchmark", o.what}, {"model", s.name}, {"engine", s.engine->description()}};
     j.update(all ? results : results[o.what]);
-    fmt::print("{}\n", j.dump(-1, ' ', false, Json::error_handler_t::replace));
+    write_output(json_line(j));
   }
   return 0;
 }

@@ -3,13 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <new>
+#include <sstream>
 #include <system_error>
 
 #include "app/cli/commands.h"
+#include "app/cli/interrupt.h"
 #include "app/cli/options.h"
+#include "app/cli/say.h"
 #include "app/usage_error.h"
 #include "model/message.h"
 
@@ -20,16 +21,24 @@ namespace {
 int complain(std::string what, int code) {
   while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
   std::replace(what.begin(), what.end(), '\n', ' ');
-  fmt::print(stderr, "mambo: {}\n", printable(what, what.size()));
+  say("mambo: {}\n", printable(what, what.size()));
   return code;
 }
 
-// What a full disk did not take must not pass for success.
+// What a full disk or a closed pipe did not take must not pass for success.
 int flushed(int code) {
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
-  const int error = errno;
-  const std::string why = std::generic_category().message(error != 0 ? error : EIO);
-  return complain("cannot write the output: " + why, code != 0 ? code : 1);
+  const int error = flush_output();
+  if (error == 0) return code;
+  return complain("cannot write the output: " + std::generic_category().message(error),
+                  code != 0 ? code : 1);
+}
+
+// --help, --version: what CLI11 would print itself.
+int print(const CLI::App& app, const CLI::Success& asked) {
+  std::ostringstream text;
+  const int code = app.exit(asked, text, text);
+  write_output(text.str());
+  return code;
 }
 
 int parse(CLI::App& app, int argc, const char* const* argv, bool& done) {
@@ -37,11 +46,11 @@ int parse(CLI::App& app, int argc, const char* const* argv, bool& done) {
   try {
     app.parse(argc, const_cast<char**>(argv));  // CLI11 does not write to it
   } catch (const CLI::CallForHelp& e) {
-    return app.exit(e);
+    return print(app, e);
   } catch (const CLI::CallForAllHelp& e) {
-    return app.exit(e);
+    return print(app, e);
   } catch (const CLI::CallForVersion& e) {
-    return app.exit(e);
+    return print(app, e);
   } catch (const CLI::ParseError& e) {
     std::string command;
     for (const CLI::App* sub : app.get_subcommands()) command = " " + sub->get_name();

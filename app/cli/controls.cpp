@@ -6,6 +6,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
+#include "app/cli/say.h"
 
 namespace mambo {
 namespace {
@@ -52,20 +53,20 @@ int list_controls(bool json) {
     for (const ControlSpec& spec : kControlTable) all.push_back(spec_json(spec));
     Json j;
     j["controls"] = std::move(all);
-    fmt::print("{}\n", j.dump());
+    write_output(json_line(j));
     return 0;
   }
   constexpr std::size_t help_width = 96;
-  fmt::print("{:<12} {:<8} {:<18} {}\n", "control", "scope", "range", "default");
+  put("{:<12} {:<8} {:<18} {}\n", "control", "scope", "range", "default");
   for (const ControlSpec& spec : kControlTable) {
     const bool trigger = spec.kind == ControlKind::trigger;
-    fmt::print("{:<12} {:<8} {:<18} {}\n", spec.key, scope_name(spec.scope),
-               trigger ? "happens" : range_text(spec), normal_text(spec));
+    put("{:<12} {:<8} {:<18} {}\n", spec.key, scope_name(spec.scope),
+        trigger ? "happens" : range_text(spec), normal_text(spec));
     std::string help = wrapped(spec.help, help_width);
     for (std::size_t at = 0; (at = help.find('\n', at)) != std::string::npos; at += 5) {
       help.replace(at, 1, "\n    ");
     }
-    fmt::print("    {}\n", help);
+    put("    {}\n", help);
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include "app/audio/audio_device.h"
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
+#include "app/cli/say.h"
 
 namespace mambo {
 namespace {
@@ -48,25 +49,25 @@ void print_compute_device(const ComputeDevice& d) {
     add(fmt::format("{:.1f} GiB",
                     static_cast<double>(d.memory_bytes) / (1024.0 * 1024.0 * 1024.0)));
   if (d.usable)
-    fmt::print("  {}: {}\n", backend_name(d.backend), facts);
+    put("  {}: {}\n", backend_name(d.backend), facts);
   else if (facts.empty())
-    fmt::print("  {}: none ({})\n", backend_name(d.backend), d.reason);
+    put("  {}: none ({})\n", backend_name(d.backend), d.reason);
   else
-    fmt::print("  {}: {} (not usable: {})\n", backend_name(d.backend), facts, d.reason);
+    put("  {}: {} (not usable: {})\n", backend_name(d.backend), facts, d.reason);
 }
 
 void print_devices() {
   const std::vector<AudioDeviceInfo> audio = list_audio_devices();
-  fmt::print("Audio outputs\n");
+  put("Audio outputs\n");
   if (audio.empty()) {
-    fmt::print("  none: there is no sound card here. mambo render works without one.\n");
+    put("  none: there is no sound card here. mambo render works without one.\n");
   }
   for (const AudioDeviceInfo& d : audio) {
-    fmt::print("{} {}\n    {}, {} channels, {:.0f} Hz, latency {:.1f} to {:.1f} ms\n",
-               d.is_default ? "*" : " ", d.name, d.host_api, d.channels, d.default_rate,
-               1e3 * d.low_latency_s, 1e3 * d.high_latency_s);
+    put("{} {}\n    {}, {} channels, {:.0f} Hz, latency {:.1f} to {:.1f} ms\n",
+        d.is_default ? "*" : " ", d.name, d.host_api, d.channels, d.default_rate,
+        1e3 * d.low_latency_s, 1e3 * d.high_latency_s);
   }
-  fmt::print("Compute\n");
+  put("Compute\n");
   for (const ComputeDevice& d : compute_devices()) print_compute_device(d);
 }
 
@@ -82,7 +83,7 @@ void add_devices(CLI::App& app, Run& run) {
   sub->callback([&run, json] {
     run = [json] {
       if (*json) {
-        fmt::print("{}\n", devices_json().dump(-1, ' ', false, Json::error_handler_t::replace));
+        write_output(json_line(devices_json()));
       } else {
         print_devices();
       }

@@ -15,6 +15,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/options.h"
 #include "app/cli/progress.h"
+#include "app/cli/say.h"
 
 namespace mambo {
 namespace {
@@ -114,8 +115,7 @@ int run_eval(const EvalOptions& o) {
                      {"seconds_of_audio", clip_seconds},
                      {"seconds_judged", clip_terms / rate}});
     progress.clear();
-    if (!o.json)
-      fmt::print("{:.4f} bits/sample  {:8.2f} s  {}\n", clip_bits, clip_seconds, path.string());
+    if (!o.json) put("{:.4f} bits/sample  {:8.2f} s  {}\n", clip_bits, clip_seconds, path.string());
   }
   const double bits = nats / std::log(2.0) / terms;
   if (o.json) {
@@ -126,11 +126,11 @@ int run_eval(const EvalOptions& o) {
                     {"real_time_factor", seconds / wall},
                     {"engine", engine->description()},
                     {"clips", clips}};
-    fmt::print("{}\n", j.dump(-1, ' ', false, Json::error_handler_t::replace));
+    write_output(json_line(j));
   } else {
     const std::string heard = o.score_from_s > 0 ? fmt::format(" of {:.2f} s heard", seconds) : "";
-    fmt::print("{:.4f} bits/sample over {:.2f} s{}, {:.1f} x real time ({})\n", bits, judged, heard,
-               seconds / wall, engine->description());
+    put("{:.4f} bits/sample over {:.2f} s{}, {:.1f} x real time ({})\n", bits, judged, heard,
+        seconds / wall, engine->description());
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
+#include "app/cli/say.h"
 #include "model/horizon.h"
 #include "model/message.h"
 
@@ -116,64 +117,61 @@ void print_info(const Model& model, const std::string& engine) {
   const Config& c = model.config();
   const NetworkView& net = model.network();
   const ModelStats& stats = model.stats();
-  fmt::print("{}  {}\n", c.name.empty() ? "(no name)" : c.name, model.path().string());
-  fmt::print("  sha256      {}\n", model.hash());
-  fmt::print("  sound       {} Hz, {}, {} codes\n", c.sample_rate, encoding_name(c.encoding),
-             net.vocab);
-  fmt::print("  parameters  {}  ({} on disk)\n", grouped(stats.parameters),
-             bytes_text(static_cast<double>(stats.file_bytes)));
-  fmt::print("  memory      weights {} (half) or {} (f32), one stream's state {}\n",
-             bytes_text(2.0 * static_cast<double>(stats.parameters)),
-             bytes_text(4.0 * static_cast<double>(stats.parameters)),
-             bytes_text(static_cast<double>(stats.state_bytes)));
-  fmt::print("  per sample  {} multiply-adds on average, {} when every tier steps\n",
-             grouped(static_cast<std::uint64_t>(std::llround(stats.macs_per_sample_mean))),
-             grouped(stats.macs_per_sample_worst));
-  fmt::print("              {:.2f} G multiply-adds per second of sound\n",
-             stats.macs_per_sample_mean * c.sample_rate / 1e9);
-  fmt::print("  stride      the innermost tier steps every {} ({})\n",
-             stats.stride == 1 ? "sample" : fmt::format("{} samples", stats.stride),
-             time_text(static_cast<double>(stats.stride) / c.sample_rate));
+  put("{}  {}\n", c.name.empty() ? "(no name)" : c.name, model.path().string());
+  put("  sha256      {}\n", model.hash());
+  put("  sound       {} Hz, {}, {} codes\n", c.sample_rate, encoding_name(c.encoding), net.vocab);
+  put("  parameters  {}  ({} on disk)\n", grouped(stats.parameters),
+      bytes_text(static_cast<double>(stats.file_bytes)));
+  put("  memory      weights {} (half) or {} (f32), one stream's state {}\n",
+      bytes_text(2.0 * static_cast<double>(stats.parameters)),
+      bytes_text(4.0 * static_cast<double>(stats.parameters)),
+      bytes_text(static_cast<double>(stats.state_bytes)));
+  put("  per sample  {} multiply-adds on average, {} when every tier steps\n",
+      grouped(static_cast<std::uint64_t>(std::llround(stats.macs_per_sample_mean))),
+      grouped(stats.macs_per_sample_worst));
+  put("              {:.2f} G multiply-adds per second of sound\n",
+      stats.macs_per_sample_mean * c.sample_rate / 1e9);
+  put("  stride      the innermost tier steps every {} ({})\n",
+      stats.stride == 1 ? "sample" : fmt::format("{} samples", stats.stride),
+      time_text(static_cast<double>(stats.stride) / c.sample_rate));
   const std::string p = c.sampling.top_p < 1 ? fmt::format("{:g}", c.sampling.top_p) : "off";
   const std::string k = c.sampling.top_k > 0 ? std::to_string(c.sampling.top_k) : "off";
-  fmt::print("  sampling    temperature {:g}, top k {}, top p {}\n", c.sampling.temperature, k, p);
-  fmt::print("  engine      {}\n", engine);
-  fmt::print("  block       convolution over {} steps; mixer s6: N states per channel, selective",
-             net.d_conv);
-  if (any_s4d(net))
-    fmt::print(";\n              s4d: M complex states per channel, time-invariant");
-  fmt::print("\n\n  tier   width  d_inner   layers   pool   mixer           a step is\n");
+  put("  sampling    temperature {:g}, top k {}, top p {}\n", c.sampling.temperature, k, p);
+  put("  engine      {}\n", engine);
+  put("  block       convolution over {} steps; mixer s6: N states per channel, selective",
+      net.d_conv);
+  if (any_s4d(net)) put(";\n              s4d: M complex states per channel, time-invariant");
+  put("\n\n  tier   width  d_inner   layers   pool   mixer           a step is\n");
   for (std::size_t s = 0; s < net.tiers.size(); ++s) {
     const TierView& t = net.tiers[s];
     const std::string layers =
         t.up_end > t.up_begin
             ? fmt::format("{} + {}", t.down_end - t.down_begin, t.up_end - t.up_begin)
             : std::to_string(t.down_end - t.down_begin);
-    fmt::print("  {:>4}  {:>6}  {:>7}  {:>7}  {:>5}   {:<15} {} sample{}, {}\n", s, t.width,
-               t.d_inner, layers, t.pool > 0 ? std::to_string(t.pool) : "-",
-               mixer_text(net, static_cast<int>(s)), t.stride, t.stride == 1 ? "" : "s",
-               time_text(static_cast<double>(t.stride) / c.sample_rate));
+    put("  {:>4}  {:>6}  {:>7}  {:>7}  {:>5}   {:<15} {} sample{}, {}\n", s, t.width, t.d_inner,
+        layers, t.pool > 0 ? std::to_string(t.pool) : "-", mixer_text(net, static_cast<int>(s)),
+        t.stride, t.stride == 1 ? "" : "s",
+        time_text(static_cast<double>(t.stride) / c.sample_rate));
   }
-  fmt::print("\n  memory horizon of the states at rest (delta = softplus of its bias{})\n",
-             any_s4d(net) ? "; of s4d always: exp(log_dt)" : "");
-  fmt::print("  layer        shortest 5 %   median      longest 5 %\n");
+  put("\n  memory horizon of the states at rest (delta = softplus of its bias{})\n",
+      any_s4d(net) ? "; of s4d always: exp(log_dt)" : "");
+  put("  layer        shortest 5 %   median      longest 5 %\n");
   for (const LayerView& layer : net.layers) {
     const HorizonQuantiles q = resting_horizon(net, layer, c.sample_rate);
-    fmt::print("  {:<12} {:<14} {:<11} {}\n", layer.name, time_text(q.p05), time_text(q.p50),
-               time_text(q.p95));
+    put("  {:<12} {:<14} {:<11} {}\n", layer.name, time_text(q.p05), time_text(q.p50),
+        time_text(q.p95));
   }
   if (c.about.empty()) {
-    fmt::print("\n  about: the file does not say how it was made\n");
+    put("\n  about: the file does not say how it was made\n");
   } else {
     const Json about = Json::parse(c.about, nullptr, false);
-    fmt::print("\n  about\n");
+    put("\n  about\n");
     if (about.is_object()) {
       for (const auto& [key, value] : about.items()) {
-        fmt::print("    {}: {}\n", key,
-                   value.is_string() ? value.get<std::string>() : value.dump());
+        put("    {}: {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
       }
     } else {
-      fmt::print("    {}\n", c.about);
+      put("    {}\n", c.about);
     }
   }
 }
@@ -203,8 +201,7 @@ void add_info(CLI::App& app, Run& run) {
                                                  engine_options(o->compute), &notice);
       tell_notice(notice);
       if (o->json) {
-        fmt::print("{}\n",
-                   info_json(*model, engine).dump(-1, ' ', false, Json::error_handler_t::replace));
+        write_output(json_line(info_json(*model, engine)));
       } else {
         print_info(*model, engine);
       }

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "app/cli/say.h"
 #include "app/files/audio_file.h"
 #include "app/files/codes.h"
 #include "app/files/paths.h"
@@ -148,7 +149,7 @@ std::unique_ptr<Engine> open_engine(const NetworkView& net, const ComputeOptions
 }
 
 void tell_notice(const std::string& notice) {
-  if (!notice.empty()) fmt::print(stderr, "mambo: {}\n", notice);
+  if (!notice.empty()) say("mambo: {}\n", notice);
 }
 
 CLI::Validator between(double lo, double hi, const std::string& unit) {

@@ -11,6 +11,7 @@
 #include "app/audio/audio_device.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
+#include "app/cli/say.h"
 #include "app/files/paths.h"
 #include "app/live/session.h"
 
@@ -63,17 +64,17 @@ class StatusLine {
     if (quiet_ || (!terminal_ && seconds_since(last_) < 5)) return;
     last_ = Clock::now();
     if (terminal_)
-      fmt::print(stderr, "\r\x1b[K{}", meter(s, played));
+      say("\r\x1b[K{}", meter(s, played));
     else
-      fmt::print(stderr, "{}\n", meter(s, played));
+      say("{}\n", meter(s, played));
     drawn_ = terminal_;
   }
   void tell(const std::string& text) {
     end();
-    if (!text.empty()) fmt::print(stderr, "{}\n", text);
+    if (!text.empty()) say("{}\n", text);
   }
   void end() {
-    if (drawn_) fmt::print(stderr, "\n");
+    if (drawn_) say("\n");
     drawn_ = false;
   }
 
@@ -97,11 +98,10 @@ void summarise(const PlayOptions& o, const SessionStatus& s, double played) {
     j["device_rate_hz"] = s.device_rate;
     j["silent"] = s.silent;
     j["engine"] = s.backend;
-    fmt::print("{}\n", j.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    write_output(json_line(j));
     return;
   }
-  fmt::print(
-      "{} samples in {:.1f} s on {}: {:.1f} us per sample (p99 {:.1f}), {:.1f} x real time, {} "
+  put("{} samples in {:.1f} s on {}: {:.1f} us per sample (p99 {:.1f}), {:.1f} x real time, {} "
       "underrun{} ({})\n",
       s.generated, played, s.silent ? "no device (silently)" : s.device, s.us_per_sample_mean,
       s.us_per_sample_p99, s.real_time_factor, s.underruns, s.underruns == 1 ? "" : "s", s.backend);

@@ -18,6 +18,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/options.h"
 #include "app/cli/progress.h"
+#include "app/cli/say.h"
 #include "app/files/png_file.h"
 #include "app/usage_error.h"
 #include "model/horizon.h"
@@ -228,12 +229,12 @@ int run_probe(const ProbeOptions& o) {
     j["seconds_of_audio"] = seconds;
     j["pictures"] = pictures;
     j["engine"] = engine->description();
-    fmt::print("{}\n", j.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    write_output(json_line(j));
     return 0;
   }
-  fmt::print("{}  {} tensors, {:.2f} s, {:.1f} MB\n", o.output.string(), tensors.size(), seconds,
-             static_cast<double>(bytes) / 1e6);
-  if (!pictures.empty()) fmt::print("{}  {} pictures of delta\n", o.png.string(), pictures.size());
+  put("{}  {} tensors, {:.2f} s, {:.1f} MB\n", o.output.string(), tensors.size(), seconds,
+      static_cast<double>(bytes) / 1e6);
+  if (!pictures.empty()) put("{}  {} pictures of delta\n", o.png.string(), pictures.size());
   return 0;
 }
 

@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "app/cli/say.h"
+
 namespace mambo {
 
 std::string clock_text(double seconds) {
@@ -27,7 +29,7 @@ Progress::~Progress() { clear(); }
 void Progress::restart() { start_ = last_ = Clock::now(); }
 
 void Progress::clear() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) say("\r\033[K");
   drawn_ = false;
 }
 
@@ -45,15 +47,14 @@ void Progress::update(double done, double of, double seconds_of_audio) {
       fmt::format("{:3.0f} %  {}{} left", 100 * share, speed,
                   share > 0 ? clock_text(elapsed * (1 - share) / share) : "?");
   if (!terminal_) {
-    fmt::print(stderr, "{} {}\n", what_, numbers);
+    say("{} {}\n", what_, numbers);
     return;
   }
   constexpr int width = 30;
   const int full = static_cast<int>(std::lround(share * width));
   std::string bar;
   for (int i = 0; i < width; ++i) bar += i < full ? "█" : "░";
-  fmt::print(stderr, "\r{} {} {}\033[K", what_, bar, numbers);
-  std::fflush(stderr);
+  say("\r{} {} {}\033[K", what_, bar, numbers);
   drawn_ = true;
 }
 

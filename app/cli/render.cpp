@@ -1,5 +1,6 @@
 // mambo render: sound files, one or many, each with the recipe that reproduces it.
 #include "app/offline/render.h"
+#include "app/cli/say.h"
 
 #include <fmt/core.h>
 
@@ -56,10 +57,10 @@ class Teller : public RenderEvents {
     files.push_back(path.string());
     hashes.push_back(recipe.file_sha256);
     if (talks_) {
-      fmt::print("{}  {:.2f} s{}\n", path.string(),
-                 static_cast<double>(recipe.file_samples) / recipe.file_rate,
-                 recipe.interrupted ? ", cut short" : "");
-      std::fflush(stdout);
+      put("{}  {:.2f} s{}\n", path.string(),
+          static_cast<double>(recipe.file_samples) / recipe.file_rate,
+          recipe.interrupted ? ", cut short" : "");
+      flush_output();
     }
   }
   bool stop() override { return interrupted(); }
@@ -133,10 +134,10 @@ void report(const RenderOptions& o, const RenderSummary& s, const Teller& teller
     j["samples_per_second"] = speed;
     j["real_time_factor"] = speed / rate;
     j["engine"] = engine.description();
-    fmt::print("{}\n", j.dump(-1, ' ', false, Json::error_handler_t::replace));
+    write_output(json_line(j));
   } else if (!o.quiet && s.samples > 0) {
-    fmt::print(stderr, "{:.2f} s of sound in {:.2f} s: {:.2f} x real time ({})\n", seconds,
-               s.draw_s, speed / rate, engine.description());
+    say("{:.2f} s of sound in {:.2f} s: {:.2f} x real time ({})\n", seconds, s.draw_s, speed / rate,
+        engine.description());
   }
 }
 
@@ -145,30 +146,26 @@ int make(const RenderOptions& o, std::vector<Take> takes, const std::vector<std:
   const int rate = takes.front().recipe.sample_rate;
   const std::vector<fs::path> skipped = skip_finished(takes, o.force);
   for (const fs::path& p : skipped) {
-    if (!o.quiet)
-      fmt::print(stderr, "{}: already there, made by this very recipe; left as it is\n",
-                 p.string());
+    if (!o.quiet) say("{}: already there, made by this very recipe; left as it is\n", p.string());
   }
   catch_interrupts();
   Teller teller(o, rate);
   const RenderSummary summary = render(engine, takes, seed, o.parallel, teller);
   report(o, summary, teller, skipped, engine, rate);
   if (summary.interrupted) {
-    fmt::print(
-        stderr, "mambo: interrupted; {}\n",
+    say("mambo: interrupted; {}\n",
         summary.files > 0 ? "what was drawn is kept in the files above" : "nothing was written");
     return exit_interrupted;
   }
   if (again != nullptr && !o.quiet && !teller.hashes.empty()) {
     if (again->interrupted)
-      fmt::print(stderr, "the recipe's file was cut short at {:.2f} s; this is the whole\n",
-                 static_cast<double>(again->file_samples) / again->file_rate);
+      say("the recipe's file was cut short at {:.2f} s; this is the whole\n",
+          static_cast<double>(again->file_samples) / again->file_rate);
     else
-      fmt::print(stderr, "{}\n",
-                 teller.hashes.front() == again->file_sha256
-                     ? "bit for bit the file that the recipe describes"
-                     : fmt::format("not bit for bit the recipe's file, which mambo {} made on {}",
-                                   again->version, again->engine));
+      say("{}\n", teller.hashes.front() == again->file_sha256
+                      ? "bit for bit the file that the recipe describes"
+                      : fmt::format("not bit for bit the recipe's file, which mambo {} made on {}",
+                                    again->version, again->engine));
   }
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
+#include "app/cli/say.h"
 #include "app/files/audio_file.h"
 #include "app/offline/replay.h"
 #include "app/usage_error.h"
@@ -206,16 +207,16 @@ int render_performance(const PerformanceOptions& o) {
     j["samples_drawn"] = s.drawn;
     j["seconds"] = seconds;
     j["engine"] = files.engine_description();
-    fmt::print("{}\n", j.dump(-1, ' ', false, Json::error_handler_t::replace));
+    write_output(json_line(j));
   } else if (written) {
-    fmt::print("{}  {:.2f} s{}\n", path.string(), sound, s.interrupted ? ", cut short" : "");
+    put("{}  {:.2f} s{}\n", path.string(), sound, s.interrupted ? ", cut short" : "");
   }
   if (s.interrupted) {
-    fmt::print(stderr, "mambo: interrupted; {}\n",
-               written ? "what was drawn is kept in the file above" : "nothing was written");
+    say("mambo: interrupted; {}\n",
+        written ? "what was drawn is kept in the file above" : "nothing was written");
     return exit_interrupted;
   }
-  if (!o.quiet) fmt::print(stderr, "{}\n", verdict(p, same, files.other_backend));
+  if (!o.quiet) say("{}\n", verdict(p, same, files.other_backend));
   return 0;
 }
 

@@ -230,7 +230,7 @@ class Renderer {
           break;
         }
       }
-    } catch (const Error&) {
+    } catch (...) {  // also where memory ran out: no file is left without its recipe
       error = std::current_exception();
       for (TakeWriter& take_writer : take_writers) take_writer.mark_broken();
     }

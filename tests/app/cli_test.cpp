@@ -37,18 +37,6 @@ TEST(CommandLine, SaysItsVersion) {
   EXPECT_EQ(o.out.rfind("mambo 0.", 0), 0U) << o.out;
 }
 
-TEST(CommandLine, OutputThatFoundNoRoomIsAFailure) {
-  const Folder folder;
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"controls", "--json"}, {"controls"}, {"--help"}}) {
-    const pid_t pid = testing::start_mambo(words, "/dev/full", folder / "err");
-    EXPECT_EQ(testing::wait_for(pid), 1);
-    const std::string err = testing::bytes_of(folder / "err");
-    expect_one_line(err);
-    EXPECT_NE(err.find("No space left"), std::string::npos) << err;
-  }
-}
-
 TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
   const Folder folder;
   const std::string clip = tone_clip(folder);
