@@ -36,7 +36,7 @@ BEGIN {
   # Who alone may see a library: the start of a header's name in <>, and the rooms.
   only("imgui GLFW/ GL/", "app/gui")
   only("portaudio", "app/audio")
-  only("sndfile soxr", "app/files")
+  only("sndfile soxr ebur128", "app/files")
   only("CLI/", "app/cli")
   only("speex/", "dsp")
   only("nlohmann/", "model app/control app/files app/offline app/gui app/cli")

@@ -33,7 +33,7 @@ void Progress::clear() {
   drawn_ = false;
 }
 
-void Progress::update(double done, double of, double seconds_of_audio) {
+void Progress::update(double done, double of, double seconds_of_audio, const std::string& more) {
   if (quiet_ || of <= 0) return;
   const Clock::time_point now = Clock::now();
   const double pause = terminal_ ? 0.1 : 5.0;  // a log file wants few lines
@@ -44,7 +44,7 @@ void Progress::update(double done, double of, double seconds_of_audio) {
   const std::string speed =
       seconds_of_audio > 0 ? fmt::format("{:.1f} x real time  ", seconds_of_audio / elapsed) : "";
   const std::string numbers =
-      fmt::format("{:3.0f} %  {}{} left", 100 * share, speed,
+      fmt::format("{:3.0f} %  {}{}{}{} left", 100 * share, more, more.empty() ? "" : "  ", speed,
                   share > 0 ? clock_text(elapsed * (1 - share) / share) : "?");
   if (!terminal_) {
     say("{} {}\n", what_, numbers);

@@ -15,10 +15,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // done of `of` samples; seconds of sound done, for the x real time (0: not
-  // said). Cheap: draws at most 10 a
-  // second.
-  void update(double done, double of, double seconds_of_audio);
+  // done of `of` samples; seconds of sound done, for the x real time (0: not said); what else there
+  // is to say ("12 of 50 files"). Cheap: draws at most 10 per second.
+  void update(double done, double of, double seconds_of_audio, const std::string& more = {});
   void restart();  // the clock of a task that begins later than this object
   void clear();    // takes the bar off the terminal, so that a line can be printed
 

@@ -17,7 +17,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr int recipe_format = 1;
+// 2: with the keys of Finish. What leaves the samples as they were drawn is 1, and the same file as
+// before there were such keys.
+constexpr int plain_format = 1;
+constexpr int finished_format = 2;
 
 // 0.9F as 0.9, not as 0.8999999761581421: still the same float when read.
 double readable(float x) { return std::stod(fmt::format("{}", x)); }
@@ -25,7 +28,7 @@ double readable(float x) { return std::stod(fmt::format("{}", x)); }
 // What decides the samples and their file.
 Json essence(const Recipe& r) {
   Json j;
-  j["mambo_recipe"] = recipe_format;
+  j["mambo_recipe"] = r.finish == Finish{} ? plain_format : finished_format;
   j["part"] = part_name(r.part);
   j["model_sha256"] = r.model_sha256;
   j["model_name"] = r.model_name;
@@ -43,6 +46,25 @@ Json essence(const Recipe& r) {
   j["weights"] = r.weights;
   j["format"] = file_format_extension(r.format);
   j["file_rate_hz"] = r.file_rate;
+  if (r.finish == Finish{}) return j;
+  j["bits"] = sample_bits_name(r.finish.bits);
+  j["fade_in_ms"] = r.finish.fade_in_ms;
+  j["fade_out_ms"] = r.finish.fade_out_ms;
+  j["normalize_lufs"] = r.finish.lufs ? Json(*r.finish.lufs) : Json(nullptr);
+  j["channels"] = r.finish.channels();
+  if (r.finish.stereo) j["rng_seed_right"] = r.finish.rng_seed_right;
+  return j;
+}
+
+Json verdict_json(const Verdict& v) {
+  Json j;
+  j["kept"] = v.kept;
+  j["of"] = v.of;
+  j["first_rng_seed"] = v.first_rng_seed;
+  j["rank"] = v.rank;
+  j["bits_per_sample"] = v.bits_per_sample;
+  j["level_dbfs"] = v.level_dbfs;
+  j["score"] = v.score;
   return j;
 }
 
@@ -51,6 +73,43 @@ Part parse_part(const std::string& name) {
     if (name == part_name(p)) return p;
   }
   throw Error(fmt::format("expected a part of continuation, joined or seed, found \"{}\"", name));
+}
+
+double number_within(const Json& j, const char* key, double min, double max) {
+  const auto value = j.at(key).get<double>();
+  if (value >= min && value <= max) return value;
+  throw Error(fmt::format("expected {} from {} to {}, found {}", key, min, max, value));
+}
+
+Finish read_finish(const Json& j) {
+  Finish f;
+  f.bits = parse_sample_bits(j.at("bits").get<std::string>());
+  f.fade_in_ms = number_within(j, "fade_in_ms", 0, FinishLimits::max_fade_ms);
+  f.fade_out_ms = number_within(j, "fade_out_ms", 0, FinishLimits::max_fade_ms);
+  if (!j.at("normalize_lufs").is_null()) {
+    f.lufs = number_within(j, "normalize_lufs", FinishLimits::min_lufs, FinishLimits::max_lufs);
+  }
+  const Json& channels = j.at("channels");
+  if (channels != 1 && channels != 2) {
+    throw Error(fmt::format("expected channels of 1 or 2, found {}", channels.dump()));
+  }
+  f.stereo = channels == 2;
+  if (!f.stereo) return f;
+  if (!j.at("rng_seed_right").is_number_unsigned()) {
+    throw Error("expected rng_seed_right as a whole number of 0 or more");
+  }
+  f.rng_seed_right = j.at("rng_seed_right").get<std::uint64_t>();
+  return f;
+}
+
+// Of what a batch needs to go on; the rest is for people.
+Verdict read_verdict(const Json& j) {
+  Verdict v;
+  v.kept = static_cast<int>(number_within(j, "kept", 1, INT32_MAX));
+  v.of = static_cast<int>(number_within(j, "of", 1, INT32_MAX));
+  v.first_rng_seed = j.at("first_rng_seed").get<std::uint64_t>();
+  v.rank = static_cast<int>(number_within(j, "rank", 1, INT32_MAX));
+  return v;
 }
 
 // A recipe is untrusted input.
@@ -105,6 +164,11 @@ std::string recipe_json(const Recipe& r) {
   j["file_samples"] = r.file_samples;
   j["file_sha256"] = r.file_sha256;
   j["interrupted"] = r.interrupted;
+  if (r.finish.lufs) {
+    j["gain_db"] = r.gain_db;
+    j["loudness_lufs"] = r.loudness_lufs ? Json(*r.loudness_lufs) : Json(nullptr);
+  }
+  if (r.verdict) j["kept_of_many"] = verdict_json(*r.verdict);
   return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -115,8 +179,10 @@ Recipe parse_recipe(const std::string& json, const std::string& where) {
                             j.is_discarded() ? "no JSON" : "other JSON"));
   }
   try {
-    if (const Json& f = j.at("mambo_recipe"); f != recipe_format) {
-      throw Error(fmt::format("expected mambo_recipe {}, found {}", recipe_format, f.dump()));
+    const Json& f = j.at("mambo_recipe");
+    if (f != plain_format && f != finished_format) {
+      throw Error(fmt::format("expected mambo_recipe {} or {}, found {}", plain_format,
+                              finished_format, f.dump()));
     }
     Recipe r;
     const auto text = [&](const char* key) {
@@ -157,6 +223,8 @@ Recipe parse_recipe(const std::string& json, const std::string& where) {
     r.file_sha256 = text("file_sha256");
     r.file_samples = j.value("file_samples", std::uint64_t{0});
     r.interrupted = j.value("interrupted", false);
+    if (f == finished_format) r.finish = read_finish(j);
+    if (j.contains("kept_of_many")) r.verdict = read_verdict(j.at("kept_of_many"));
     check(r);
     return r;
   } catch (const nlohmann::json::exception& e) {

@@ -4,9 +4,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "app/files/audio_file.h"
+#include "app/offline/finish.h"
+#include "app/offline/verdict.h"
 #include "kernels/sampling.h"
 #include "model/config.h"
 
@@ -38,12 +41,16 @@ struct Recipe {
   Part part = Part::continuation;
   FileFormat format = FileFormat::wav;
   int file_rate = 0;  // Hz
+  Finish finish;      // of a recipe without these keys: Finish{}
 
   // Of the finished file; not part of the metadata.
   std::string file;  // its name
   std::string file_sha256;
-  std::uint64_t file_samples = 0;  // at file_rate
-  bool interrupted = false;        // file_samples are fewer than were asked for
+  std::uint64_t file_samples = 0;       // at file_rate
+  bool interrupted = false;             // file_samples are fewer than were asked for
+  double gain_db = 0;                   // that finish.lufs came to
+  std::optional<double> loudness_lufs;  // of the file, where it was measured and is any
+  std::optional<Verdict> verdict;       // of a take that was kept of many
 };
 
 // Whether both make the same sound: compares all that decides the samples and their file.

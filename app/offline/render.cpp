@@ -1,20 +1,19 @@
 #include "app/offline/render.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <list>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <thread>
 
 #include "app/files/codes.h"
 #include "app/files/open_files.h"
 #include "app/offline/absorb_sink.h"
-#include "model/platform_file.h"
-#include "model/sha256.h"
+#include "app/offline/take_writer.h"
 
 namespace mambo {
 namespace {
@@ -23,120 +22,6 @@ using Clock = std::chrono::steady_clock;
 double since(Clock::time_point t) {
   return std::chrono::duration<double>(Clock::now() - t).count();
 }
-
-constexpr std::size_t chunk_samples =
-    2048;  // drawn between looks at stop(): some 25 ms of one core
-
-void write_codes(AudioWriter& writer, std::span<const std::uint8_t> codes,
-                 const std::array<float, 256>& table) {
-  std::array<float, chunk_samples> block{};
-  while (!codes.empty()) {
-    const std::size_t n = std::min(codes.size(), block.size());
-    std::transform(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(n), block.begin(),
-                   [&](std::uint8_t c) { return table[c]; });
-    writer.write({block.data(), n});
-    codes = codes.subspan(n);
-  }
-}
-
-WriterOptions writer_options(const Recipe& recipe) {
-  WriterOptions options;
-  options.format = recipe.format;
-  options.rate = recipe.sample_rate;
-  options.file_rate = recipe.file_rate;
-  options.comment = recipe_metadata(recipe);
-  options.replace = Replace::any();  // skip_finished() has judged what is there
-  return options;
-}
-
-// A take being made.
-class TakeWriter {
- public:
-  TakeWriter(const Take& take, std::span<const std::uint8_t> seed)
-      : take_(take), track_(take.track) {
-    track_.patch().set(take.recipe.sampling);
-    table_ = decode_table(take.recipe.encoding);
-    for (const Take::File& file : take.files) {
-      Recipe recipe = take.recipe;
-      recipe.part = file.part;
-      files_.push_back(
-          {recipe, file.path, std::make_unique<AudioWriter>(file.path, writer_options(recipe))});
-      if (file.part != Part::continuation) write_codes(*files_.back().writer, seed, table_);
-    }
-    left_ = take.draws ? take.recipe.samples : 0;
-  }
-
-  std::uint64_t left() const { return left_; }
-  State& state() const { return *state_; }
-  void lend(State& state) { state_ = &state; }
-
-  GenerateRequest next() {
-    const std::uint64_t position = take_.recipe.samples - left_;
-    track_.take_up(position);
-    const std::uint64_t constant = track_.next_boundary(position) - position;
-    codes_.resize(
-        static_cast<std::size_t>(std::min<std::uint64_t>({left_, chunk_samples, constant})));
-    GenerateRequest request;
-    request.sampling = track_.patch().sampling();
-    request.rng_seed = take_.recipe.rng_seed;
-    request.rng_index = position;
-    request.codes = codes_;
-    return request;
-  }
-
-  void keep() {
-    left_ -= codes_.size();
-    for (File& file : files_) {
-      if (file.recipe.part != Part::seed) write_codes(*file.writer, codes_, table_);
-    }
-  }
-
-  // Completes the files, as long as they are, and writes their recipes. The first error is thrown
-  // after all has been tried.
-  std::uint64_t close(RenderEvents& events) {
-    std::exception_ptr first;
-    std::uint64_t files = 0;
-    for (File& file : files_) {
-      try {
-        file.writer->close();
-      } catch (const Error&) {
-        if (first == nullptr) first = std::current_exception();
-      }
-      if (file.writer->file_frames() == 0) continue;
-      try {
-        file.recipe.file = file.path.filename().string();
-        file.recipe.file_samples = file.writer->file_frames();
-        file.recipe.interrupted = left_ > 0 || first != nullptr || broken_;
-        file.recipe.file_sha256 = sha256_hex(map_file(file.path).bytes);
-        write_recipe(file.path, file.recipe);
-        ++files;
-        events.file_done(file.path, file.recipe);
-      } catch (const Error&) {
-        if (first == nullptr) first = std::current_exception();
-      }
-    }
-    files_.clear();
-    if (first != nullptr) std::rethrow_exception(first);
-    return files;
-  }
-
-  void mark_broken() { broken_ = true; }  // a write failed: no file of this take is whole
-
- private:
-  struct File {
-    Recipe recipe;
-    std::filesystem::path path;
-    std::unique_ptr<AudioWriter> writer;
-  };
-  const Take& take_;
-  ControlTrack track_;
-  std::array<float, 256> table_{};
-  std::vector<File> files_;
-  std::vector<std::uint8_t> codes_;
-  State* state_ = nullptr;
-  std::uint64_t left_ = 0;
-  bool broken_ = false;
-};
 
 // Encoding keeps up with a GPU only on many cores. What one throws comes out when all are done.
 template <class F>
@@ -165,44 +50,78 @@ void for_each_on_all_cores(const std::vector<TakeWriter*>& take_writers, F f) {
   if (failure != nullptr) std::rethrow_exception(failure);
 }
 
+double level_of(std::span<const std::uint8_t> codes, Encoding encoding) {
+  if (codes.empty()) return usual_level_dbfs;
+  const std::array<float, 256> table = decode_table(encoding);
+  Measure clip;
+  clip.samples = codes.size();
+  for (const std::uint8_t c : codes) {
+    clip.squares += static_cast<double>(table[c]) * static_cast<double>(table[c]);
+  }
+  return clip.level_dbfs();
+}
+
 class Renderer {
  public:
   Renderer(const Engine& engine, std::span<const Take> takes, std::span<const std::uint8_t> seed,
            RenderEvents& events)
       : engine_(engine), takes_(takes), seed_(seed), events_(events) {
-    for (const Take& take : takes) total_ += take.draws ? take.recipe.samples : 0;
+    for (const Take& take : takes) {
+      total_ += take.recipe.samples * static_cast<std::uint64_t>(voices_of(take));
+    }
   }
 
   RenderSummary run(int open_at_once) {
     if (takes_.empty()) return summary_;
     // An output that cannot be written is better known before the work than after it.
-    const Take& first = takes_.front();
-    AudioWriter(first.files.front().path, writer_options(first.recipe)).close();
+    TakeWriter::try_out(takes_.front());
     if (total_ > 0) absorb();
     const Clock::time_point start = Clock::now();
-    const std::size_t group = group_size(
+    width_ = takes_at_once(
         static_cast<std::size_t>(open_at_once > 0 ? open_at_once : engine_.streams_at_once()));
-    for (std::size_t at = 0; at < takes_.size() && !summary_.interrupted; at += group) {
-      make_group(takes_.subspan(at, std::min(group, takes_.size() - at)));
+    try {
+      draw_all();
+    } catch (...) {  // also where memory ran out: no file is left without its recipe
+      const std::exception_ptr error = std::current_exception();
+      for (const auto& take : open_) take->mark_broken();
+      close_open();  // what this throws comes from the same cause
+      std::rethrow_exception(error);
     }
+    close_open();
+    if (close_error_ != nullptr) std::rethrow_exception(close_error_);
     summary_.draw_s = since(start);
     return summary_;
   }
 
  private:
-  // How many takes may be open: each has its files, and each file its encoder.
-  std::size_t group_size(std::size_t wanted) const {
-    const Take& take = takes_.front();  // all are alike
-    const std::size_t files = std::max<std::size_t>(1, take.files.size());
-    wanted = std::clamp<std::size_t>(wanted, 1, takes_.size());
+  using Writer = std::unique_ptr<TakeWriter>;
+  struct Running {  // a contest: the best of those that were drawn, the best first
+    std::vector<std::pair<double, Writer>> best;
+    int seen = 0;
+  };
+
+  // How many takes may be open: each has its files, each file its encoder, and some their samples.
+  std::size_t takes_at_once(std::size_t streams) const {
+    std::size_t files = 1;
+    std::size_t bytes = 1;
+    std::size_t voices = 1;
+    for (const Take& take : takes_) {
+      const Recipe& r = take.recipe;
+      std::size_t each = 64U << 10U;  // libsndfile's buffers
+      if (r.format == FileFormat::flac) each = 512U << 10U;
+      if (r.format == FileFormat::ogg) each = 2U << 20U;
+      if (r.file_rate != r.sample_rate) each += 512U << 10U;
+      const auto all = static_cast<std::size_t>(voices_of(take));
+      const std::size_t held = is_held(take) ? static_cast<std::size_t>(r.samples) * all : 0;
+      files = std::max(files, take.files.size());
+      bytes = std::max(bytes, each * take.files.size() + held);
+      voices = std::max(voices, all);
+    }
+    const std::size_t wanted = std::clamp<std::size_t>(streams / voices, 1, takes_.size());
     constexpr std::size_t others = 64;  // the model, the device, standard streams
     const std::size_t open = allow_open_files(wanted * files + others);
     const std::size_t by_files = open > others + files ? (open - others) / files : 1;
-    std::size_t bytes = 64U << 10U;  // libsndfile's buffers
-    if (take.recipe.format == FileFormat::flac) bytes = 512U << 10U;
-    if (take.recipe.format == FileFormat::ogg) bytes = 2U << 20U;
-    if (take.recipe.file_rate != take.recipe.sample_rate) bytes += 512U << 10U;
-    const std::size_t by_memory = (std::size_t{1} << 30U) / (bytes * files);
+    const std::size_t by_memory = (std::size_t{1} << 30U) / bytes;
     return std::max<std::size_t>(1, std::min({wanted, by_files, by_memory}));
   }
 
@@ -214,67 +133,124 @@ class Renderer {
     summary_.absorb_s = since(start);
   }
 
-  void make_group(std::span<const Take> takes) {
-    std::vector<TakeWriter> take_writers;
-    take_writers.reserve(takes.size());
-    std::exception_ptr error;
-    try {
-      for (const Take& take : takes) {
-        take_writers.emplace_back(take, seed_);
-        if (take.draws) lend_state(take_writers);
-      }
-      while (draw_chunk(take_writers)) {
-        events_.drawing(summary_.samples, total_);
-        if (events_.stop()) {
-          summary_.interrupted = true;
-          break;
-        }
-      }
-    } catch (...) {  // also where memory ran out: no file is left without its recipe
-      error = std::current_exception();
-      for (TakeWriter& take_writer : take_writers) take_writer.mark_broken();
+  // A few takes are open; where one is done the next begins. So they finish one after another, and
+  // a stop leaves few that are cut short.
+  void draw_all() {
+    std::size_t next = 0;
+    while (!summary_.interrupted) {
+      for (; open_.size() < width_ && next < takes_.size(); ++next) open(takes_[next]);
+      if (open_.empty()) return;
+      draw_chunk();
+      finish_done();
+      events_.drawing(summary_.samples, total_);
+      summary_.interrupted = (!open_.empty() || next < takes_.size()) && events_.stop();
     }
-    for (TakeWriter& take_writer : take_writers) {
-      try {
-        summary_.files += take_writer.close(events_);
-      } catch (const Error&) {
-        if (error == nullptr) error = std::current_exception();
-      }
-    }
-    if (error != nullptr) std::rethrow_exception(error);
   }
 
-  void lend_state(std::vector<TakeWriter>& take_writers) {
-    const std::size_t i = take_writers.size() - 1;
-    while (states_.size() <= i) states_.push_back(engine_.make_state());
-    engine_.copy(*start_, *states_[i]);
-    take_writers.back().lend(*states_[i]);
+  void open(const Take& take) {
+    Writer writer = std::make_unique<TakeWriter>(take, seed_);
+    for (int v = 0; v < voices_of(take); ++v) {
+      if (idle_.empty()) {
+        states_.push_back(engine_.make_state());
+        idle_.push_back(states_.back().get());
+      }
+      engine_.copy(*start_, *idle_.back());
+      writer->lend(*idle_.back());
+      idle_.pop_back();
+    }
+    open_.push_back(std::move(writer));
   }
 
-  // False once there was nothing left to draw.
-  bool draw_chunk(std::vector<TakeWriter>& take_writers) {
+  void draw_chunk() {
     streams_.clear();
     drawing_.clear();
-    for (TakeWriter& take_writer : take_writers) {
-      if (take_writer.left() == 0) continue;
-      drawing_.push_back(&take_writer);
-      streams_.push_back({&take_writer.state(), take_writer.next()});
+    for (const Writer& take : open_) {
+      if (take->done()) continue;
+      drawing_.push_back(take.get());
+      take->add_streams(streams_);
     }
-    if (streams_.empty()) return false;
+    if (streams_.empty()) return;
     engine_.generate_many(streams_);
-    for_each_on_all_cores(drawing_, [](TakeWriter* take_writer) { take_writer->keep(); });
+    for_each_on_all_cores(drawing_, [](TakeWriter* take) { take->keep(); });
     for (const Stream& s : streams_) summary_.samples += s.request.codes.size();
-    return true;
+  }
+
+  void finish_done() {
+    for (auto at = open_.begin(); at != open_.end();) {
+      if (!(*at)->done()) {
+        ++at;
+        continue;
+      }
+      Writer done = std::move(*at);
+      at = open_.erase(at);
+      idle_.insert(idle_.end(), done->states().begin(), done->states().end());
+      if (done->take().contest != nullptr) {
+        compare(std::move(done));
+      } else {
+        summary_.files += done->close(events_);
+      }
+    }
+  }
+
+  // Of a contest only as many stay as will be kept. Which, does not depend on the order in which
+  // they were drawn: of equal ones the first in the plan.
+  void compare(Writer done) {
+    const Contest& contest = *done->take().contest;
+    Running& running = contests_[&contest];
+    if (!clip_level_) clip_level_ = level_of(seed_, done->take().recipe.encoding);
+    const double score = done->measure().score(*clip_level_);
+    const auto better = [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first < b.first : &a.second->take() < &b.second->take();
+    };
+    running.best.emplace_back(score, std::move(done));
+    std::sort(running.best.begin(), running.best.end(), better);
+    const auto kept = static_cast<std::size_t>(contest.keep);
+    if (running.best.size() > kept) running.best.pop_back();
+    if (++running.seen < contest.of) return;
+    for (std::size_t i = 0; i < running.best.size(); ++i) {
+      TakeWriter& take = *running.best[i].second;
+      Verdict v{contest.keep, contest.of, contest.first_rng_seed, static_cast<int>(i + 1)};
+      v.bits_per_sample = take.measure().bits_per_sample();
+      v.level_dbfs = take.measure().level_dbfs();
+      v.score = running.best[i].first;
+      take.set_verdict(v);
+      summary_.files += take.close(events_);
+    }
+    contests_.erase(&contest);
+  }
+
+  // What was stopped on its way: valid shorter files. Of a contest that is not over nothing is
+  // known yet, and nothing is kept.
+  void close_open() {
+    for (const Writer& take : open_) {
+      if (take->take().contest != nullptr) continue;
+      try {
+        summary_.files += take->close(events_);
+      } catch (const Error&) {
+        if (close_error_ == nullptr) close_error_ = std::current_exception();
+      }
+    }
+    for (const Writer& take : open_) summary_.undecided += take->take().contest != nullptr ? 1 : 0;
+    for (const auto& [contest, running] : contests_) {
+      summary_.undecided += static_cast<std::uint64_t>(running.seen);
+    }
+    open_.clear();
   }
 
   const Engine& engine_;
   std::span<const Take> takes_;
   std::span<const std::uint8_t> seed_;
   RenderEvents& events_;
-  std::uint64_t total_ = 0;
+  std::uint64_t total_ = 0;  // samples of all voices
+  std::size_t width_ = 1;
   RenderSummary summary_;
   std::unique_ptr<State> start_;
-  std::vector<std::unique_ptr<State>> states_;  // reused from group to group
+  std::vector<std::unique_ptr<State>> states_;
+  std::vector<State*> idle_;  // of these, not lent
+  std::list<Writer> open_;
+  std::map<const Contest*, Running> contests_;
+  std::optional<double> clip_level_;
+  std::exception_ptr close_error_;
   std::vector<Stream> streams_;
   std::vector<TakeWriter*> drawing_;
 };

@@ -17,23 +17,25 @@ class RenderEvents {
  public:
   virtual ~RenderEvents() = default;
   virtual void absorbing(std::uint64_t /*samples*/, std::uint64_t /*of*/) {}
-  virtual void drawing(std::uint64_t /*samples*/, std::uint64_t /*of*/) {}  // over all takes
+  virtual void drawing(std::uint64_t /*samples*/, std::uint64_t /*of*/) {}  // over all voices
   virtual void file_done(const std::filesystem::path& /*path*/, const Recipe& /*recipe*/) {}
   virtual bool stop() { return false; }  // called about ten times per second
 };
 
 struct RenderSummary {
   std::uint64_t files = 0;
-  std::uint64_t samples = 0;  // drawn, at the model's rate, over all takes
+  std::uint64_t samples = 0;  // drawn, at the model's rate, over all voices
   double absorb_s = 0;        // wall time
   double draw_s = 0;
+  std::uint64_t undecided = 0;  // takes drawn, wholly or in part, of contests that were not over
   bool interrupted = false;  // stopped: the files of open takes are valid and shorter, or not there
 };
 
-// Makes all takes of `takes` from `seed` (codes; empty: from silence), at most `open_at_once` at a
-// time; 0: as many as the engine likes (Engine::streams_at_once). Fewer where the system lets no
-// more files be open, or where their encoders would take more than a gigabyte. Throws Error when
-// something cannot be written; what was drawn until then is kept the same way as after a stop.
+// Makes all takes of `takes` from `seed` (codes; empty: from silence), at most `open_at_once`
+// voices at a time, in order, each begun when one before it is done; 0: as many as the engine likes
+// (Engine::streams_at_once). Fewer where the system lets no more files be open, or where their
+// encoders and held samples would take more than a gigabyte. Throws Error when something cannot be
+// written; what was drawn until then is kept the same way as after a stop.
 RenderSummary render(const Engine& engine, std::span<const Take> takes,
                      std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events);
 

@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <system_error>
 
+#include "app/offline/output_name.h"
 #include "app/usage_error.h"
-#include "model/output_file.h"
-#include "model/platform_file.h"
-#include "model/sha256.h"
 
 namespace mambo {
 namespace {
@@ -26,13 +25,17 @@ std::optional<FileFormat> format_of(const fs::path& path) {
   return std::nullopt;
 }
 
+// With fields.
 struct Name {
-  fs::path folder;
-  std::string stem, extension;
+  std::string folder, stem, extension;
   FileFormat format = FileFormat::wav;
 
-  fs::path file(const std::string& suffix) const {
-    return folder / fmt::format("{}{}{}", stem, suffix, extension);
+  fs::path file(const NameFields& fields, const std::string& suffix) const {
+    return fs::path(fill_in(folder, fields)) / (fill_in(stem, fields) + suffix + extension);
+  }
+  bool tells_takes_apart() const {
+    const std::string all = folder + stem;
+    return has_field(all, "n") || has_field(all, "random_seed");
   }
 };
 
@@ -53,9 +56,17 @@ Name choose_name(const Recipe& base, const OutputChoice& choice) {
                                    file_format_extension(*choice.format), choice.path.string()));
     }
     name.format = *by_extension;
-    name.folder = choice.path.parent_path();
+    name.folder = choice.path.parent_path().string();
     name.stem = choice.path.stem().string();
     name.extension = choice.path.extension().string();
+    return name;
+  }
+  name.format = choice.format.value_or(FileFormat::wav);
+  name.extension = fmt::format(".{}", file_format_extension(name.format));
+  const std::string last = choice.path.filename().string();
+  if (!folder && has_fields(last)) {  // a name with fields is a file's
+    name.folder = choice.path.parent_path().string();
+    name.stem = last;
     return name;
   }
   if (!folder && choice.path.has_extension()) {
@@ -63,114 +74,119 @@ Name choose_name(const Recipe& base, const OutputChoice& choice) {
         fmt::format("-o: expected a folder or a name that ends in .wav, .flac or .ogg, found {}",
                     choice.path.string()));
   }
-  name.format = choice.format.value_or(FileFormat::wav);
-  name.extension = fmt::format(".{}", file_format_extension(name.format));
-  name.folder = choice.path.empty() ? fs::path("out") : choice.path;
-  name.stem = base.clip_path.empty() ? "from-silence"
-                                     : fmt::format("{}-continued", base.clip_path.stem().string());
+  name.folder = choice.path.empty() ? "out" : choice.path.string();
+  name.stem = base.clip_path.empty() ? "from-silence" : "{clip}-continued";
   return name;
 }
 
+NameFields fields_of(const Recipe& base, const OutputChoice& choice) {
+  NameFields fields;
+  fields.clip = base.clip_path.empty() ? "silence" : base.clip_path.stem().string();
+  fields.folder = base.clip_path.parent_path().filename().string();
+  const bool a_folder = base.model_path.filename().empty();  // "models/mine/"
+  fields.model = (a_folder ? base.model_path.parent_path() : base.model_path).stem().string();
+  fields.job = choice.job;
+  return fields;
+}
+
+// A stem goes on where the clip ends, and a clip from its own beginning has none that was cut.
+double default_fade_in(const Recipe& base, const OutputChoice& choice, Part part) {
+  if (part == Part::joined) return base.clip_from_s > 0 ? cut_fade_ms : 0;
+  return choice.stems ? 0 : cut_fade_ms;
+}
+
+Take::File file_of(const fs::path& path, Part part, const Recipe& base,
+                   const OutputChoice& choice) {
+  if (part == Part::seed) return {path, part, 0, 0};  // the clip as the model heard it
+  return {path, part, choice.fade_in_ms.value_or(default_fade_in(base, choice, part)),
+          choice.fade_out_ms.value_or(cut_fade_ms)};
+}
+
 }  // namespace
+
+Recipe Take::recipe_of(const File& file) const {
+  Recipe r = recipe;
+  r.part = file.part;
+  r.finish.fade_in_ms = file.fade_in_ms;
+  r.finish.fade_out_ms = file.fade_out_ms;
+  return r;
+}
 
 std::vector<Take> plan_takes(const Recipe& base, const OutputChoice& choice) {
   const Name name = choose_name(base, choice);
   const bool has_seed = !base.clip_path.empty();
   if (choice.with_seed && !has_seed) throw UsageError("--with-seed needs a seed clip");
+  NameFields fields = fields_of(base, choice);
+  fields.random_seed = base.rng_seed;
   std::vector<Take> takes;
   Take seed;
   seed.recipe = base;
   seed.recipe.format = name.format;
   Take take = seed;
   if (choice.stems && has_seed) {
-    seed.files = {{name.file("-seed"), Part::seed}};
+    seed.files = {file_of(name.file(fields, "-seed"), Part::seed, base, choice)};
     seed.draws = false;
     takes.push_back(seed);
   }
+  if (choice.keep > 0 && choice.keep < choice.count) {
+    take.contest =
+        std::make_shared<const Contest>(Contest{choice.keep, choice.count, base.rng_seed});
+  }
+  const bool number = (choice.count > 1 && !name.tells_takes_apart()) || choice.numbered;
+  const auto voices = static_cast<std::uint64_t>(base.finish.channels());
   for (int i = 0; i < choice.count; ++i) {
-    take.recipe.rng_seed = base.rng_seed + static_cast<std::uint64_t>(i);
-    const std::string number =
-        choice.count > 1 || choice.numbered ? fmt::format("-{:03}", i) : std::string();
+    take.recipe.rng_seed = base.rng_seed + voices * static_cast<std::uint64_t>(i);
+    if (base.finish.stereo) take.recipe.finish.rng_seed_right = take.recipe.rng_seed + 1;
+    fields.random_seed = take.recipe.rng_seed;
+    fields.n = i;
+    const std::string suffix = number ? fmt::format("-{:03}", i) : std::string();
+    const auto file = [&](const char* what, Part part) {
+      return file_of(name.file(fields, suffix + what), part, base, choice);
+    };
     if (choice.stems) {
-      take.files = {{name.file(number + "-continuation"), Part::continuation}};
-      if (has_seed) take.files.push_back({name.file(number + "-joined"), Part::joined});
+      take.files = {file("-continuation", Part::continuation)};
+      if (has_seed) take.files.push_back(file("-joined", Part::joined));
     } else {
-      take.files = {{name.file(number), choice.with_seed ? Part::joined : Part::continuation}};
+      take.files = {file("", choice.with_seed ? Part::joined : Part::continuation)};
     }
     takes.push_back(take);
   }
   return takes;
 }
 
-Existing look_at(const fs::path& audio, const Recipe& wanted) {
-  std::error_code error;
-  if (!fs::exists(audio, error) || fs::file_size(audio, error) == 0) return Existing::none;
-  try {
-    const Recipe found = read_recipe(recipe_path(audio));
-    const bool untouched = found.file == audio.filename().string() &&
-                           found.file_sha256 == sha256_hex(map_file(audio).bytes);
-    if (!untouched) return Existing::foreign;
-    return same_sound(found, wanted) && !found.interrupted ? Existing::finished : Existing::ours;
-  } catch (const Error&) {
-    return Existing::foreign;
-  }
-}
-
-// The .json beside a file is its recipe. Where one lies already and is not: of which other file
-// that is there (take.flac beside take.wav), or empty, if it is no recipe at all. Else nothing.
-std::optional<fs::path> whose_recipe(const fs::path& audio) {
-  std::error_code error;
-  const fs::path place = recipe_path(audio);
-  if (!fs::exists(place, error)) return std::nullopt;
-  try {
-    const fs::path other = audio.parent_path() / read_recipe(place).file;
-    if (other == audio || !fs::exists(other, error)) return std::nullopt;
-    return other;
-  } catch (const Error&) {
-    return fs::path();
-  }
-}
-
-std::vector<fs::path> skip_finished(std::vector<Take>& takes, bool force) {
+void must_differ(const std::vector<Take>& takes) {
+  std::map<fs::path, fs::path> owners;  // of the recipes beside the files
   for (const Take& take : takes) {
-    for (const Take::File& file : take.files) {  // no input, no device, whatever is forced
-      output_place(file.path, Replace::any());
-      output_place(recipe_path(file.path), Replace::any());
-    }
-  }
-  std::vector<fs::path> skipped;
-  if (force) return skipped;
-  std::vector<Take> left;
-  for (Take& take : takes) {
-    bool finished = true;
     for (const Take::File& file : take.files) {
-      Recipe wanted = take.recipe;
-      wanted.part = file.part;
-      const Existing there = look_at(file.path, wanted);
-      if (there == Existing::foreign) {
-        throw Error(
-            fmt::format("{} is there and was not left so by mambo render: choose another -o, or "
-                        "--force to replace it",
-                        file.path.string()));
-      }
-      const auto other = there == Existing::none ? whose_recipe(file.path) : std::nullopt;
-      if (other) {
-        throw Error(fmt::format(
-            "{}, where the recipe of {} would be kept, is {}: choose another -o, "
-            "or --force to replace it",
-            recipe_path(file.path).string(), file.path.filename().string(),
-            other->empty() ? "there and is no recipe" : "that of " + other->filename().string()));
-      }
-      finished = finished && there == Existing::finished;
-    }
-    if (finished) {
-      for (const Take::File& file : take.files) skipped.push_back(file.path);
-    } else {
-      left.push_back(std::move(take));
+      const fs::path place = fs::absolute(recipe_path(file.path)).lexically_normal();
+      const auto [at, first] = owners.try_emplace(place, file.path);
+      if (first) continue;
+      throw UsageError(
+          fmt::format("two takes would be {} and {}, beside one recipe: -o takes fields that tell "
+                      "them apart: {}",
+                      at->second.string(), file.path.string(), name_fields));
     }
   }
-  takes = std::move(left);
-  return skipped;
+}
+
+std::vector<Take> share_of(std::vector<Take> takes, int part, int parts) {
+  if (parts <= 1) return takes;
+  std::vector<std::size_t> unit(takes.size());  // number of the whole that each belongs to
+  std::size_t units = 0;
+  for (std::size_t i = 0; i < takes.size(); ++i) {
+    const bool goes_on =
+        i > 0 && takes[i].contest != nullptr && takes[i].contest == takes[i - 1].contest;
+    if (!goes_on) ++units;
+    unit[i] = units - 1;
+  }
+  std::vector<Take> share;
+  const auto n = static_cast<std::size_t>(parts);
+  for (std::size_t i = 0; i < takes.size(); ++i) {
+    if (unit[i] * n / units == static_cast<std::size_t>(part - 1)) {
+      share.push_back(std::move(takes[i]));
+    }
+  }
+  return share;
 }
 
 }  // namespace mambo

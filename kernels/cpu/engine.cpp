@@ -57,6 +57,8 @@ class CpuEngine final : public Engine {
   std::string description() const override { return description_; }
   std::size_t weight_bytes() const override { return net_.weight_bytes; }
   std::size_t state_bytes() const override { return plan_.size * sizeof(float); }
+  // One per thread has all of the gain of many, and few are under way at a time.
+  int streams_at_once() const override { return threads_; }
   std::unique_ptr<State> make_state() const override {
     return std::make_unique<CpuState>(plan_.size);
   }

@@ -192,6 +192,7 @@ TEST(RenderAlongATrack, ChangesAtItsSamples) {
   OutputChoice choice;
   choice.path = folder / "t.wav";
   choice.count = 2;
+  choice.fade_in_ms = choice.fade_out_ms = 0;
   std::vector<Take> takes = plan_takes(recipe, choice);
   ControlEvent e;
   e.at = 2500;  // in the middle of a chunk

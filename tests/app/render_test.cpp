@@ -98,8 +98,8 @@ TEST_F(Render, EachOfManyIsWhatItWouldBeAlone) {
 }
 
 TEST_F(Render, IsWhatTheEngineDraws) {
-  const Outcome o =
-      render({"--seconds", "0.5", "--rng-seed", "9", "--temperature", "0.8", "-o", path("a.wav")});
+  const Outcome o = render({"--seconds", "0.5", "--rng-seed", "9", "--temperature", "0.8",
+                            "--fade-in", "0", "--fade-out", "0", "-o", path("a.wav")});
   ASSERT_EQ(o.code, 0) << o.err;
   const auto model = Model::load(small_model());
   const auto engine = make_engine(model->network(), "cpu", {});
@@ -329,9 +329,9 @@ TEST_F(Render, FromSilence) {
 }
 
 TEST_F(Render, InterruptedItLeavesValidShorterFiles) {
-  const std::vector<std::string> words = {"render", "-m",        small_model(),  "-s",
-                                          clip,     "--seconds", "20000",        "--count",
-                                          "2",      "-o",        path("i") + "/"};
+  const std::vector<std::string> words = {"render",    "-m",    small_model(),  "-s", clip,
+                                          "--seconds", "20000", "--count",      "2",  "--parallel",
+                                          "2",         "-o",    path("i") + "/"};
   const pid_t pid = testing::start_mambo(words, folder / "out", folder / "err");
   ASSERT_GT(pid, 0);
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(30);
@@ -354,12 +354,13 @@ TEST_F(Render, InterruptedItLeavesValidShorterFiles) {
     EXPECT_EQ(recipe.file_samples, samples.size());
     EXPECT_EQ(recipe.samples, 320000000U);
     EXPECT_TRUE(recipe.interrupted);
+    EXPECT_EQ(samples.back(), 0);  // faded out, wherever it was stopped
   }
-  // The samples drawn are the beginning of the whole.
+  // The samples drawn are the beginning of the whole, which fades out in its last 5 ms.
   const auto part = read_sound(path("i/tone-continued-000.wav")).samples;
   ASSERT_EQ(render({"--seconds", "0.1", "-o", path("whole.wav")}).code, 0);
   const auto whole = read_sound(path("whole.wav")).samples;
-  EXPECT_TRUE(std::equal(whole.begin(), whole.end(), part.begin()));
+  EXPECT_TRUE(std::equal(whole.begin(), whole.end() - 80, part.begin()));
   for (const std::string& name : folder.names())
     EXPECT_EQ(name.find(".part"), std::string::npos) << name;
 }

@@ -1,0 +1,18 @@
+// Many renderings as one: planned as a whole before anything is drawn; each model is loaded and
+// each clip absorbed once.
+#pragma once
+
+#include <vector>
+
+#include "app/cli/render_options.h"
+
+namespace mambo {
+
+// `base`: what holds for the run as a whole; orders: what is to be rendered. Returns the exit code.
+int render_batch(const RenderOptions& base, const std::vector<RenderOptions>& orders);
+
+// What the model, clip and engine at hand are, for the recipe.
+void fill_in(Recipe& r, const Model& model, const Engine& engine);
+Finish finish_of(const RenderOptions& o);
+
+}  // namespace mambo
