@@ -1,16 +1,19 @@
 """Checkpoints with everything that an exact resume needs. Written under a temporary name and renamed, so that a
-crash leaves the previous one."""
+crash leaves the previous one; read as tensors and plain values, so that a stranger's runs no code here."""
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 import torch
 
+from . import plain_pickle
 from .config import UserError
 
 FORMAT = "mambo-train-1"
+# What readers rely on, and its kinds. last.pt has more (Trainer.resume), best.pt only these.
+HELD = dict(config=dict, ema=dict, step=int, seconds=(int, float), samples=int, best=(int, float), held_out=list, key=str,
+            audio=list, torch=str)
 
 
 def save(path: Path, **state) -> None:
@@ -24,17 +27,29 @@ def save(path: Path, **state) -> None:
     os.replace(aside, path)
 
 
+def take(net: torch.nn.Module, weights: dict, path: Path) -> None:
+    """Into the network of the checkpoint's own configuration."""
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as e:  # lines of what is missing and what is too much
+        raise UserError(f"{path}: expected the weights of its configuration, found others: {' '.join(str(e).split())[:200]}") \
+            from None
+
+
 def load(path: Path) -> dict:
     try:
-        # Before 2.0, weights_only does not know plain numbers.
-        safe = {} if torch.__version__.startswith("1.") else {"weights_only": True}
-        data = torch.load(path, map_location="cpu", **safe)
+        data = plain_pickle.read(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint") from None
-    except Exception as e:  # torch.load raises many kinds, some of them of many lines and in colours
-        why = " ".join(re.sub(r"\x1b\[\d*m", "", str(e)).split())[:200] or type(e).__name__
-        raise UserError(f"{path}: expected a checkpoint of train.fit, found a file that PyTorch cannot read "
-                        f"({why})") from None
+    except OSError as e:
+        raise UserError(f"{path}: {e.strerror or e}") from None
+    except plain_pickle.Unplain as e:
+        raise UserError(f"{path}: expected a checkpoint of train.fit, tensors and plain values, found {e}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise UserError(f"{path}: expected a checkpoint of train.fit ({FORMAT}), found something else")
+    for key, kind in HELD.items():
+        if not isinstance(data.get(key), kind):
+            raise UserError(f"{path}: expected a checkpoint of train.fit, found one without a sound {key}")
+    if not all(isinstance(t, torch.Tensor) for t in data["ema"].values()) or len(data["held_out"]) != 2:
+        raise UserError(f"{path}: expected a checkpoint of train.fit, found one without weights")
     return data

@@ -61,6 +61,21 @@ class ModelConfig:
     def width(self, tier: int) -> int:
         return self.d_model * self.widen ** tier
 
+    def least_parameters(self) -> int:
+        """Nearly as many as the network has, and never more: its matrices, convolutions and decays."""
+        tiers, count = len(self.layers), 0
+        for tier, blocks in enumerate(self.layers):
+            width = self.width(tier)
+            inner = self.expand * width
+            count += blocks * (1 if tier == tiers - 1 else 2) * inner * (3 * width + self.d_conv + self.d_state)
+        return count + sum(2 * p * self.width(s) * self.width(s + 1) for s, p in enumerate(self.pool))
+
+    def expect_weights(self, weights: dict, where: str) -> None:
+        """Before a network is made: that a file of a few bytes does not ask for more than it holds weights for."""
+        found, least = sum(t.numel() for t in weights.values()), self.least_parameters()
+        if found < least:
+            raise UserError(f"{where}: expected {least} weights or more for its configuration, found {found}")
+
     @property
     def stride(self) -> int:
         """Samples per step of the innermost tier: crops are a multiple of it."""

@@ -32,8 +32,10 @@ def open_network(path: str, last: bool = False) -> Network:
         return net.requires_grad_(False)
     file = find(Path(path), last)
     saved = checkpoint.load(file)
-    net = Network(configs.parse(saved["config"], str(file)).model)
-    net.load_state_dict(saved["ema"])
+    model = configs.parse(saved["config"], str(file)).model
+    model.expect_weights(saved["ema"], str(file))
+    net = Network(model)
+    checkpoint.take(net, saved["ema"], file)
     return net.requires_grad_(False)  # otherwise the scans would keep their states
 
 

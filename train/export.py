@@ -54,8 +54,9 @@ def export(args) -> Path:
     c = config.model
     if args.name:
         c.name = args.name
+    c.expect_weights(saved["ema"], str(path))
     net = Network(c)
-    net.load_state_dict(saved["ema"])
+    checkpoint.take(net, saved["ema"], path)
     about = dict(config.about)
     about.update(updates=saved["step"], training_minutes=round(saved["seconds"] / 60, 1),
                  samples_heard=saved["samples"], crop=config.train.crop, batch=config.train.batch,

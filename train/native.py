@@ -24,7 +24,7 @@ def _from_model(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]
         raise UserError(f"{path}: no such model file") from None
     except OSError as e:
         raise UserError(f"{path}: {e.strerror or e}") from None
-    except (KeyError, json.JSONDecodeError, AttributeError):
+    except (KeyError, TypeError, json.JSONDecodeError, AttributeError):
         raise UserError(f"{path}: expected a model of the format mambo-1, found a file without its mambo.config") \
             from None
     except ValueError as e:
@@ -37,6 +37,7 @@ def read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
     PATH is a checkpoint of train.fit (its EMA) or a model file (.safetensors). Raises UserError."""
     if path.suffix == ".safetensors":
         model, state, about = _from_model(path)
+        model.expect_weights(state, str(path))
         whole = Network(model).state_dict()
         state.setdefault("head.bias", torch.zeros_like(whole["head.bias"]))  # converted models have none
         for name, t in whole.items():

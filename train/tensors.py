@@ -40,11 +40,16 @@ def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     try:
         length = struct.unpack("<Q", data[:8])[0]
         header = json.loads(data[8:8 + length])
-        metadata = header.pop("__metadata__", {})
-        body = data[8 + length:]
-        out = {}
+        if not isinstance(header, dict):
+            raise ValueError(f"its header is {type(header).__name__}")
+        metadata = header.pop("__metadata__", None) or {}
+        body = memoryview(data)[8 + length:]
+        out, room = {}, len(body)
         for name, t in header.items():
             a, b = t["data_offsets"]
+            room -= b - a
+            if not 0 <= a <= b <= len(body) or room < 0:  # none is taken twice
+                raise ValueError(f"{name} lies outside its data or on another tensor")
             out[name] = torch.frombuffer(bytearray(body[a:b]), dtype=TYPES[t["dtype"]]).reshape(t["shape"])
     except (struct.error, ValueError, KeyError, TypeError, RuntimeError) as e:
         raise ValueError(f"{path}: expected a safetensors file ({e})") from None
