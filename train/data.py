@@ -93,6 +93,27 @@ def _sides_of_what_was_read(sides: dict[str, bool], lengths: dict[str, int], lea
     return {n: _piece(n) == order[0] or (side and n not in enough) for n, side in sides.items()}
 
 
+def least_held_out(crop: int, stride: int) -> int:
+    """Samples of the shortest file on which a crop is judged: of a small folder the crops are shorter than those learned from."""
+    return min(crop, max(stride, 2048 // stride * stride)) + 1
+
+
+def _end_held_out(pieces: list[Piece], share: float, least: int, least_held: int) -> str | None:
+    """Where no file can be held out, the end of the longest is: a share of it, `least_held` samples at least, a quarter at
+    most. Changes pieces; returns what to say, or None where the longest is too short for it."""
+    longest = max(pieces, key=lambda p: p.length, default=None)
+    if longest is None:
+        return None
+    end = min(max(int(share * longest.length), least_held, least), longest.length // 4)
+    if end < least_held or longest.length - end < least:
+        return None
+    for p in pieces:
+        p.held_out = False
+    longest.length -= end
+    pieces.append(Piece(longest.name, longest.begin + longest.length, end, True))
+    return f"too few files to hold one out: the end of {longest.name}, {100 * end / (end + longest.length):.0f} % of it, is"
+
+
 def _encode_file(job):
     path, rate, encoding = job
     try:
@@ -102,9 +123,10 @@ def _encode_file(job):
 
 
 def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, least: int, say=print,
-         least_held_out: int | None = None) -> Corpus:
+         least_held_out: int | None = None, divide: bool = False) -> Corpus:
     """Reads or makes the cache. Errors say what was expected of the folder and what is there: on each side at least
-    one file of `least` samples (held out: of `least_held_out`, where that is given)."""
+    one file of `least` samples (held out: of `least_held_out`, where that is given). divide: where no file can be held out,
+    the end of one is."""
     files: list[tuple[str, Path]] = []  # by a name that says the folder too, where there are several
     sides: dict[str, bool] = {}
     seen: set[Path] = set()
@@ -150,6 +172,10 @@ def load(folders: list[str], model: ModelConfig, cache: Path, held_out: float, l
                                         least_held_out if least_held_out is not None else least)
     pieces = [Piece(n, b, length, sides[n]) for n, b, length in index["pieces"]]
     corpus = Corpus(codes, pieces, index["skipped"])
+    enough = least_held_out if least_held_out is not None else least
+    if divide and held_out > 0 and not laid_out and max((p.length for p in corpus.side(True)), default=0) < enough:
+        if said := _end_held_out(pieces, held_out, least, enough):
+            say(said, file=sys.stderr)
 
     for held in (False, True) if held_out > 0 else (False,):
         longest = max((p.length for p in corpus.side(held)), default=0)

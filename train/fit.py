@@ -6,6 +6,7 @@ command again resumes from the run's last checkpoint. Ctrl-C stops after the cur
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
@@ -16,15 +17,16 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from . import augment, checkpoint, config as configs, data, labels
+from . import augment, checkpoint, config as configs, data, labels, memory
 from .config import UserError
 from .feeder import Feeder
-from .machines import Machines, Stop
+from .machines import Asked, Machines, Stop
 from .model import parameter_count
 from .report import Report, clock, rate
 from .trainer import Trainer
 
 LN2 = math.log(2)
+FEW, SMALL = 40, 4 * 2048  # with fewer updates of more samples a run on a CPU says that smaller ones would teach it more
 BEGUN = time.monotonic()  # --stop-after includes the time for reading data
 
 
@@ -75,13 +77,18 @@ def load_config(args) -> configs.Config:
     return configs.parse(tree, args.config)
 
 
-def held_out_crops(corpus, t: configs.TrainConfig) -> torch.Tensor:
-    """The same crops at each evaluation: uint8 [eval_crops, crop + 1], or none."""
+def held_out_crops(corpus, t: configs.TrainConfig, stride: int) -> torch.Tensor:
+    """The same crops at each evaluation: uint8 [eval_crops, crop + 1], or none. Of a small folder they are as long as the
+    longest file that is held out."""
     if t.held_out <= 0 or not corpus.side(True):
         return torch.empty(0, t.crop + 1, dtype=torch.uint8)
+    length = t.crop + 1
+    if not t.whole and t.after_end != "again":
+        longest = max(p.length for p in corpus.side(True))
+        length = min(length, (longest - 1) // stride * stride + 1)
     # Otherwise the random file that follows would be scored, which says nothing about a model.
     after = t.after_end if t.whole or t.after_end == "again" else "stop"
-    return torch.from_numpy(data.Crops(corpus, True, t.crop + 1, 0, t.whole, after).batch(0, 0, t.eval_crops))
+    return torch.from_numpy(data.Crops(corpus, True, length, 0, t.whole, after).batch(0, 0, t.eval_crops))
 
 
 def held_out_batches(crops, t: configs.TrainConfig, machines: Machines, per_part: int) -> list[torch.Tensor]:
@@ -101,9 +108,10 @@ def read_corpus(args, config: configs.Config, machines: Machines, run: Path, say
     cache = Path(args.cache) if args.cache else run / "data"
 
     def load():
-        short = 1 if t.whole or t.after_end == "again" else t.crop + 1
-        least = 1 if t.after_end == "next" else short
-        return data.load(args.audio, config.model, cache, t.held_out, least, say, short)
+        inside = not t.whole and t.after_end != "again"  # crops of a file, which a part of it can be, too
+        least = t.crop + 1 if inside and t.after_end == "stop" else 1
+        short = data.least_held_out(t.crop, config.model.stride) if inside else 1
+        return data.load(args.audio, config.model, cache, t.held_out, least, say, short, inside)
 
     corpus, error = None, None
     if machines.first_here:
@@ -131,13 +139,16 @@ def train(args) -> int:
     share = t.accumulate * machines.count
     if t.batch % share:
         raise UserError(f"train.batch: expected a multiple of {share} (accumulate x GPUs), found {t.batch}")
-    per_part = t.batch // share
     say = print if machines.first else (lambda *a, **k: None)
-    if machines.device.type == "cpu" and args.device == "auto":
-        say("no GPU that PyTorch can use: training on the CPU, which is slow"
-            + (f"; {per_part} crops of {t.crop} samples at once may need more memory than there is, --set train.batch=1 "
-               "--set train.crop=8192 takes about 4 GB with configs/piano.json" if per_part * t.crop > 1 << 16 else ""),
-            file=sys.stderr)
+    last = run / "last.pt"
+    saved = machines.from_first(checkpoint.load(last) if machines.first and last.exists() and not args.fresh else None)
+    asked = [t.batch, t.crop, t.accumulate]
+    if machines.device.type == "cpu":
+        if args.device == "auto":
+            say("no GPU that PyTorch can use: training on the CPU, which is slow (docs/training.md says what it is enough for)",
+                file=sys.stderr)
+        _divide(config, machines, saved, asked, say)
+    per_part = t.batch // (t.accumulate * machines.count)
     torch.backends.cuda.matmul.allow_tf32 = True
 
     corpus = read_corpus(args, config, machines, run, say)
@@ -145,14 +156,13 @@ def train(args) -> int:
                        round(t.gap * m.sample_rate), t.crop + 1)
 
     table, known = labels.classes(crops.names, t.labels)
-    held = held_out_crops(corpus, t)
+    held = held_out_crops(corpus, t, m.stride)
     key = hashlib.sha256(held.numpy().tobytes()).hexdigest()[:16]
     trainer = Trainer(config, machines, args.float32, not args.no_graph, known)
-    last = run / "last.pt"
+    trainer.asked = asked
     if args.fresh and machines.first:
         for old in (last, run / "best.pt", run / "metrics.jsonl"):
             old.unlink(missing_ok=True)
-    saved = machines.from_first(checkpoint.load(last) if machines.first and last.exists() else None)
     if saved:
         trainer.resume(saved, last)
         if trainer.key != key:
@@ -192,6 +202,18 @@ def train(args) -> int:
             dist.destroy_process_group()
 
 
+def _divide(config: configs.Config, machines: Machines, saved: dict | None, asked: list[int], say) -> None:
+    """What goes through the network at once: as when the run began, so that it goes on with the same crops; else what fits."""
+    t = config.train
+    if saved and saved.get("asked") == asked:
+        t.crop, t.accumulate = (saved["config"]["train"][key] for key in ("crop", "accumulate"))
+        return
+    there = machines.from_first(memory.free())
+    if said := memory.fit(config, machines.count, there):
+        say(said, file=sys.stderr)
+        t.check("train", config.model)
+
+
 class Loop:
     """Updates until the steps or the minutes are done, or a stop is requested; evaluates, saves and reports on the way.
 
@@ -211,6 +233,10 @@ class Loop:
         self.budget = args.minutes * 60 if args.minutes else None
         self.clock, self.before = time.monotonic(), trainer.seconds
         self.saved_at = self.clock
+        # On a CPU a pass takes seconds or minutes, and no other process waits for it: a stop ends it.
+        alone = self.machines.count == 1 and self.machines.device.type == "cpu"
+        self.at_once = stop.at_once if alone else contextlib.nullcontext
+        self.looked, self.warned = self._tenth(), False
         self._window()
 
     def _window(self) -> None:
@@ -223,10 +249,24 @@ class Loop:
         t = self.trainer
         return t.seconds / self.budget if self.budget else t.step / self.config.train.steps
 
+    def _tenth(self) -> int:
+        return int(self.progress() * 10)
+
     def run(self) -> int:
+        try:
+            return self._run()
+        except Asked:
+            return self._stopped()
+
+    def _run(self) -> int:
         trainer, t = self.trainer, self.config.train
+        if trainer.step == 0 and (self.args.init or self.args.init_fitting):
+            self._look()  # what there was before
         while self.progress() < 1:
-            loss, norm = trainer.update(self._batch(), self.progress())
+            begun = time.monotonic()
+            loss, norm = trainer.update(self._batch(), self.progress(), self.at_once)
+            if self.window_updates == 0 and self.machines.device.type == "cpu":
+                self._warn_if_few(time.monotonic() - begun)
             self.window_loss = loss if self.window_loss is None else self.window_loss + loss
             self.window_updates += 1
             self.window_norm = norm if self.window_norm is None else self.window_norm + norm
@@ -236,16 +276,13 @@ class Loop:
                 self.before, self.clock = trainer.seconds, time.monotonic()
             if together and self._line_is_due():  # a single process by the clock alone: ten updates can take an hour on a CPU
                 self._tell(norm)
-            if trainer.step % t.eval_every == 0 and self.progress() < 1:
+            # At each tenth of the run too: a short one, or one on a CPU, has not eval_every updates.
+            if together and (trainer.step % t.eval_every == 0 or self._tenth() > self.looked) and self.progress() < 1:
                 self._look()
             if together and self.machines.any(time.monotonic() - self.saved_at > t.save_every):
                 self._save()
             if together and self._asked():
-                self._save()
-                if self.report:
-                    self.report.say(f"stopped after update {trainer.step}; saved to {self.last}; "
-                                    "the same command goes on from here")
-                return 130 if self.stop.asked else 0
+                return self._stopped()
         self._look()
         self._save()
         if self.report:
@@ -253,6 +290,21 @@ class Loop:
             self.report.say(f"done: {trainer.step} updates, {clock(trainer.seconds)}, {trainer.samples / 1e9:.2f} G "
                             f"samples{best}; python -m train.export {self.last.parent} -o MODEL.safetensors")
         return 0
+
+    def _stopped(self) -> int:
+        self._save()
+        if self.report:
+            self.report.say(f"stopped after update {self.trainer.step}; saved to {self.last}; the same command goes on from here")
+        return 130 if self.stop.asked else 0
+
+    def _warn_if_few(self, seconds: float) -> None:
+        t, all_of_it = self.config.train, self.budget or math.inf
+        few = (count := all_of_it / max(1e-9, seconds)) < FEW and t.batch * t.crop > SMALL
+        if self.report and not self.warned and few:
+            self.report.say(f"an update of {t.batch} crops of {t.crop} samples takes {clock(seconds)} here: there is time for "
+                            f"{int(count)}; more and smaller ones learn more: --config configs/piano-cpu.json, or "
+                            "--set train.batch=4 --set train.crop=2048")
+        self.warned = True
 
     def _batch(self) -> list[tuple[torch.Tensor, ...]]:
         t, parts = self.config.train, []
@@ -307,11 +359,13 @@ class Loop:
 
     def _look(self) -> None:
         """Computes held-out bits; the best weights so far are kept beside the last."""
+        self.looked = self._tenth()
         if not self.held:
             return
         trainer = self.trainer
         self._expect_numbers()
-        bits = trainer.held_out_bits(self.held)
+        with self.at_once():
+            bits = trainer.held_out_bits(self.held)
         trainer.held_out = (trainer.step, bits)
         best = bits < trainer.best
         trainer.best = min(trainer.best, bits)

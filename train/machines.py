@@ -1,15 +1,28 @@
 """The processes of a run (one, or those that torchrun started), the device, and requests to stop."""
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import signal
 import time
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from .config import UserError
+
+
+def processors() -> int:
+    """Those that this process may use, by its affinity and its group's quota; 1 or more."""
+    count = len(os.sched_getaffinity(0))
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        count = min(count, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):  # another system, or "max"
+        pass
+    return count
 
 
 class Machines:
@@ -24,6 +37,8 @@ class Machines:
         if cuda:
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         self.device = torch.device("cuda" if cuda else "cpu")
+        if not cuda and "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(processors())
         if self.count > 1:
             # Long, because the others wait while the first process of each machine encodes many hours of audio.
             dist.init_process_group("nccl" if cuda else "gloo", timeout=datetime.timedelta(hours=12))
@@ -74,12 +89,16 @@ class Machines:
         return self.mean(float(flag))[0] > 0
 
 
+class Asked(Exception):
+    """A stop was requested within Stop.at_once()."""
+
+
 class Stop:
     """Ctrl-C and SIGTERM request a stop; a second Ctrl-C forces it. One within a second of the first counts as the same:
     torchrun forwards what the terminal has sent already."""
 
     def __init__(self):
-        self.asked, self.since = False, 0.0
+        self.asked, self.since, self.open = False, 0.0, False
         signal.signal(signal.SIGINT, self._ask)
         signal.signal(signal.SIGTERM, self._ask)
 
@@ -88,3 +107,16 @@ class Stop:
             raise KeyboardInterrupt
         if not self.asked:
             self.asked, self.since = True, time.monotonic()
+            if self.open:
+                raise Asked
+
+    @contextlib.contextmanager
+    def at_once(self):
+        """For work whose result is needed whole or not at all: a request that comes within ends it with Asked."""
+        if self.asked:
+            raise Asked
+        self.open = True
+        try:
+            yield
+        finally:
+            self.open = False

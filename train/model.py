@@ -75,12 +75,17 @@ class Block(nn.Module):
         u, z = F.linear(v, to_u), F.linear(v, to_z)
         u = ops.conv_silu(u, self.conv1d.weight[:, 0], self.conv1d.bias)
         if self.mixer == "s6":
-            # dt_proj(x_proj(u)) as one product of full rank: more arithmetic, of which tensor cores have plenty, and
-            # no thin matrices. The learned weights stay the two thin ones.
-            to_rank, to_bc = self.x_proj.weight.split([self.rank, 2 * self.states])
-            with torch.autocast(x.device.type, enabled=False):
-                joined = torch.cat([self.dt_proj.weight @ to_rank, to_bc])
-            y = ops.selective_scan(u, F.linear(u, joined), self.dt_proj.bias, self.A_log, self.D)
+            if u.is_cuda:
+                # dt_proj(x_proj(u)) as one product of full rank: more arithmetic, of which tensor cores have plenty, and
+                # no thin matrices. The learned weights stay the two thin ones.
+                to_rank, to_bc = self.x_proj.weight.split([self.rank, 2 * self.states])
+                with torch.autocast(x.device.type, enabled=False):
+                    joined = torch.cat([self.dt_proj.weight @ to_rank, to_bc])
+                p = F.linear(u, joined)
+            else:
+                rank, bc = F.linear(u, self.x_proj.weight).split([self.rank, 2 * self.states], -1)
+                p = torch.cat([F.linear(rank, self.dt_proj.weight), bc], -1)
+            y = ops.selective_scan(u, p, self.dt_proj.bias, self.A_log, self.D)
         else:
             with torch.autocast(x.device.type, enabled=False):
                 y = s4d_scan(u, self.log_dt, self.A_log, self.A_im, self.C, self.D)

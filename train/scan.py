@@ -2,12 +2,13 @@
 
 Gu & Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", arXiv 2312.00752, section 3.
 
-Three ways to compute it:
+Four ways to compute it:
   scan_literal   one step after the other, literally the equations: the oracle of the tests.
   scan_chunks    plain PyTorch for any device, 2 sqrt(L) sequential steps instead of L; autograd does the
-                 backward pass and keeps every state, which is why training on a CPU needs short crops.
+                 backward pass and keeps every state.
+  cpu_scan       for a CPU, in its cache (train/cpu_scan.py).
   triton_scan    the fused kernels for a GPU (train/triton_scan.py).
-`selective_scan` picks the last where it can run and the second elsewhere.
+`selective_scan` picks among the last three.
 
 Shapes, everywhere: u, delta [B, L, D]; Bm, C [B, L, N]; A [D, N], negative; D [D]; y [B, L, D].
 The state starts at zero: training crops start in silence.
@@ -18,6 +19,8 @@ import math
 
 import torch
 import torch.nn.functional as F
+
+from . import cpu_scan
 
 try:  # Triton comes with PyTorch's CUDA builds and is absent elsewhere.
     from . import triton_scan
@@ -86,4 +89,5 @@ def selective_scan(u, p, dt_bias, A_log, D):
     channels, states = A_log.shape
     raw, Bm, C = p.to(wide).split([channels, states, states], -1)
     delta = F.softplus(raw + dt_bias.to(wide))
-    return scan_chunks(u.to(wide), delta, -torch.exp(A_log.to(wide)), Bm, C, D.to(wide)).to(u.dtype)
+    scan = scan_chunks if u.is_cuda else cpu_scan.Scan.apply
+    return scan(u.to(wide), delta, -torch.exp(A_log.to(wide)), Bm, C, D.to(wide)).to(u.dtype)

@@ -25,8 +25,11 @@ def parameter_groups(model: Network, decay: float):
     return [dict(params=ps, weight_decay=wd) for wd, ps in groups.items() if ps]
 
 
+WARM = 0.1  # of the run: a warm-up lasts no longer, however few updates there is time for
+
+
 def learning_rate(t: configs.TrainConfig, step: int, progress: float) -> float:
-    warm = min(1.0, (step + 1) / max(1, t.warmup))
+    warm = min(1.0, max((step + 1) / max(1, t.warmup), progress / WARM))
     return t.lr * warm * (t.lr_end + (1 - t.lr_end) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
@@ -99,6 +102,7 @@ class Trainer:
         self.best = math.inf             # bits on held-out audio, of the average that was best
         self.held_out = (-1, math.inf)   # (update, bits) of the last evaluation
         self.key = ""                    # of the held-out crops
+        self.asked: list[int] = []       # batch, crop and accumulate, before they were made to fit into memory
         # One part per batch: several would need their gradients summed outside the graph.
         self.graph = graph and machines.device.type == "cuda" and t.accumulate == 1
         self.graphed = None
@@ -128,13 +132,19 @@ class Trainer:
             loss += said.detach() / len(parts)
         return loss
 
-    def update(self, parts: list[tuple[torch.Tensor, ...]], progress: float):
+    def update(self, parts: list[tuple[torch.Tensor, ...]], progress: float, at_once=contextlib.nullcontext):
         """One update from parts of (crops [count, L+1]), (crops, what is heard of them), or these and the label of each
-        step of the innermost tier [count, L/stride, labels]. Returns (nats per code, norm of the gradient), on the device."""
+        step of the innermost tier [count, L/stride, labels]. Returns (nats per code, norm of the gradient), on the device.
+        What at_once() raises while gradients are computed leaves everything as before the update."""
         t = self.config.train
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(t, self.step, progress)
-        loss = self._gradients(parts)
+        try:
+            with at_once():
+                loss = self._gradients(parts)
+        except BaseException:
+            self.optimiser.zero_grad(set_to_none=True)
+            raise
         norm = torch.nn.utils.clip_grad_norm_(self.net.parameters(), t.clip)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
@@ -163,7 +173,7 @@ class Trainer:
                     foresight=self.foresight.state_dict() if self.foresight is not None else {},
                     labels=self.labels.state_dict() if self.labels is not None else {}, classes=self.classes,
                     optimiser=self.optimiser.state_dict(), step=self.step, seconds=self.seconds,
-                    samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key,
+                    samples=self.samples, best=self.best, held_out=list(self.held_out), key=self.key, asked=self.asked,
                     audio=[str(a) for a in audio], torch=str(torch.__version__))
 
     def start_from(self, path: Path, fitting: bool = False) -> tuple[int, int]:

@@ -1,12 +1,13 @@
 """The network and its scans on the CPU: logits, gradients, causality."""
 import unittest
+import unittest.mock
 
 import torch
 import torch.nn.functional as F
 
 from support import ROOT  # first: it makes train importable
 
-from train import config, evaluate, foresight, ops, s4d, scan, tensors, trainer
+from train import config, cpu_scan, evaluate, foresight, ops, s4d, scan, tensors, trainer
 from train.model import Network
 
 
@@ -31,6 +32,9 @@ class Scans(unittest.TestCase):
                 A, skip = -torch.rand(D, N).double() * 8, torch.randn(D).double()
                 Bm, C = torch.randn(B, L, N).double(), torch.randn(B, L, N).double()
                 self.check(scan.scan_chunks, scan.scan_literal, (u, delta, A, Bm, C, skip))
+                for block in (1, 70, 1 << 18):  # one step per block, several, all in one
+                    with unittest.mock.patch.object(cpu_scan, "BLOCK", block):
+                        self.check(cpu_scan.Scan.apply, scan.scan_literal, (u, delta, A, Bm, C, skip))
 
     def test_gradients_are_those_of_the_equations(self):
         """Finite differences of the literal scan, through softplus and A = -exp(A_log)."""
