@@ -22,6 +22,7 @@ OutputStage::OutputStage(RingBuffer<float>& ring) : ring_(ring) { prepare(16000,
 void OutputStage::prepare(int model_rate, int device_rate, int channels) {
   resampler_ = std::make_unique<Resampler>(model_rate, device_rate);
   fader_.set_length(samples(fade_s, model_rate));
+  audition_.prepare(samples(fade_s, model_rate));
   gain_ = SmoothGain(samples(gain_s, device_rate));
   gain_.jump(gain_target_.load());
   limiter_.prepare(samples(look_ahead_s, device_rate), samples(release_s, device_rate));
@@ -90,7 +91,7 @@ void OutputStage::pull(std::span<float> to) noexcept {
       last_ = to[n - 1];
     } else if (!open && fader_.is_closed()) {
       n = to.size();
-      std::fill(to.begin(), to.end(), 0.0F);
+      audition_.read(to);  // silence, mostly
     } else {
       to.front() = next(open);
     }
@@ -113,7 +114,7 @@ bool OutputStage::should_open() noexcept {
     cutting_ = false;
     starved_ = true;  // the stream starts anew
   }
-  if (!playing_.load(std::memory_order_relaxed)) return false;
+  if (!playing_.load(std::memory_order_relaxed) || audition_.busy()) return false;
   if (starved_ || fader_.is_closed()) {
     const std::size_t enough =
         std::max(refill_.load(std::memory_order_relaxed), fader_.length() + 1);

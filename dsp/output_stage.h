@@ -17,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "dsp/audition.h"
 #include "dsp/fader.h"
 #include "dsp/latest.h"
 #include "dsp/limiter.h"
@@ -46,6 +47,10 @@ class OutputStage {
   // Samples that the ring must hold before the stage opens.
   void set_refill(std::size_t samples) { refill_.store(samples, std::memory_order_relaxed); }
 
+  // What is heard in place of the ring, which keeps what it has; also while nothing plays.
+  Audition& audition() { return audition_; }
+  const Audition& audition() const { return audition_; }
+
   bool is_closed() const { return closed_.load(std::memory_order_acquire); }
   std::uint64_t underruns() const { return underruns_.load(std::memory_order_relaxed); }
   // Samples at the model's rate: the reserve for closing; the largest demand of one render() so
@@ -74,6 +79,7 @@ class OutputStage {
   RingBuffer<float>& ring_;
   std::unique_ptr<Resampler> resampler_;
   Fader fader_;
+  Audition audition_;
   SmoothGain gain_;
   Limiter limiter_;
   std::size_t channels_ = 1;

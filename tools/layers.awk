@@ -34,7 +34,7 @@ BEGIN {
   allow("examples", "app app/audio app/files app/control app/live app/offline dsp model " seam)
 
   # Who alone may see a library: the start of a header's name in <>, and the rooms.
-  only("imgui GLFW/ GL/", "app/gui")
+  only("imgui GLFW/ GL/ fontconfig/ fribidi/", "app/gui")
   only("portaudio", "app/audio")
   only("sndfile soxr ebur128", "app/files")
   only("CLI/", "app/cli")

@@ -94,6 +94,11 @@ void drop(Session& session, Settings& settings, const std::vector<fs::path>& pat
   }
 }
 
+void toggle_audition(Session& session, bool auditioning, const fs::path& clip, Session::Part part) {
+  if (auditioning && session.auditioned() == clip) return session.stop_audition();
+  session.audition(clip, part);
+}
+
 fs::path recordings_dir() {
   const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nothing calls setenv
   std::error_code error;

@@ -34,6 +34,11 @@ void open_clip(Session& session, Settings& settings,
 // Files dropped onto the window: the first model and the first clip among them.
 void drop(Session& session, Settings& settings, const std::vector<std::filesystem::path>& paths);
 
+// Plays a clip in place of what is drawn, or stops what is heard; if that is another, plays this
+// one.
+void toggle_audition(Session& session, bool auditioning, const std::filesystem::path& clip,
+                     Session::Part part);
+
 // Starts recording into a new file in the folder for recordings, or stops.
 void toggle_record(Session& session, bool recording);
 std::filesystem::path recordings_dir();  // ~/Music, or out/ where there is none

@@ -25,16 +25,15 @@ bool is_sound(const fs::path& p) {
 
 }  // namespace
 
-void FileBrowser::open(Wants what, const fs::path& start) {
+void FileBrowser::open(Wants what, const fs::path& start, FileFacts& facts) {
   wants_ = what;
-  asked_ = true;
   std::error_code error;
   fs::path folder = fs::is_directory(start, error) ? start : start.parent_path();
   if (folder.empty() || !fs::is_directory(folder, error)) folder = fs::current_path(error);
-  enter(folder);
+  enter(folder, facts);
 }
 
-void FileBrowser::enter(const fs::path& folder) {
+void FileBrowser::enter(const fs::path& folder, FileFacts& facts) {
   folder_ = folder.lexically_normal();
   if (!folder_.has_filename() && folder_.has_parent_path() && folder_ != folder_.root_path()) {
     folder_ = folder_.parent_path();  // a trailing slash
@@ -60,64 +59,51 @@ void FileBrowser::enter(const fs::path& folder) {
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
     return a.is_folder != b.is_folder ? a.is_folder : a.name < b.name;
   });
+  std::vector<fs::path> files;
+  for (const Entry& e : entries_) {
+    if (!e.is_folder || e.is_model_folder) files.push_back(folder_ / e.name);
+  }
+  facts.look_at(std::move(files), wants_ == Wants::model);
 }
 
-bool FileBrowser::draw(const Context& c, fs::path& chosen) {
-  constexpr const char* name = "Choose a file";
-  if (asked_) ImGui::OpenPopup(name);
-  asked_ = false;
-  const ImVec2 display = ImGui::GetIO().DisplaySize;
-  ImGui::SetNextWindowSize(
-      ImVec2(std::min(c.u(620), display.x * 0.9F), std::min(c.u(460), display.y * 0.85F)));
-  ImGui::SetNextWindowPos(ImVec2(display.x / 2, display.y / 2), ImGuiCond_Always,
-                          ImVec2(0.5F, 0.5F));
-  bool stays = true;
-  if (!ImGui::BeginPopupModal(
-          name, &stays,
-          ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoTitleBar)) {
-    return false;
-  }
-  bool done = false;
-  text_in(c.theme.strong, colour::text, wants_ == Wants::model ? "Open a model" : "Open a clip");
-  text_in(c.theme.small, colour::dim, folder_.string().c_str());
+MenuList::Chosen FileBrowser::rows(Context& c, MenuList& list, FileFacts& facts, fs::path& path) {
+  using Chosen = MenuList::Chosen;
   fs::path next;
-  ImGui::BeginChild("entries", ImVec2(0, -c.u(44)));
-  if (folder_.has_parent_path() && folder_ != folder_.root_path() && ImGui::Selectable("..")) {
-    next = folder_.parent_path();
+  Chosen chosen = Chosen::no;
+  if (folder_.has_parent_path() && folder_ != folder_.root_path()) {
+    MenuList::Row up;
+    up.name = "..";
+    up.detail = "the folder above";
+    up.icon = Icon::folder;
+    up.always = list.typed().empty();
+    if (list.row(c, up) == Chosen::open) next = folder_.parent_path();
   }
   for (const Entry& e : entries_) {
-    ImGui::PushID(e.name.c_str());
-    const ImVec2 at = ImGui::GetCursorScreenPos();
-    if (ImGui::Selectable("##entry", false, 0, ImVec2(0, c.u(22)))) {
-      if (e.is_folder && !e.is_model_folder) {
-        next = folder_ / e.name;
-      } else {
-        chosen = folder_ / e.name;
-        done = true;
-      }
+    const bool enters = e.is_folder && !e.is_model_folder;
+    MenuList::Row row;
+    row.name = e.name;
+    row.icon = enters ? Icon::folder : Icon::none;
+    if (!enters) row.detail = facts.of(folder_ / e.name);
+    row.listen = wants_ == Wants::clip && !enters;
+    row.listening = c.status.auditioning && c.session.auditioned() == folder_ / e.name;
+    const Chosen now = list.row(c, row);
+    if (now == Chosen::no) continue;
+    if (enters) {
+      next = folder_ / e.name;
+    } else {
+      path = folder_ / e.name;
+      chosen = now;
     }
-    ImDrawList& list = *ImGui::GetWindowDrawList();
-    if (e.is_folder) {
-      draw_icon(list, Icon::folder, ImVec2(at.x + c.u(9), at.y + c.u(11)), c.u(12),
-                e.is_model_folder ? colour::accent : colour::dim);
-    }
-    draw_text(list, c.theme.body, ImVec2(at.x + c.u(24), at.y + c.u(11)), 0, 0.5F, colour::text,
-              e.name.c_str());
-    ImGui::PopID();
   }
   if (!complaint_.empty()) text_in(c.theme.body, colour::error, complaint_.c_str());
   if (complaint_.empty() && entries_.empty()) {
     text_in(c.theme.body, colour::dim, "nothing here that can be opened");
   }
-  ImGui::EndChild();
-  ImGui::SetCursorPosY(ImGui::GetWindowHeight() - c.u(42));
-  if (ImGui::Button("Cancel", ImVec2(c.u(90), c.u(30))) || c.keys.take(Key::escape) || done ||
-      !stays) {
-    ImGui::CloseCurrentPopup();
+  if (!next.empty()) {
+    enter(next, facts);
+    list.clear();
   }
-  ImGui::EndPopup();
-  if (!next.empty()) enter(next);
-  return done;
+  return chosen;
 }
 
 }  // namespace mambo::gui

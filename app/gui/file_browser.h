@@ -1,4 +1,4 @@
-// A small chooser of files inside the window: folders first, then what may be opened.
+// A page of a menu that shows a folder: folders first, then what may be opened.
 #pragma once
 
 #include <filesystem>
@@ -6,17 +6,19 @@
 #include <vector>
 
 #include "app/gui/context.h"
+#include "app/gui/file_facts.h"
+#include "app/gui/menu_list.h"
 
 namespace mambo::gui {
 
+enum class Wants : int { model, clip };
+
 class FileBrowser {
  public:
-  enum class Wants : int { model, clip };
-
-  void open(Wants what, const std::filesystem::path& start);
-  // Draws the popup while it is open. True when a file (or a model's folder) was chosen.
-  bool draw(const Context& c, std::filesystem::path& chosen);
-  Wants wants() const { return wants_; }
+  void open(Wants what, const std::filesystem::path& start, FileFacts& facts);
+  // Between the list's begin and end. What was chosen, or is to be heard, is in `path`.
+  MenuList::Chosen rows(Context& c, MenuList& list, FileFacts& facts, std::filesystem::path& path);
+  const std::filesystem::path& folder() const { return folder_; }
 
  private:
   struct Entry {
@@ -24,10 +26,9 @@ class FileBrowser {
     bool is_folder;
     bool is_model_folder;
   };
-  void enter(const std::filesystem::path& folder);
+  void enter(const std::filesystem::path& folder, FileFacts& facts);
 
   Wants wants_ = Wants::clip;
-  bool asked_ = false;
   std::filesystem::path folder_;
   std::vector<Entry> entries_;
   std::string complaint_;

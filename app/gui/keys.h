@@ -18,6 +18,8 @@ enum class Key : std::uint8_t {
   play,
   again,
   record,
+  audition,
+  preview,
   louder,
   quieter,
   undo,

@@ -1,11 +1,15 @@
 #include "app/gui/model_facts.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <numeric>
 #include <utility>
 
 #include "app/files/codes.h"
+#include "app/gui/words.h"
 #include "app/live/program.h"
 #include "model/horizon.h"
 
@@ -77,6 +81,16 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
   facts.favourite = favourite_layer(net);
   facts.model = std::move(model);
   return facts;
+}
+
+std::string glance_at_model(const std::filesystem::path& path) {
+  try {
+    const auto model = Model::load(path);
+    return fmt::format("{:.1f} M, {}", static_cast<double>(model->stats().parameters) / 1e6,
+                       hertz_words(model->config().sample_rate).c_str());
+  } catch (const std::exception&) {  // whoever chooses it is told why
+    return {};
+  }
 }
 
 HistoryShape ModelFacts::shape() const {

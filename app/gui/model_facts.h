@@ -1,6 +1,7 @@
 // Facts of a model for the panels, read once when it is loaded.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,5 +43,8 @@ struct ModelFacts {
 
 // Decodes A_log of every layer: a few milliseconds.
 ModelFacts read_facts(std::shared_ptr<const Model> model);
+
+// "3.6 M, 16 kHz"; empty: it is no model that can be opened. Reads the header.
+std::string glance_at_model(const std::filesystem::path& path);
 
 }  // namespace mambo::gui

@@ -225,7 +225,7 @@ void Shell::handle_keys(Context& c) {
     if (c.keys.first() == Key::enter || c.keys.first() == Key::escape) c.keys.hold();
     c.keys.drop();
   } else if (c.keys.first() == Key::open_model || c.keys.first() == Key::open_clip) {
-    c.keys.hold();
+    c.keys.hold();  // the menu, drawn below, takes it
   } else if (!take_sound_key(c) && !take_undo_key(c.keys) && !take_focus_key(c.keys)) {
     take_time_key(c.keys);
   }
@@ -234,9 +234,8 @@ void Shell::handle_keys(Context& c) {
 void Shell::draw_top(Context& c, float right) {
   const float y = c.u(8);
   float x = c.u(14);
-  const float field = std::clamp((right - c.u(860)) / 2, c.u(120), c.u(260));
-  files_.draw(c, ImVec2(x, y), field);
-  x += 2 * field + c.u(8) + c.u(14);
+  const float field = std::clamp((right - c.u(898)) / 2, c.u(112), c.u(260));
+  x = files_.draw(c, ImVec2(x, y), field) + c.u(12);
   x = draw_transport(c, ImVec2(x, y));
   draw_meter(c, ImVec2(x + c.u(18), y), right - c.u(10));
 }

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <string>
 
+#include "app/gui/glyphs.h"
+
 namespace mambo::gui {
 namespace {
 
@@ -33,6 +35,13 @@ ImFont* add_font(const std::string& path, float px) {
   config.MergeMode = true;
   config.GlyphMinAdvanceX = config.GlyphMaxAdvanceX = std::round(px * 0.535F * 4.0F) / 4.0F;
   atlas.AddFontFromFileTTF(path.c_str(), px, &config, digits);
+  ImFontConfig fallback;
+  fallback.MergeMode = true;
+  for (const Fallback& f : glyphs().fallbacks()) {
+    if (!std::filesystem::exists(f.file, ignored)) continue;
+    fallback.FontNo = f.face;
+    atlas.AddFontFromFileTTF(f.file.c_str(), px, &fallback, f.ranges.data());
+  }
   return font;
 }
 

@@ -43,7 +43,8 @@ struct Theme {
 };
 
 // Builds fonts and style for a scale (pixels per unit, 0.5..4). Between frames only; the caller
-// renews the font texture. Inter where it is installed, else Dear ImGui's own font.
+// renews the font texture. Inter where it is installed, else Dear ImGui's own font; and the letters
+// of other scripts that glyphs.h wants.
 void apply_theme(Theme& theme, float scale);
 
 }  // namespace mambo::gui

@@ -7,6 +7,7 @@
 
 #include "app/gui/control_words.h"
 #include "app/gui/focus.h"
+#include "app/gui/glyphs.h"
 
 namespace mambo::gui {
 
@@ -22,6 +23,7 @@ Rect item_rect() {
 
 void tooltip(const Theme& t, const char* words) {
   if (words == nullptr || !ImGui::IsItemHovered() || ImGui::IsAnyItemActive()) return;
+  words = glyphs().shown(words);
   const ImVec2 display = ImGui::GetIO().DisplaySize;
   Rect item = item_rect();
   const bool in_column = ImGui::GetWindowWidth() < display.x / 2;
@@ -63,13 +65,14 @@ bool push_button(const Theme& t, const char* label, ImVec2 size) {
 void text_in(ImFont* font, ImU32 colour, const char* words) {
   ImGui::PushFont(font);
   ImGui::PushStyleColor(ImGuiCol_Text, colour);
-  ImGui::TextUnformatted(words);
+  ImGui::TextUnformatted(glyphs().shown(words));
   ImGui::PopStyleColor();
   ImGui::PopFont();
 }
 
 float draw_text(ImDrawList& list, ImFont* font, ImVec2 at, float x_align, float y_align,
                 ImU32 colour, const char* words) {
+  words = glyphs().shown(words);
   const ImVec2 size = font->CalcTextSizeA(font->FontSize, 1e6F, 0.0F, words);
   const ImVec2 p(std::floor(at.x - size.x * x_align), std::floor(at.y - size.y * y_align));
   list.AddText(font, font->FontSize, p, colour, words);
@@ -78,6 +81,7 @@ float draw_text(ImDrawList& list, ImFont* font, ImVec2 at, float x_align, float 
 
 void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, ImU32 colour,
                       const char* words) {
+  words = glyphs().shown(words);
   const auto width_of = [font](const char* s) {
     return font->CalcTextSizeA(font->FontSize, 1e6F, 0.0F, s).x;
   };
@@ -242,6 +246,18 @@ void draw_icon(ImDrawList& list, Icon icon, ImVec2 c, float s, ImU32 colour) {
       list.AddRectFilled(ImVec2(c.x - h * 0.75F, c.y - h * 0.75F),
                          ImVec2(c.x + h * 0.75F, c.y + h * 0.75F), colour, s * 0.1F);
       break;
+    case Icon::listen: {  // a loudspeaker
+      list.AddRectFilled(ImVec2(c.x - h, c.y - h * 0.35F), ImVec2(c.x - h * 0.5F, c.y + h * 0.35F),
+                         colour);
+      list.AddQuadFilled(
+          ImVec2(c.x - h * 0.5F, c.y - h * 0.35F), ImVec2(c.x + h * 0.1F, c.y - h * 0.9F),
+          ImVec2(c.x + h * 0.1F, c.y + h * 0.9F), ImVec2(c.x - h * 0.5F, c.y + h * 0.35F), colour);
+      for (const float r : {0.5F, 0.95F}) {
+        list.PathArcTo(ImVec2(c.x + h * 0.15F, c.y), h * r, -0.8F, 0.8F, 12);
+        list.PathStroke(colour, 0, s * 0.11F);
+      }
+      break;
+    }
     case Icon::folder:
       list.AddRectFilled(ImVec2(c.x - h, c.y - h * 0.5F), ImVec2(c.x + h, c.y + h * 0.75F), colour,
                          s * 0.1F);

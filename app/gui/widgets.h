@@ -13,7 +13,7 @@
 
 namespace mambo::gui {
 
-enum class Icon : int { none, play, pause, again, record, stop, folder };
+enum class Icon : int { none, play, pause, again, record, stop, folder, listen };
 
 // After any item: shows `words` when the pointer rests on it, beside it and never while it or
 // another is held; in a column, beside the column.

@@ -19,6 +19,7 @@
 
 #include "app/files/png_file.h"
 #include "app/gui/full_screen.h"
+#include "app/gui/glyphs.h"
 #include "app/gui/keys.h"
 #include "app/gui/settings.h"
 #include "app/gui/shell.h"
@@ -244,7 +245,8 @@ class Loop {
     const double passed = since(frame_began_);
     frame_began_ = Clock::now();
     const float scale = interface_scale(window_, monitor_scale_, shell_.wanted_zoom());
-    if (std::fabs(scale - theme_.scale) > 0.001F || theme_.body == nullptr) {
+    if (std::fabs(scale - theme_.scale) > 0.001F || theme_.body == nullptr ||
+        gui::glyphs().wants_more()) {
       gui::apply_theme(theme_, scale);
       ImGui_ImplOpenGL3_DestroyFontsTexture();
       ImGui_ImplOpenGL3_CreateFontsTexture();
@@ -255,6 +257,7 @@ class Loop {
     ImGui_ImplGlfw_NewFrame();
     // A picture is of the window, not of where the pointer happens to rest.
     if (!options_.screenshot.empty()) ImGui::GetIO().MousePos = {-FLT_MAX, -FLT_MAX};
+    gui::glyphs().begin_frame();
     ImGui::NewFrame();
     shell_.draw(passed);
     ImGui::Render();

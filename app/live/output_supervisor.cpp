@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <thread>
+#include <utility>
 
 #include "app/audio/audio_device.h"
 #include "app/control/control.h"
@@ -47,6 +49,21 @@ void OutputSupervisor::set_level_db(float db) {
   if (stage_ != nullptr) stage_->set_gain(gain(db));
 }
 
+bool OutputSupervisor::audition(std::vector<float> samples) {
+  const std::lock_guard lock(stage_mutex_);
+  if (stage_ != nullptr) stage_->audition().play(std::move(samples));
+  return stage_ != nullptr;
+}
+
+void OutputSupervisor::end_audition() {
+  {
+    const std::lock_guard lock(stage_mutex_);
+    if (stage_ == nullptr || !stage_->audition().active()) return;
+    stage_->audition().play({});
+  }
+  std::this_thread::sleep_for(50ms);  // several of a device's blocks
+}
+
 void OutputSupervisor::set_latency(double seconds) { latency_s_ = within_bounds(seconds); }
 
 void OutputSupervisor::open(double rate) {
@@ -71,6 +88,7 @@ void OutputSupervisor::open(double rate) {
 }
 
 void OutputSupervisor::reopen() {
+  end_audition();
   generator_.park();
   output_.flush();
   open(rate_);
@@ -128,6 +146,7 @@ void OutputSupervisor::fill(SessionStatus& status, double rate) const {
     if (stage_ != nullptr) {
       status.underruns += stage_->underruns();
       delay += stage_->latency_s();
+      status.auditioning = stage_->audition().active();
     }
   }
   if (rate <= 0) return;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "app/live/generator_thread.h"
 #include "app/live/output.h"
@@ -24,6 +25,9 @@ class OutputSupervisor {
   bool playing() const { return playing_; }
   void set_level_db(float db);  // at the bottom of the scale silent
   float level_db() const { return level_db_; }
+  // Plays samples at the model's rate in place of what is drawn, which waits; empty: stops that.
+  // False: there is no output yet.
+  bool audition(std::vector<float> samples);
   void set_latency(double seconds);  // ring and device; from the next open() on
   // Fills in what the status says of the ring, the device and what was heard of `generated`. rate:
   // the model's, Hz; 0: no model yet.
@@ -36,6 +40,8 @@ class OutputSupervisor {
   void reopen();  // parks meanwhile
   bool is_open() const { return output_.facts().open; }
   void flush() { output_.flush(); }  // see Output
+  // Fades an audition out. At most a twentieth of a second.
+  void end_audition();
   void close();
   // To be called a few times per second: looks whether the device was lost, needs more of the ring
   // than at first, or, under the silent clock, whether one has come.

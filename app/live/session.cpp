@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/live/auditioner.h"
 #include "app/live/generator_thread.h"
 #include "app/live/now_playing.h"
 #include "app/live/observation_reader.h"
@@ -34,8 +35,10 @@ struct Session::Impl {
   GeneratorThread generator{options.chunk, options.rng_seed};
   OutputSupervisor output{generator, board, options};
   Recording recording{generator, board};
-  ObservationReader reader;                                                   // the owner's
-  bool observing = false;                                                     // likewise
+  ObservationReader reader;  // the owner's
+  bool observing = false;    // likewise
+  Auditioner auditioner{output, board};
+  std::filesystem::path auditioned;                                           // the owner's
   SessionWorker worker{{options, board, now, generator, output, recording}};  // stops first
 };
 
@@ -98,6 +101,13 @@ void Session::pause() { set(ControlId::playing, {0, 0}); }
 void Session::again() { set(ControlId::again, {}); }
 void Session::set_sampling(const SamplingParams& p) { impl_->generator.controls().send(p); }
 SamplingParams Session::sampling() const { return impl_->generator.controls().wanted_sampling(); }
+
+void Session::audition(const Path& clip, Part part) {
+  impl_->auditioned = clip;
+  impl_->auditioner.play({clip, impl_->now.get().rate(), part == Part::end});
+}
+void Session::stop_audition() { impl_->auditioner.stop(); }
+Path Session::auditioned() const { return impl_->auditioned; }
 
 void Session::start_recording(const Path& path) {
   impl_->worker.request([&](Requests& r) { r.record = path; });

@@ -66,6 +66,15 @@ class Session {
   SamplingParams sampling() const;
   void set_rng_seed(std::uint64_t seed) { set(ControlId::rng_seed, {0, seed}); }
 
+  // Plays a clip as it is in its file, through the same output and its level, while what is drawn
+  // waits: neither a recording nor a performance knows of it. Its last minute, or the first ten
+  // seconds of one that is only looked at. Replaces what is auditioned; errors through status().
+  enum class Part : std::uint8_t { end, beginning };
+  void audition(const std::filesystem::path& clip, Part part);
+  void stop_audition();
+  // Of what was auditioned last; status() says whether it still is.
+  std::filesystem::path auditioned() const;
+
   void start_recording(const std::filesystem::path& path);  // wav/flac/ogg by extension
   void stop_recording();
 

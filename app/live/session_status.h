@@ -13,6 +13,7 @@ struct SessionStatus {
   Activity activity = Activity::empty;
   float progress = 0;  // 0..1 of the activity
   bool playing = false;
+  bool auditioning = false;  // a clip is heard in place of what is drawn
   bool recording = false;
   double recorded_seconds = 0;
   std::filesystem::path recording_path;

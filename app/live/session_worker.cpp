@@ -60,6 +60,7 @@ void SessionWorker::work() {
     parts_.output.watch();
     parts_.recording.watch();
   }
+  parts_.output.end_audition();
   parts_.generator.park();
   parts_.recording.end_safely();
   parts_.output.flush();

@@ -71,5 +71,19 @@ TEST_F(WindowKeysTest, HelpAndMenusOpenAndCloseByKeysAndFullScreenIsNotRemembere
   EXPECT_EQ(settings.at("height"), 800);
 }
 
+// The menu is searched, the one that fits is heard and then opened; a laboratory's model is found
+// by whoever types its name.
+TEST_F(WindowKeysTest, AClipIsSearchedHeardAndOpened_timed) {
+  LiveWindow window(1280, 800, folder_, small_);
+  if (!window.is_open()) GTEST_SKIP() << window.why();
+  ASSERT_TRUE(window.does("sleep 2 key ctrl+o"));
+  ASSERT_TRUE(window.does("type --delay 6 'seven'"));
+  ASSERT_TRUE(window.does("key --delay 6 BackSpace BackSpace BackSpace BackSpace BackSpace"));
+  ASSERT_TRUE(window.does("type --delay 6 'three'"));
+  const auto settings = after(window, "key --delay 6 ctrl+space Return");
+  ASSERT_TRUE(settings.is_object()) << window.said();
+  EXPECT_EQ(fs::path(settings.at("clip").get<std::string>()).filename(), "digit-three.wav");
+}
+
 }  // namespace
 }  // namespace mambo::gui

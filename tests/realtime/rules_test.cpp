@@ -97,6 +97,11 @@ TEST_P(Callback, NeverAllocatesLocksOrWaits) {
   stage.set_refill(512);
   std::vector<float> out(2 * 4096);
   const std::vector<float> sound(4096, 0.9F);
+  stage.audition().play(std::vector<float>(1U << 20U, 0.9F));
+  CountHere audition;
+  for (int call = 0; call < 200; ++call) stage.render(out.data(), 512);
+  EXPECT_EQ(audition.calls().forbidden() + audition.calls().sleeps, 0U) << audition.calls().text();
+  stage.audition().play({});
   CountHere count;
   for (int call = 0; call < 3000; ++call) {
     if (call % 500 == 0) stage.set_playing(call % 1000 == 0);         // and pauses

@@ -1,5 +1,7 @@
 #include "app/gui/panels/files.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <string>
@@ -13,7 +15,7 @@ namespace mambo::gui {
 namespace {
 
 namespace fs = std::filesystem;
-using Wants = FileBrowser::Wants;
+using Chosen = MenuList::Chosen;
 
 std::vector<fs::path> shipped(Wants what) {
   std::vector<fs::path> found;
@@ -32,67 +34,104 @@ std::vector<fs::path> shipped(Wants what) {
 
 }  // namespace
 
-void FilesPanel::open(Context& c, Wants what, const fs::path& path) const {
+void FilesPanel::act(Context& c, Wants what, Chosen chosen, const fs::path& path) {
+  if (chosen == Chosen::no) return;
+  if (chosen == Chosen::listen) {
+    toggle_audition(c.session, c.status.auditioning, path, Session::Part::beginning);
+    return;
+  }
+  c.session.stop_audition();
   if (what == Wants::model) {
     open_model(c.session, c.settings, path);
   } else {
     open_clip(c.session, c.settings, path);
   }
+  ImGui::CloseCurrentPopup();
 }
 
-void FilesPanel::path_field(Context& c, Wants what) {
-  ImGui::SetNextItemWidth(c.u(250));
-  const bool entered =
-      ImGui::InputTextWithHint("##path", "a path, then Enter", typed_.data(), typed_.size(),
-                               ImGuiInputTextFlags_EnterReturnsTrue);
-  tooltip(c.theme, what == Wants::model ? "A .safetensors file, or a folder with config.json and "
-                                          "model.safetensors"
-                                        : "Any sound file; ~ stands for your home folder");
-  ImGui::SameLine();
-  if (icon_button(c.theme, "##browse", Icon::folder, "Browse", false, colour::text,
-                  ImVec2(c.u(92), 0), "Browse for a file")) {
-    browser_.open(what, what == Wants::model ? c.settings.model : c.settings.clip);
-    ImGui::CloseCurrentPopup();
-  }
-  if (!entered || typed_[0] == '\0') return;
-  std::string path = typed_.data();
+void FilesPanel::open_typed(Context& c, Wants what) {
+  std::string path = list_.typed();
+  if (!list_.entered() || path.empty()) return;
   if (path.starts_with("~/")) {
     const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nothing calls setenv
     if (home != nullptr) path.replace(0, 1, home);
   }
-  open(c, what, path);
-  ImGui::CloseCurrentPopup();
+  act(c, what, Chosen::open, path);
+}
+
+void FilesPanel::choice(Context& c, Wants what, const fs::path& path, bool is_shipped) {
+  MenuList::Row row;
+  row.name = is_shipped ? name_for_people(path) : path.filename().string();
+  row.detail = facts_.of(path);
+  row.current = path == fs::path(what == Wants::model ? c.settings.model : c.settings.clip);
+  row.listen = what == Wants::clip;
+  row.listening = c.status.auditioning && c.session.auditioned() == path;
+  row.tip = path.string();
+  act(c, what, list_.row(c, row), path);
 }
 
 void FilesPanel::choices(Context& c, Wants what) {
-  const auto choice = [&](const fs::path& p, const std::string& current) {
-    ImGui::PushID(p.c_str());
-    if (ImGui::Selectable(p.filename().c_str(), p == fs::path(current))) open(c, what, p);
-    tooltip(c.theme, p.c_str());
-    ImGui::PopID();
-  };
-  const std::string current = what == Wants::model ? c.settings.model : c.settings.clip;
   const auto recent = what == Wants::model ? c.settings.recent_models : c.settings.recent_clips;
-  text_in(c.theme.small, colour::dim, "Shipped");
-  for (const fs::path& p : shipped_) choice(p, current);
-  if (shipped_.empty()) text_in(c.theme.body, colour::faint, "none");
+  const bool all = laboratory_ || !list_.typed().empty();  // whoever types a name asks for it
+  list_.title(c, "Shipped");
+  for (const fs::path& p : shipped_) {
+    if (all || !is_laboratory(p)) choice(c, what, p, true);
+  }
   if (what == Wants::clip) {
-    if (ImGui::Selectable("silence", current.empty())) open_clip(c.session, c.settings, {});
-    tooltip(c.theme, "No clip: the model starts from silence");
+    MenuList::Row row;
+    row.name = "Silence";
+    row.detail = "no clip";
+    row.current = c.settings.clip.empty();
+    act(c, what, list_.row(c, row), {});
   }
   bool titled = false;
   for (const std::string& r : recent) {
     if (std::find(shipped_.begin(), shipped_.end(), fs::path(r)) != shipped_.end()) continue;
-    if (!titled) {
-      ImGui::Spacing();
-      text_in(c.theme.small, colour::dim, "Recent");
-      titled = true;
-    }
-    choice(r, current);
+    if (!titled) list_.title(c, "Recent");
+    titled = true;
+    choice(c, what, r, false);
   }
-  ImGui::Spacing();
-  text_in(c.theme.small, colour::dim, "Other");
-  path_field(c, what);
+  list_.title(c, "Other");
+  MenuList::Row row;
+  row.always = true;
+  if (what == Wants::model && list_.typed().empty()) {
+    row.name = laboratory_ ? "Hide the laboratory's models" : "Show the laboratory's models";
+    if (list_.row(c, row) != Chosen::no) laboratory_ = !laboratory_;
+  }
+  row.name = "Browse\u2026";
+  row.icon = Icon::folder;
+  if (list_.row(c, row) != Chosen::no) {
+    browsing_ = true;
+    list_.clear();
+    browser_.open(what, what == Wants::model ? c.settings.model : c.settings.clip, facts_);
+  }
+}
+
+void FilesPanel::folder(Context& c, Wants what) {
+  fs::path path;
+  act(c, what, browser_.rows(c, list_, facts_, path), path);
+}
+
+void FilesPanel::menu(Context& c, Wants what) {
+  const bool browsing = browsing_;  // it may change on the way
+  if (browsing) text_in(c.theme.small, colour::dim, browser_.folder().c_str());
+  list_.begin(c, "search, or a path", c.u(browsing ? 460 : 360),
+              std::min(c.u(460), ImGui::GetIO().DisplaySize.y * 0.65F));
+  if (browsing) {
+    folder(c, what);
+  } else {
+    choices(c, what);
+  }
+  list_.end();
+  if (list_.typed().find('/') != std::string::npos || list_.shown() == 0) open_typed(c, what);
+}
+
+void FilesPanel::list_files(Context& c, Wants what) {
+  shipped_ = shipped(what);
+  Paths all = shipped_;
+  const auto& recent = what == Wants::model ? c.settings.recent_models : c.settings.recent_clips;
+  all.insert(all.end(), recent.begin(), recent.end());
+  facts_.look_at(std::move(all), what == Wants::model);
 }
 
 void FilesPanel::field(Context& c, Wants what, const char* label, const char* shown, ImVec2 at,
@@ -105,38 +144,68 @@ void FilesPanel::field(Context& c, Wants what, const char* label, const char* sh
   ImGui::SetCursorScreenPos(min);
   const Key key = what == Wants::model ? Key::open_model : Key::open_clip;
   if (choice_button(c.theme, "##open", shown, size) || c.keys.take(key)) {
-    shipped_ = shipped(what);
-    typed_[0] = '\0';
+    browsing_ = false;
+    list_.clear();
+    list_files(c, what);
     ImGui::OpenPopup("choices");
   }
-  tooltip(c.theme, words);
+  tooltip(c.theme, fmt::format("{} Key: {}.", words, key_words(key)).c_str());
   ImGui::SetNextWindowPos(ImVec2(min.x, min.y + size.y + c.u(4)));
   if (ImGui::BeginPopup("choices")) {
-    if (c.keys.take(Key::escape)) ImGui::CloseCurrentPopup();
-    choices(c, what);
+    menu(c, what);
     ImGui::EndPopup();
   }
   ImGui::PopID();
 }
 
-void FilesPanel::draw(Context& c, ImVec2 at, float width) {
+void FilesPanel::listen_button(Context& c, ImVec2 at) {
+  const fs::path clip = c.session.clip_path();
+  const bool hears = c.status.auditioning;
+  ImGui::SetCursorScreenPos(at);
+  if (icon_button(c.theme, "##listen", hears ? Icon::stop : Icon::listen, "", hears, colour::accent,
+                  ImVec2(listen_width(c), c.u(32)),
+                  fmt::format("Listen to the clip before the model goes on with it, or stop. The "
+                              "model waits; a recording does not hear it. Key: {}.",
+                              key_words(Key::audition))
+                      .c_str()) ||
+      (!ImGui::IsPopupOpen("", ImGuiPopupFlags_AnyPopup) &&
+       (c.keys.take(Key::audition) || c.keys.take(Key::preview)))) {
+    if (clip.empty() && !hears) {
+      c.notice.say("There is no clip to listen to.", false);
+    } else {
+      toggle_audition(c.session, hears, clip, Session::Part::end);
+    }
+  }
+}
+
+float FilesPanel::draw(Context& c, ImVec2 at, float width) {
+  const auto is_shipped = [](const fs::path& path, const char* folder) {
+    return path.parent_path() == assets_dir() / folder;
+  };
   std::string model_name = c.has_model() ? c.facts.name : "none";
-  if (!c.has_model() && !c.settings.model.empty()) {
-    model_name = fs::path(c.settings.model).filename().string();
+  const fs::path model = c.has_model() ? c.facts.model->path() : fs::path(c.settings.model);
+  if (is_shipped(model, "models")) {
+    model_name = name_for_people(model);
+  } else if (!c.has_model() && !model.empty()) {
+    model_name = model.filename().string();
   }
   field(c, Wants::model, "Model", model_name.c_str(), at, width,
         "The network that plays. Choose one, or drop a .safetensors file or a model's folder "
         "onto the window.");
   const fs::path clip = c.session.clip_path();
-  const std::string clip_name = clip.empty() ? "silence" : clip.stem().string();
+  const std::string clip_name = clip.empty()                ? "silence"
+                                : is_shipped(clip, "seeds") ? name_for_people(clip)
+                                                            : clip.stem().string();
   const double clip_s = c.session.clip_seconds();
-  const Words shown = clip.empty() ? Words("{}", clip_name)
-                                   : Words("{}, {}", clip_name, seconds_words(clip_s).c_str());
-  field(c, Wants::clip, "Clip", shown.c_str(), ImVec2(at.x + width + c.u(8), at.y), width,
+  const std::string shown =
+      clip.empty() ? clip_name : fmt::format("{}, {}", clip_name, seconds_words(clip_s).c_str());
+  float x = at.x + width + c.u(8);
+  field(c, Wants::clip, "Clip", shown.c_str(), ImVec2(x, at.y), width,
         "The sound that the model absorbs and then continues. Choose one, or drop any sound file "
         "onto the window.");
-  fs::path chosen;
-  if (browser_.draw(c, chosen)) open(c, browser_.wants(), chosen);
+  x += width + c.u(4);
+  listen_button(c, ImVec2(x, at.y + c.u(18)));
+  return x + listen_width(c);
 }
 
 }  // namespace mambo::gui
