@@ -232,6 +232,12 @@ std::vector<KeyEvent> KeyTrickle::next_frame(bool hold) {
       const bool repeats = e.action == GLFW_REPEAT && e.key == key;
       if (!repeats && !(release && e.key != key)) break;
     }
+    const bool comes_back =
+        e.character == 0 && !release &&
+        std::any_of(now.begin(), now.end(), [&e](const KeyEvent& before) {
+          return before.character == 0 && before.key == e.key && before.action == GLFW_RELEASE;
+        });
+    if (comes_back) break;  // it would seem to have been down all the time
     if (e.character == 0 && !release && !is_modifier(e.key)) key = e.key;
     now.push_back(e);
   }

@@ -108,6 +108,18 @@ TEST(KeyTrickle, APressAndItsReleaseAreInTwoFrames) {
   EXPECT_TRUE(trickle.empty());
 }
 
+TEST(KeyTrickle, AKeyThatComesBackWasSeenToGo) {
+  KeyTrickle trickle;
+  for (int i = 0; i < 2; ++i) {
+    trickle.push({GLFW_KEY_BACKSPACE, 0, GLFW_PRESS, 0, 0});
+    trickle.push({GLFW_KEY_BACKSPACE, 0, GLFW_RELEASE, 0, 0});
+  }
+  EXPECT_EQ(words(trickle.next_frame(false)), "+259 ");
+  EXPECT_EQ(words(trickle.next_frame(false)), "-259 ");
+  EXPECT_EQ(words(trickle.next_frame(false)), "+259 ");
+  EXPECT_EQ(words(trickle.next_frame(false)), "-259 ");
+}
+
 TEST(KeyTrickle, AFrameGetsOnePressWithItsModifiers) {
   KeyTrickle trickle;
   trickle.push({GLFW_KEY_LEFT_CONTROL, 0, GLFW_PRESS, 0, 0});

@@ -1,6 +1,10 @@
 #include "app/gui/panels/controls.h"
 
+#include <fmt/core.h>
+
+#include <algorithm>
 #include <random>
+#include <string>
 
 #include "app/gui/focus.h"
 #include "app/gui/widgets.h"
@@ -74,33 +78,43 @@ void ControlsPanel::device_choice(Context& c) {
   const ImVec2 size(ImGui::GetContentRegionAvail().x, ImGui::GetFrameHeight());
   if (choice_button(c.theme, "##device", shown, size)) {
     devices_.refresh();
+    device_list_.clear();
     ImGui::OpenPopup("devices");
   }
   tooltip(c.theme, c.status.silent
                        ? "There is no sound device: mambo plays on silently, clocked by a timer, "
                          "and can record."
                        : shown);
-  if (ImGui::BeginPopup("devices")) {
-    if (c.keys.take(Key::escape)) ImGui::CloseCurrentPopup();
-    const auto choose = [&c](const std::string& name) {
-      c.settings.device = name;
-      c.session.set_device(name);
-    };
-    if (ImGui::Selectable("default", c.settings.device.empty())) choose("");
-    for (const AudioDeviceInfo& d : devices_.get()) {
-      if (ImGui::Selectable(d.name.c_str(), d.name == c.settings.device)) choose(d.name);
-      tooltip(c.theme,
-              Words("{} output channels, {} by default, {} to {}", d.channels,
+  const ImVec2 display = ImGui::GetIO().DisplaySize;
+  const float below = ImGui::GetItemRectMax().y + c.u(4);
+  ImGui::SetNextWindowPos(ImVec2(display.x - c.u(392), below));
+  if (!ImGui::BeginPopup("devices")) return;
+  const auto offer = [this, &c](const std::string& name, MenuList::Row row) {
+    row.current = name == c.settings.device;
+    if (device_list_.row(c, row) == MenuList::Chosen::no) return;
+    c.settings.device = name;
+    c.session.set_device(name);
+    ImGui::CloseCurrentPopup();
+  };
+  device_list_.begin(c, "search", c.u(360), std::max(c.u(80), display.y - below - c.u(70)));
+  MenuList::Row row;
+  row.name = "default";
+  offer("", row);
+  for (const AudioDeviceInfo& d : devices_.get()) {
+    row.name = d.name;
+    row.detail = fmt::format("{}", hertz_words(d.default_rate).c_str());
+    row.tip =
+        fmt::format("{} output channels, {} by default, {} to {}", d.channels,
                     hertz_words(d.default_rate).c_str(), seconds_words(d.low_latency_s).c_str(),
-                    seconds_words(d.high_latency_s).c_str())
-                  .c_str());
-    }
-    if (devices_.asking()) text_in(c.theme.small, colour::dim, "looking for devices\u2026");
-    if (!devices_.asking() && devices_.get().empty()) {
-      text_in(c.theme.small, colour::dim, "no sound device was found");
-    }
-    ImGui::EndPopup();
+                    seconds_words(d.high_latency_s).c_str());
+    offer(d.name, row);
   }
+  if (devices_.asking()) text_in(c.theme.small, colour::dim, "looking for devices\u2026");
+  if (!devices_.asking() && devices_.get().empty()) {
+    text_in(c.theme.small, colour::dim, "no sound device was found");
+  }
+  device_list_.end();
+  ImGui::EndPopup();
 }
 
 // Set when the slider is let go: it may reopen the device.

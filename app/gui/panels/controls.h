@@ -5,6 +5,7 @@
 
 #include "app/gui/context.h"
 #include "app/gui/devices.h"
+#include "app/gui/menu_list.h"
 
 namespace mambo::gui {
 
@@ -23,6 +24,7 @@ class ControlsPanel {
   void model(const Context& c);
 
   DeviceList devices_;
+  MenuList device_list_;
   std::optional<double> moving_latency_;  // ms, while its slider is held
 };
 

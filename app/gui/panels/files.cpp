@@ -198,7 +198,8 @@ float FilesPanel::draw(Context& c, ImVec2 at, float width) {
                                                             : clip.stem().string();
   const double clip_s = c.session.clip_seconds();
   const std::string shown =
-      clip.empty() ? clip_name : fmt::format("{}, {}", clip_name, seconds_words(clip_s).c_str());
+      clip.empty() ? clip_name  // the mark keeps a name from right to left apart from the number
+                   : fmt::format("{}\u200E, {}", clip_name, seconds_words(clip_s).c_str());
   float x = at.x + width + c.u(8);
   field(c, Wants::clip, "Clip", shown.c_str(), ImVec2(x, at.y), width,
         "The sound that the model absorbs and then continues. Choose one, or drop any sound file "
