@@ -63,6 +63,8 @@ int parse(CLI::App& app, int argc, const char* const* argv, bool& done) {
 }  // namespace
 
 int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
+  hold_standard_streams();
+  ignore_write_signals();
   CLI::App app("mambo: an instrument that plays a waveform Mamba", "mambo");
   app.set_version_flag("--version", "mambo " MAMBO_VERSION);
   app.set_help_all_flag("--help-all", "print the help of all commands");

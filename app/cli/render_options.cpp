@@ -1,6 +1,6 @@
 #include "app/cli/render_options.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <fstream>
