@@ -43,8 +43,8 @@ struct Take {
     double fade_in_ms = 0, fade_out_ms = 0;
   };
   std::vector<File> files;
-  bool draws = true;      // false: only the clip is written
-  std::size_t order = 0;  // which of its caller's renderings it belongs to
+  bool draws = true;                       // false: only the clip is written
+  std::size_t order = 0;                   // which of its caller's renderings it belongs to
   std::shared_ptr<const Contest> contest;  // empty: it is kept in any case
   // Changes along the take, from what the recipe says on; position 0 is its first sample.
   ControlTrack track;
