@@ -166,9 +166,14 @@ bool Shell::take_focus_key(Keys& keys) {
   } else if (keys.take(Key::escape)) {
     if (!focus_.any()) full_screen_ = false;
     focus_.leave();
-  } else if (!focus_.any()) {
-    return false;
-  } else if (keys.take(Key::enter)) {
+  } else {
+    return focus_.any() && take_key_in_focus(keys);
+  }
+  return true;
+}
+
+bool Shell::take_key_in_focus(Keys& keys) {
+  if (keys.take(Key::enter)) {
     focus_.press();
     keys.hold();
   } else if (keys.take(Key::up)) {
@@ -218,14 +223,12 @@ void Shell::handle_keys(Context& c) {
   if (help_) {
     if (c.keys.take(Key::escape)) help_ = false;
     c.keys.drop();
-  } else if (menu) {
-    c.keys.hold();  // it may close, or another open
-  } else if (ImGui::GetIO().WantTextInput) {
+  } else if (!menu && ImGui::GetIO().WantTextInput) {
     // Dear ImGui knows two frames later whether this has ended it.
     if (c.keys.first() == Key::enter || c.keys.first() == Key::escape) c.keys.hold();
     c.keys.drop();
-  } else if (c.keys.first() == Key::open_model || c.keys.first() == Key::open_clip) {
-    c.keys.hold();  // the menu, drawn below, takes it
+  } else if (menu || c.keys.first() == Key::open_model || c.keys.first() == Key::open_clip) {
+    c.keys.hold();  // a menu, drawn below, takes it: it may open or close
   } else if (!take_sound_key(c) && !take_undo_key(c.keys) && !take_focus_key(c.keys)) {
     take_time_key(c.keys);
   }

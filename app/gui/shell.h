@@ -53,6 +53,7 @@ class Shell {
   bool take_sound_key(Context& c);
   bool take_undo_key(Keys& keys);
   bool take_focus_key(Keys& keys);
+  bool take_key_in_focus(Keys& keys);
   bool take_time_key(Keys& keys);
   void draw_top(Context& c, float right);
   void draw_plots(Context& c, ImVec2 min, ImVec2 max);
