@@ -11,7 +11,7 @@
 namespace mambo {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;  // sorted: many keys take no time out of proportion
 
 [[noreturn]] void refuse(const std::string& where, int line, const std::string& what) {
   throw Error(fmt::format("{}, line {}: {}", where, line, what));
@@ -55,8 +55,12 @@ std::vector<Job> json_jobs(std::string_view text, const std::string& where) {
     text.remove_prefix(std::min(end + 1, text.size()));
     ++line;
     if (row.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (jobs.size() == most_jobs)
+    if (jobs.size() == most_jobs) {
       refuse(where, line, fmt::format("expected {} jobs at most", most_jobs));
+    }
+    if (row.size() > most_line_bytes) {
+      refuse(where, line, fmt::format("expected {} kB at most", most_line_bytes >> 10U));
+    }
     jobs.push_back(json_job(row, where, line));
   }
   return jobs;

@@ -13,7 +13,7 @@ namespace mambo {
 
 struct Job {
   int line = 0;  // in the file, from 1
-  // In order, each key once. A number or truth value is as JSON writes it; what is null, or an
+  // Each key once. A number or truth value is as JSON writes it; what is null, or an
   // empty field of a CSV, is not there.
   std::vector<std::pair<std::string, std::string>> values;
 };
@@ -22,6 +22,7 @@ struct Job {
 std::vector<Job> parse_job_list(std::string_view text, const std::string& where);
 
 inline constexpr std::size_t most_job_bytes = std::size_t{64} << 20U;
+inline constexpr std::size_t most_line_bytes = std::size_t{64} << 10U;  // of JSON
 inline constexpr std::size_t most_jobs = 100000;
 
 }  // namespace mambo

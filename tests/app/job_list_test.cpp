@@ -6,6 +6,7 @@
 #include "app/offline/output_name.h"
 #include "app/offline/render_plan.h"
 #include "kernels/error.h"
+#include "tests/fuzz/mutator.h"
 
 namespace mambo {
 namespace {
@@ -19,15 +20,15 @@ TEST(JobList, JsonLinesAndCsvSayTheSame) {
       "{\"clip\":\"q\\\"q,.wav\",\"seconds\":null}\n",
       "jobs");
   const auto csv = parse_job_list(
-      "clip,seconds,rng_seed,stereo\r\n"
-      "a b.wav,2.5,18446744073709551615,true\r\n"
+      "clip,rng_seed,seconds,stereo\r\n"
+      "a b.wav,18446744073709551615,2.5,true\r\n"
       "\r\n"
       "\"q\"\"q,.wav\",,,\r\n",
       "jobs");
   ASSERT_EQ(json.size(), 2U);
   ASSERT_EQ(csv.size(), 2U);
   for (std::size_t i = 0; i < 2; ++i) EXPECT_EQ(json[i].values, csv[i].values);
-  EXPECT_EQ(json[0].values[2].second, "18446744073709551615");
+  EXPECT_EQ(json[0].values[1].second, "18446744073709551615");
   EXPECT_EQ(json[1].values, (Values{{"clip", "q\"q,.wav"}}));
   EXPECT_EQ(json[1].line, 3);
   EXPECT_EQ(csv[1].line, 4);
@@ -47,7 +48,8 @@ TEST(JobList, WhatIsNoneIsRefusedByLine) {
       {"{\"clip\":\"a\"}\n[1]\n", "jobs, line 2: expected a JSON object, found [1]"},
       {"{\"clip\":[1]}\n", "jobs, line 1: clip: expected a text, a number, true or false"},
       {"{\"clip\":\"a\\u0000b\"}\n", "jobs, line 1: clip: expected text without NUL"},
-      {"{\"clip\":\"a\"\n", "jobs, line 1: expected a JSON object"}};
+      {"{\"clip\":\"a\"\n", "jobs, line 1: expected a JSON object"},
+      {"{\"clip\":\"" + std::string(100000, 'a') + "\"}", "jobs, line 1: expected 64 kB at most"}};
   for (const auto& [text, what] : bad) {
     try {
       parse_job_list(text, "jobs");
@@ -55,6 +57,29 @@ TEST(JobList, WhatIsNoneIsRefusedByLine) {
     } catch (const Error& e) {
       EXPECT_NE(std::string(e.what()).find(what), std::string::npos) << e.what();
     }
+  }
+}
+
+// Damaged lists, always the same ones: jobs, or an error of one line.
+TEST(JobList, MutationsGiveJobsOrOneLine) {
+  for (const std::string text :
+       {"{\"clip\":\"a.wav\",\"seconds\":2.5,\"stereo\":true}\n{\"clip\":\"b\"}\n",
+        "clip,seconds,output\na.wav,2,\"x, \"\"y\"\"\"\n,,{clip}\n"}) {
+    fuzz::Mutator mutator(8);
+    int accepted = 0;
+    for (int i = 0; i < 3000; ++i) {
+      try {
+        for (const Job& job : parse_job_list(mutator.mutate(text), "fuzz")) {
+          for (const auto& [key, value] : job.values)
+            ASSERT_EQ(value.find('\0'), std::string::npos);
+        }
+        ++accepted;
+      } catch (const Error& e) {
+        ASSERT_EQ(std::string(e.what()).find('\n'), std::string::npos) << e.what();
+      }
+    }
+    EXPECT_GT(accepted, 0);
+    EXPECT_LT(accepted, 3000);
   }
 }
 
