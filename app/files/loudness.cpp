@@ -20,9 +20,8 @@ struct LoudnessMeter::Impl {
 
 LoudnessMeter::LoudnessMeter(int rate, int channels) : impl_(std::make_unique<Impl>()) {
   impl_->channels = channels;
-  impl_->state =
-      ebur128_init(static_cast<unsigned>(channels), static_cast<unsigned long>(rate),
-                   EBUR128_MODE_I | EBUR128_MODE_TRUE_PEAK | EBUR128_MODE_HISTOGRAM);
+  impl_->state = ebur128_init(static_cast<unsigned>(channels), static_cast<unsigned long>(rate),
+                              EBUR128_MODE_I | EBUR128_MODE_TRUE_PEAK | EBUR128_MODE_HISTOGRAM);
   if (impl_->state == nullptr) {
     throw Error(fmt::format("loudness cannot be measured at {} Hz, {} channels", rate, channels));
   }
