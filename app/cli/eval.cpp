@@ -16,6 +16,7 @@
 #include "app/cli/options.h"
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
+#include "app/files/standard_input.h"
 
 namespace mambo {
 namespace {
@@ -76,6 +77,7 @@ int run_eval(const EvalOptions& o) {
   const auto engine = open_engine(*model, o.compute);
   const int rate = model->config().sample_rate;
   const auto state = engine->make_state();
+  for (const auto& path : o.audio) readable_path(path);  // as long as Ctrl-C ends it at once
   catch_interrupts();
   double nats = 0;
   double terms = 0;
@@ -142,7 +144,8 @@ void add_eval(CLI::App& app, Run& run) {
       "eval", "measure how well a model predicts recordings, in bits per sample");
   auto o = std::make_shared<EvalOptions>();
   add_model_options(*sub, o->model);
-  sub->add_option("--audio,-a", o->audio, "recordings, any format, rate and channels")
+  sub->add_option("--audio,-a", o->audio,
+                  "recordings, any format, rate and channels; - reads standard input")
       ->type_name("FILE...")
       ->check(a_name())
       ->required();

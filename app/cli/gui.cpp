@@ -60,6 +60,9 @@ int open_window(GuiOptions& o, const GuiRunner& gui) {
   constexpr const char* advice = "mambo play needs only a sound card, mambo render nothing at all";
   if (!gui) throw Error(fmt::format("this build has no window; {}", advice));
   if (!has_display()) throw Error(fmt::format("there is no display for a window; {}", advice));
+  if (o.command.seed_clip == "-") {
+    throw UsageError("--seed-clip: the window takes no clip from standard input");
+  }
   o.command.model = o.model.model;
   o.command.load = load_options(o.model);
   o.command.engine = engine_options(o.compute);

@@ -10,6 +10,7 @@
 #include "app/files/audio_file.h"
 #include "app/files/codes.h"
 #include "app/files/paths.h"
+#include "app/files/standard_input.h"
 
 namespace mambo {
 namespace {
@@ -195,9 +196,25 @@ std::filesystem::path shipped_seed_clip(const std::filesystem::path& model) {
   return clip;
 }
 
+namespace {
+
+Clip load_clip_or_input(const std::filesystem::path& path, int rate) {
+  const std::filesystem::path place = readable_path(path);
+  try {
+    return load_clip(place, rate);
+  } catch (const Error& e) {
+    if (!is_standard_input(path)) throw;
+    std::string what = e.what();  // by the name that was asked for
+    if (what.starts_with(place.string())) what.erase(0, place.string().size() + 2);
+    throw Error(clip_name(path).string() + ": " + what);
+  }
+}
+
+}  // namespace
+
 std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Model& model,
                                      double from_s, double to_s) {
-  const Clip clip = load_clip(path, model.config().sample_rate);
+  const Clip clip = load_clip_or_input(path, model.config().sample_rate);
   const auto at = [&](double s) {
     return static_cast<std::size_t>(
         std::min(std::round(s * clip.rate), static_cast<double>(clip.samples.size())));
@@ -206,7 +223,7 @@ std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Mo
   const std::size_t end = to_s > 0 ? at(to_s) : clip.samples.size();
   if (begin >= end) {
     throw Error(fmt::format("{}: expected a stretch inside its {:.3f} s, found {} s to {} s",
-                            path.string(), clip.seconds(), from_s,
+                            clip_name(path).string(), clip.seconds(), from_s,
                             to_s > 0 ? to_s : clip.seconds()));
   }
   return encode(std::span(clip.samples).subspan(begin, end - begin), model.config().encoding);

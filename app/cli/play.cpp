@@ -13,6 +13,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
 #include "app/files/paths.h"
+#include "app/files/standard_input.h"
 #include "app/live/session.h"
 
 namespace mambo {
@@ -110,6 +111,9 @@ void summarise(const PlayOptions& o, const SessionStatus& s, double played) {
 }  // namespace
 
 int run_play(const PlayOptions& o) {
+  const auto path = o.model.empty() ? default_model() : o.model;
+  // Of standard input what it will be, as long as Ctrl-C ends it at once.
+  const auto clip = readable_path(o.seed_clip.empty() ? default_seed_clip(path) : o.seed_clip);
   catch_interrupts();
   if (!o.device.empty()) expect_audio_device(o.device);
   SessionOptions options;
@@ -119,11 +123,9 @@ int run_play(const PlayOptions& o) {
   const auto said = [&](ControlId id) { return resolve(control_spec(id), o.controls, {}, {}); };
   options.latency_s = 1e-3 * said(ControlId::latency).real;
   options.rng_seed = said(ControlId::rng_seed).whole;
-  const auto path = o.model.empty() ? default_model() : o.model;
   Session session(options);
   session.set(ControlId::level, said(ControlId::level));
-  if (!o.from_silence)
-    session.open_clip(o.seed_clip.empty() ? default_seed_clip(path) : o.seed_clip);
+  if (!o.from_silence) session.open_clip(clip);
   session.open_model(path, o.load, o.controls);
   session.play();
 

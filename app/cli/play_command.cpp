@@ -18,9 +18,9 @@ struct PlayCommand {
 void add_options(CLI::App& sub, PlayCommand& o) {
   add_model_options(sub, o.model);
   sub.add_option("--seed-clip,-s", o.play.seed_clip,
-                 "sound to continue, any format, rate and channels\n(default: the shipped one for "
-                 "the model)")
-      ->type_name("FILE")
+                 "sound to continue, any format, rate and channels; - reads\nstandard input "
+                 "(default: the shipped one for the model)")
+      ->type_name("FILE|-")
       ->check(a_name());
   sub.add_flag("--from-silence", o.play.from_silence, "continue nothing instead");
   sub.add_option("--device,-d", o.play.device,

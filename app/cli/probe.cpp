@@ -350,8 +350,9 @@ void add_probe(CLI::App& app, Run& run) {
       ->capture_default_str();
   sub->add_flag("--float16", o->float16, "numbers of 16 bits, 3 digits, up to 65504");
   add_model_options(*sub, o->model);
-  sub->add_option("--audio,-a", o->audio, "the clip, any format, rate and channels")
-      ->type_name("FILE")
+  sub->add_option("--audio,-a", o->audio,
+                  "the clip, any format, rate and channels; - reads standard input")
+      ->type_name("FILE|-")
       ->check(a_name())
       ->required();
   sub->add_option("-o,--output", o->output, "a .safetensors file")

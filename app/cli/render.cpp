@@ -10,6 +10,8 @@
 #include "app/cli/render_performance.h"
 #include "app/cli/render_teller.h"
 #include "app/cli/say.h"
+#include "app/files/sound_stream.h"
+#include "app/files/standard_input.h"
 #include "app/offline/existing_files.h"
 #include "app/offline/output_name.h"
 #include "app/usage_error.h"
@@ -81,10 +83,14 @@ int run_recipe(RenderOptions& o) {
   std::vector<std::uint8_t> seed;
   if (!recipe.clip_sha256.empty()) {
     if (!o.seed_clips.empty()) base.clip_path = o.seed_clips.front();
-    base.clip_path = fs::absolute(base.clip_path);
-    must_be_there(base.clip_path, "--seed-clip");
-    must_match(base.clip_path.string(), recipe.clip_sha256,
-               sha256_hex(map_file(base.clip_path).bytes));
+    if (!is_standard_input(base.clip_path)) {
+      base.clip_path = fs::absolute(base.clip_path);
+      must_be_there(base.clip_path, "--seed-clip");
+    } else if (o.seed_clips.empty()) {
+      throw Error("the recipe's clip came by standard input: name it with --seed-clip");
+    }
+    must_match(clip_name(base.clip_path).string(), recipe.clip_sha256,
+               sha256_hex(map_file(readable_path(base.clip_path)).bytes));
     seed = load_codes(base.clip_path, *model, recipe.clip_from_s, recipe.clip_to_s);
   }
   fill_in(base, *model, *engine);
@@ -93,7 +99,7 @@ int run_recipe(RenderOptions& o) {
     o.output.path = literal(beside.string());
   }
   std::vector<Take> takes = takes_of(recipe, base, o.output);
-  RenderTeller teller(o.quiet, o.json);
+  RenderTeller teller(o.quiet, o.json, is_standard_output(o.output.path));
   teller.begin(base.sample_rate);
   // Where the recipe's own file is made again, the same recipe is written; else it is an input.
   if (takes.front().files.front().path.filename() != recipe.file) note_input(o.recipe);
@@ -171,6 +177,7 @@ void add_render(CLI::App& app, Run& run) {
       "  mambo render --seconds 20 --count 50 --temperature 0.95 -o takes/ --rate 48000\n"
       "  mambo render -s riffs/ --count 50 --keep 3 --normalize -18 -o 'best/{clip}-{n}.flac'\n"
       "  mambo render --jobs jobs.csv --shard 2/8 -o takes/\n"
+      "  mambo render --seconds 60 -o - | aplay\n"
       "  mambo render --recipe takes/riff-continued-017.json -o again.wav\n"
       "  mambo render --performance take.performance.jsonl -o again.wav");
   sub->callback([&run, o, sub] {

@@ -11,6 +11,8 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/render_teller.h"
 #include "app/files/paths.h"
+#include "app/files/sound_stream.h"
+#include "app/files/standard_input.h"
 #include "app/offline/existing_files.h"
 #include "app/usage_error.h"
 #include "model/output_file.h"
@@ -80,7 +82,9 @@ std::vector<fs::path> clips_of(const RenderOptions& o) {
       clips.push_back(named);
     }
   }
-  for (fs::path& clip : clips) clip = fs::absolute(clip);
+  for (fs::path& clip : clips) {
+    if (!is_standard_input(clip)) clip = fs::absolute(clip);
+  }
   return clips;
 }
 
@@ -125,7 +129,9 @@ ClipKey clip_key(const Take& t) {
 class Batch {
  public:
   Batch(const RenderOptions& base, const std::vector<RenderOptions>& orders)
-      : base_(base), orders_(orders), teller_(base.quiet, base.json) {}
+      : base_(base),
+        orders_(orders),
+        teller_(base.quiet, base.json, is_standard_output(base.output.path)) {}
 
   int run() {
     std::vector<Take> takes = plan();
@@ -181,7 +187,7 @@ class Batch {
       throw Error(fmt::format("{}: there is no such model", model_of(o).string()));
     }
     for (const fs::path& clip : clips_of(o)) {
-      if (!clip.empty() && !fs::exists(clip, error)) {
+      if (!clip.empty() && !fs::exists(readable_path(clip), error)) {
         throw Error(fmt::format("{}: there is no such file", clip.string()));
       }
       note_input(clip);
@@ -199,7 +205,8 @@ class Batch {
   }
 
   static void check_bits(const Recipe& r) {
-    const bool there = r.format == FileFormat::wav || r.finish.bits == SampleBits::pcm16 ||
+    const bool there = r.format == FileFormat::wav || r.format == FileFormat::raw ||
+                       r.finish.bits == SampleBits::pcm16 ||
                        (r.format == FileFormat::flac && r.finish.bits == SampleBits::pcm24);
     if (!there) {
       throw UsageError(fmt::format("--bits {} and {} files exclude each other",
@@ -249,8 +256,9 @@ class Batch {
     std::vector<std::uint8_t> seed;
     try {
       const Recipe& r = takes.front().recipe;
-      const std::string hash =
-          r.clip_path.empty() ? std::string() : sha256_hex(map_file(r.clip_path).bytes);
+      const std::string hash = r.clip_path.empty()
+                                   ? std::string()
+                                   : sha256_hex(map_file(readable_path(r.clip_path)).bytes);
       for (Take& take : takes) take.recipe.clip_sha256 = hash;
       if (!base_.force) skip(takes);
       if (takes.empty()) return;

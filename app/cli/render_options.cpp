@@ -129,8 +129,8 @@ class JobParser {
 void add_sound_options(CLI::App& app, RenderOptions& o) {
   app.add_option("--seed-clip,-s", o.seed_clips,
                  "sounds to continue, any format, rate and channels; of a folder, all\nthat lie in "
-                 "it (default: the shipped one for the model)")
-      ->type_name("FILE|DIR ...")
+                 "it; - reads standard input (default: the shipped one for\nthe model)")
+      ->type_name("FILE|DIR|- ...")
       ->check(a_name());
   app.add_flag("--from-silence", o.from_silence, "use no clip");
   app.add_option("--from", o.from_s, "start of the part of the clip to use")
@@ -153,14 +153,18 @@ void add_sound_options(CLI::App& app, RenderOptions& o) {
 }
 
 void add_file_options(CLI::App& app, RenderOptions& o) {
-  app.add_option("-o,--output", o.output.path,
-                 fmt::format("a file (.wav .flac .ogg) or a folder; --count adds -000, -001, ...\n"
-                             "Fields of a name: {}\n(default: out/)",
-                             name_fields))
-      ->type_name("FILE|DIR")
+  app.add_option(
+         "-o,--output", o.output.path,
+         fmt::format("a file (.wav .flac .ogg) or a folder; --count adds -000, -001, ...\n"
+                     "Fields of a name: {}\nOr a pipe, or - for standard output, of one take "
+                     "(default: out/)",
+                     name_fields))
+      ->type_name("FILE|DIR|-")
       ->check(a_name());
-  app.add_option("--format", o.format, "of files without an extension of theirs (default: wav)")
-      ->check(one_of({"wav", "flac", "ogg"}));
+  app.add_option("--format", o.format,
+                 "of files without an extension of theirs (default: wav); of a pipe:\nwav or raw, "
+                 "little-endian samples without a header")
+      ->check(one_of({"wav", "flac", "ogg", "raw"}));
   app.add_option("--rate", o.rate, "sampling rate of the file (default: the model's)")
       ->check(between(8000, 192000, "Hz"));
   app.add_option("--bits", o.bits, "of a sample in wav and flac (flac: 16 or 24)")

@@ -10,6 +10,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
 #include "app/files/audio_file.h"
+#include "app/files/sound_stream.h"
 #include "app/offline/replay.h"
 #include "app/usage_error.h"
 #include "model/message.h"
@@ -178,15 +179,19 @@ int render_performance(const PerformanceOptions& o) {
   const PlayedProgram& program = recorded_program(p);
   const fs::path path = output_path(o, p);
   note_inputs(o, p);
-  if (output_place(path, Replace::any()).there && !o.force) {
+  const bool stream = is_sound_stream(path);
+  if (!stream && output_place(path, Replace::any()).there && !o.force) {
     throw Error(
         fmt::format("{} is there: choose another -o, or --force to replace it", path.string()));
   }
   catch_interrupts();
   const auto start = std::chrono::steady_clock::now();
-  AudioWriter writer(path, writer_options(path, program, o.force));
   Files files(o);
   Bars bars(o.quiet || o.json, program.sample_rate);
+  WriterOptions options = writer_options(path, program, o.force);
+  options.frames_ahead = p.lost_samples == 0 ? p.recorded_samples : 0;
+  options.stop = [&bars] { return bars.stop(); };
+  AudioWriter writer(path, options);
   const ReplaySummary s =
       replay(p, files, bars, [&](std::span<const float> samples) { writer.write(samples); });
   bars.clear();
@@ -194,29 +199,33 @@ int render_performance(const PerformanceOptions& o) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const bool written = writer.file_frames() > 0;
-  const std::string hash = written ? sha256_hex(map_file(path).bytes) : std::string();
+  const std::string hash = written && !stream ? sha256_hex(map_file(path).bytes) : std::string();
   const bool same = hash == p.file_sha256;
+  const auto print = [&](const std::string& text) {  // where it does not mix with the sound
+    is_standard_output(path) ? write_error(text) : write_output(text);
+  };
   const double sound = static_cast<double>(s.recorded) / program.sample_rate;
   if (o.json) {
     Json j;
     j["file"] = path.string();
-    j["sha256"] = hash;
-    j["bit_for_bit"] = same;
+    if (!stream) j["sha256"] = hash;
+    if (!stream) j["bit_for_bit"] = same;
     j["interrupted"] = s.interrupted;
     j["seconds_of_audio"] = sound;
     j["samples_drawn"] = s.drawn;
     j["seconds"] = seconds;
     j["engine"] = files.engine_description();
-    write_output(json_line(j));
+    print(json_line(j));
   } else if (written) {
-    put("{}  {:.2f} s{}\n", path.string(), sound, s.interrupted ? ", cut short" : "");
+    print(fmt::format("{}  {:.2f} s{}\n", stream_name(path), sound,
+                      s.interrupted ? ", cut short" : ""));
   }
   if (s.interrupted) {
     say("mambo: interrupted; {}\n",
         written ? "what was drawn is kept in the file above" : "nothing was written");
     return exit_interrupted;
   }
-  if (!o.quiet) say("{}\n", verdict(p, same, files.other_backend));
+  if (!o.quiet && !stream) say("{}\n", verdict(p, same, files.other_backend));
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/say.h"
+#include "app/files/sound_stream.h"
 
 namespace mambo {
 namespace {
@@ -86,11 +87,21 @@ void RenderTeller::file_done(const fs::path& path, const Recipe& recipe) {
   draw_.clear();
   ++done_files_;
   files_.push_back(path.string());
-  hashes_.push_back(recipe.file_sha256);
+  if (is_sound_stream(path)) {
+    streamed_ = recipe_json(recipe);
+  } else {
+    hashes_.push_back(recipe.file_sha256);
+  }
   if (json_) return;
-  put("{}  {:.2f} s{}{}{}\n", path.string(),
-      static_cast<double>(recipe.file_samples) / recipe.file_rate,
-      recipe.interrupted ? ", cut short" : "", loudness_text(recipe), verdict_text(recipe));
+  print(fmt::format("{}  {:.2f} s{}{}{}\n", stream_name(path),
+                    static_cast<double>(recipe.file_samples) / recipe.file_rate,
+                    recipe.interrupted ? ", cut short" : "", loudness_text(recipe),
+                    verdict_text(recipe)));
+}
+
+void RenderTeller::print(const std::string& text) const {
+  if (sound_in_output_) return write_error(text);
+  write_output(text);
   flush_output();
 }
 
@@ -103,6 +114,7 @@ void RenderTeller::summary() {
     Json j;
     j["files"] = files_;
     j["sha256"] = hashes_;
+    if (!streamed_.empty()) j["recipe"] = Json::parse(streamed_);
     j["skipped"] = skipped_;
     j["interrupted"] = interrupted_;
     j["clips_failed"] = failures_;
@@ -112,7 +124,7 @@ void RenderTeller::summary() {
     j["samples_per_second"] = speed;
     j["real_time_factor"] = factor;
     j["engine"] = engine_;
-    write_output(json_line(j));
+    print(json_line(j));
   } else if (!quiet_ && drawn_ > 0) {
     say("{:.2f} s of sound in {:.2f} s: {:.2f} x real time ({})\n", drawn_s_, draw_s_, factor,
         engine_);

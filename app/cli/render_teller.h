@@ -14,8 +14,13 @@ namespace mambo {
 // Over all clips and models of a run. One thread.
 class RenderTeller final : public RenderEvents {
  public:
-  RenderTeller(bool quiet, bool json)
-      : quiet_(quiet), json_(json), absorb_("absorbing the clip", quiet), draw_("drawing", quiet) {}
+  // sound_in_output: what is printed goes to stderr, and beside JSON no progress does.
+  RenderTeller(bool quiet, bool json, bool sound_in_output)
+      : quiet_(quiet),
+        json_(json),
+        sound_in_output_(sound_in_output),
+        absorb_("absorbing the clip", quiet || (json && sound_in_output)),
+        draw_("drawing", quiet || (json && sound_in_output)) {}
 
   void plan(std::uint64_t files, double seconds);  // of the whole run
   // What comes next is drawn at this rate.
@@ -31,11 +36,12 @@ class RenderTeller final : public RenderEvents {
 
   void summary();         // when all is done or stopped
   int exit_code() const;  // says so when it was interrupted
-  const std::vector<std::string>& hashes() const { return hashes_; }
+  const std::vector<std::string>& hashes() const { return hashes_; }  // of files, not of streams
 
  private:
+  void print(const std::string& text) const;
   double seconds(std::uint64_t samples) const { return static_cast<double>(samples) / rate_; }
-  bool quiet_, json_;
+  bool quiet_, json_, sound_in_output_;
   int rate_ = 1;
   std::uint64_t planned_files_ = 0, done_files_ = 0;
   double planned_s_ = 0, drawn_s_ = 0, absorb_s_ = 0, draw_s_ = 0;
@@ -44,6 +50,7 @@ class RenderTeller final : public RenderEvents {
   bool interrupted_ = false, drawing_ = false;
   std::string engine_;
   std::vector<std::string> files_, hashes_, skipped_;
+  std::string streamed_;  // the recipe of what went into no file, and so lies nowhere
   Progress absorb_, draw_;
 };
 

@@ -10,7 +10,8 @@ FileFormat parse_file_format(const std::string& name) {
   if (name == "wav") return FileFormat::wav;
   if (name == "flac") return FileFormat::flac;
   if (name == "ogg") return FileFormat::ogg;
-  throw Error(fmt::format("expected a format of wav, flac or ogg, found \"{}\"", name));
+  if (name == "raw") return FileFormat::raw;
+  throw Error(fmt::format("expected a format of wav, flac, ogg or raw, found \"{}\"", name));
 }
 
 const char* file_format_extension(FileFormat f) {
@@ -21,6 +22,8 @@ const char* file_format_extension(FileFormat f) {
       return "flac";
     case FileFormat::ogg:
       return "ogg";
+    case FileFormat::raw:
+      return "raw";
   }
   return "wav";
 }

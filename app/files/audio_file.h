@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,7 +26,7 @@ struct Clip {
 // unreadable, ...).
 Clip load_clip(const std::filesystem::path& path, int rate);
 
-enum class FileFormat { wav, flac, ogg };
+enum class FileFormat { wav, flac, ogg, raw };  // raw: of a stream, samples without a header
 FileFormat parse_file_format(const std::string& name);  // throws Error
 const char* file_format_extension(FileFormat f);        // "wav"
 
@@ -43,12 +44,16 @@ struct WriterOptions {
   std::string comment;  // the recipe, in the file's metadata
   SampleBits bits = SampleBits::pcm16;
   Replace replace = Replace::nothing();  // what may lie there
+  // Of a stream (app/files/sound_stream.h), whose header comes before the sound: how many frames
+  // will be written, 0 if that is not known; and whether to stop, while its reader takes nothing.
+  std::uint64_t frames_ahead = 0;
+  std::function<bool()> stop;
 };
 
 // Writes aside and renames on close (model/output_file.h). If the writer is destroyed
 // without close, or the disk fills, finish_partial semantics apply: what was written until then is
 // kept as a valid shorter file under the final name when it holds any sound, otherwise nothing
-// stays.
+// stays. Where the path is a stream (-, a pipe, a device), sound goes into it as it comes.
 class AudioWriter {
  public:
   AudioWriter(const std::filesystem::path& path, const WriterOptions& options);  // throws Error
@@ -60,6 +65,7 @@ class AudioWriter {
   void close();                       // flushes, renames; throws Error
   std::uint64_t frames() const;       // given to write() so far
   std::uint64_t file_frames() const;  // of the closed file, at its rate; 0: there is no file
+  bool streams() const;               // into no file
 
  private:
   struct Impl;

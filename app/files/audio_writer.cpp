@@ -17,6 +17,7 @@
 #include "app/files/audio_file.h"
 #include "app/files/ogg_pages.h"
 #include "app/files/rate_converter.h"
+#include "app/files/sound_stream.h"
 #include "kernels/error.h"
 #include "model/output_file.h"
 
@@ -35,7 +36,8 @@ std::string reason(int error) { return std::generic_category().message(error); }
 
 int sndfile_format(const WriterOptions& o) {
   if (o.format == FileFormat::ogg) return SF_FORMAT_OGG | SF_FORMAT_VORBIS;
-  const int container = o.format == FileFormat::flac ? SF_FORMAT_FLAC : SF_FORMAT_WAV;
+  int container = o.format == FileFormat::flac ? SF_FORMAT_FLAC : SF_FORMAT_WAV;
+  if (o.format == FileFormat::raw) container = SF_FORMAT_RAW | SF_ENDIAN_LITTLE;
   switch (o.bits) {
     case SampleBits::pcm24:
       return container | SF_FORMAT_PCM_24;
@@ -72,7 +74,8 @@ std::uint64_t readable_frames(const fs::path& path) {
 struct AudioWriter::Impl {
   fs::path asked;
   WriterOptions options;
-  std::optional<OutputFile> disk;  // until the file is whole
+  std::optional<OutputFile> disk;  // until the file is whole; or
+  std::unique_ptr<SoundStream> stream;
   SNDFILE* file = nullptr;
   std::vector<std::unique_ptr<RateConverter>> converters;  // one per channel; none: no conversion
   std::vector<std::vector<float>> converted;               // per channel, not yet written
@@ -86,10 +89,26 @@ struct AudioWriter::Impl {
     if (file != nullptr) sf_close(file);
   }
 
-  void open() {
+  void open_target() {
+    const bool streams = is_sound_stream(asked);
+    const bool either = options.format == FileFormat::wav;
+    if (!either && streams != (options.format == FileFormat::raw)) {
+      throw Error(fmt::format("cannot write {}: expected the format {}, found {}",
+                              stream_name(asked),
+                              streams ? "wav or raw of a stream" : "wav, flac or ogg of a file",
+                              file_format_extension(options.format)));
+    }
+    if (streams) {
+      stream = std::make_unique<SoundStream>(asked, options.stop);
+      return;
+    }
     disk.emplace(asked, options.replace);
     const int room = reserve(0);
     if (room != 0) throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(room)));
+  }
+
+  void open() {
+    open_target();
     SF_INFO info{};
     info.samplerate = options.file_rate;
     info.channels = options.channels;
@@ -99,7 +118,8 @@ struct AudioWriter::Impl {
       throw Error(fmt::format("cannot write {}: {} files of {} Hz do not exist", asked.string(),
                               file_format_extension(options.format), options.file_rate));
     }
-    file = sf_open_fd(disk->descriptor(), SFM_WRITE, &info, SF_FALSE);
+    file = stream != nullptr ? sf_open_virtual(&SoundStream::io(), SFM_WRITE, &info, stream.get())
+                             : sf_open_fd(disk->descriptor(), SFM_WRITE, &info, SF_FALSE);
     if (file == nullptr) {
       throw Error(fmt::format("cannot write {}: {}", asked.string(), sf_strerror(nullptr)));
     }
@@ -116,6 +136,7 @@ struct AudioWriter::Impl {
   // Makes sure that `more` bytes and the closing margin fit on the disk. 0, or the errno that says
   // why not. File systems that cannot promise room are believed until a write fails.
   int reserve(std::size_t more) const {
+    if (stream != nullptr) return 0;
     const int fd = disk->descriptor();
     struct stat status {};
     if (::fstat(fd, &status) != 0) return errno;
@@ -132,12 +153,13 @@ struct AudioWriter::Impl {
     const auto channels = static_cast<std::size_t>(options.channels);
     const std::size_t frames_in = block.size() / channels;
     const std::uint64_t bytes = (written + frames_in) * channels * bytes_per_sample(options.bits);
-    if (options.format == FileFormat::wav && bytes > wav_limit) error = EFBIG;
+    if (disk && options.format == FileFormat::wav && bytes > wav_limit) error = EFBIG;
     if (error == 0) {
       errno = 0;
       const auto wanted = static_cast<sf_count_t>(frames_in);
       const sf_count_t got = sf_writef_float(file, block.data(), wanted);
       written += static_cast<std::uint64_t>(std::max<sf_count_t>(got, 0));
+      if (stream != nullptr) return check_stream();
       if (got == wanted) return;
       error = errno != 0 ? errno : EIO;
     }
@@ -146,6 +168,20 @@ struct AudioWriter::Impl {
                             kept > 0 ? fmt::format("it holds the first {:.2f} s",
                                                    static_cast<double>(kept) / options.file_rate)
                                      : std::string("nothing of it was kept")));
+  }
+
+  std::uint64_t bytes_of(std::uint64_t n) const {
+    return n * static_cast<std::uint64_t>(options.channels) * bytes_per_sample(options.bits);
+  }
+
+  // After the header and the first of the sound, and after all that followed.
+  void check_stream() {
+    const std::uint64_t all = converters.empty() ? options.frames_ahead : 0;
+    stream->begin(bytes_of(all), all);
+    if (stream->error() == 0 || stream->stopped()) return;
+    const int error = stream->error();
+    finish();
+    throw Error(fmt::format("cannot write more to {}: {}", stream_name(asked), reason(error)));
   }
 
   void write(std::span<const float> in) {
@@ -182,6 +218,14 @@ struct AudioWriter::Impl {
   // 0: no sound, and no file stays. Throws Error when the file cannot be completed.
   std::uint64_t finish() {
     closed = true;
+    if (stream != nullptr) {
+      sf_close(file);
+      file = nullptr;
+      if (stream->error() == 0) stream->end(bytes_of(written), written);
+      stream->close();
+      in_file = written;
+      return written;
+    }
     const int close_error = sf_close(file);
     file = nullptr;
     std::string why = close_error != 0 ? sf_error_number(close_error) : "";
@@ -208,7 +252,8 @@ AudioWriter::AudioWriter(const fs::path& path, const WriterOptions& options)
     : impl_(std::make_unique<Impl>()) {
   impl_->asked = path;
   impl_->options = options;
-  const bool exists = options.format == FileFormat::wav || options.bits == SampleBits::pcm16 ||
+  const bool exists = options.format == FileFormat::wav || options.format == FileFormat::raw ||
+                      options.bits == SampleBits::pcm16 ||
                       (options.format == FileFormat::flac && options.bits == SampleBits::pcm24);
   if (!exists) {
     throw Error(fmt::format("expected bits that {} files have, found {}",
@@ -259,6 +304,7 @@ void AudioWriter::close() {
 
 std::uint64_t AudioWriter::frames() const { return impl_->frames; }
 std::uint64_t AudioWriter::file_frames() const { return impl_->in_file; }
+bool AudioWriter::streams() const { return impl_->stream != nullptr; }
 
 bool is_own_sound(const fs::path& path) {
   SF_INFO info{};

@@ -7,6 +7,7 @@
 #include <optional>
 #include <system_error>
 
+#include "app/files/sound_stream.h"
 #include "kernels/error.h"
 #include "model/output_file.h"
 #include "model/platform_file.h"
@@ -39,6 +40,7 @@ std::optional<fs::path> whose_recipe(const fs::path& audio) {
 
 // Whether the file holds this very sound; if so, as which of many it was kept.
 bool finished(const Take& take, const Take::File& file, std::optional<Verdict>& verdict) {
+  if (is_sound_stream(file.path)) return false;
   std::error_code error;
   if (look_at(file.path, take.recipe_of(file)) != Existing::finished) return false;
   verdict = read_recipe(recipe_path(file.path)).verdict;
@@ -71,6 +73,10 @@ Existing look_at(const fs::path& audio, const Recipe& wanted) {
 void refuse_foreign(const std::vector<Take>& takes, bool force) {
   for (const Take& take : takes) {
     for (const Take::File& file : take.files) {
+      if (is_sound_stream(file.path)) {
+        expect_sound_stream(file.path);
+        continue;
+      }
       output_place(file.path, Replace::any());
       output_place(recipe_path(file.path), Replace::any());
       if (force) continue;

@@ -148,7 +148,7 @@ class Renderer {
   }
 
   void open(const Take& take) {
-    Writer writer = std::make_unique<TakeWriter>(take, seed_);
+    Writer writer = std::make_unique<TakeWriter>(take, seed_, events_);
     for (int v = 0; v < voices_of(take); ++v) {
       if (idle_.empty()) {
         states_.push_back(engine_.make_state());

@@ -7,6 +7,8 @@
 #include <map>
 #include <system_error>
 
+#include "app/files/sound_stream.h"
+#include "app/files/standard_input.h"
 #include "app/offline/output_name.h"
 #include "app/usage_error.h"
 
@@ -48,6 +50,9 @@ Name choose_name(const Recipe& base, const OutputChoice& choice) {
     throw UsageError(fmt::format("-o: expected a file or folder, found a device or pipe: {}",
                                  choice.path.string()));
   }
+  if (choice.format == FileFormat::raw) {
+    throw UsageError("--format raw is for a pipe or standard output (-o -)");
+  }
   const bool folder =
       choice.path.empty() || choice.path.filename().empty() || fs::is_directory(choice.path, error);
   if (by_extension && !folder) {
@@ -82,6 +87,7 @@ Name choose_name(const Recipe& base, const OutputChoice& choice) {
 NameFields fields_of(const Recipe& base, const OutputChoice& choice) {
   NameFields fields;
   fields.clip = base.clip_path.empty() ? "silence" : base.clip_path.stem().string();
+  if (is_standard_input(base.clip_path)) fields.clip = "standard-input";
   fields.folder = base.clip_path.parent_path().filename().string();
   const bool a_folder = base.model_path.filename().empty();  // "models/mine/"
   fields.model = (a_folder ? base.model_path.parent_path() : base.model_path).stem().string();
@@ -102,6 +108,28 @@ Take::File file_of(const fs::path& path, Part part, const Recipe& base,
           choice.fade_out_ms.value_or(cut_fade_ms)};
 }
 
+// Of a pipe or standard output, which takes one sound, as it comes.
+Take stream_take(const Recipe& base, const OutputChoice& choice) {
+  const std::string name = stream_name(choice.path);
+  if (choice.count > 1 || choice.numbered || choice.stems) {
+    throw UsageError(fmt::format("{} takes one sound: leave out --count and --stems", name));
+  }
+  if (choice.with_seed && base.clip_path.empty()) throw UsageError("--with-seed needs a seed clip");
+  Take take;
+  take.recipe = base;
+  if (base.finish.stereo) take.recipe.finish.rng_seed_right = base.rng_seed + 1;
+  const FileFormat format =
+      choice.format.value_or(format_of(choice.path).value_or(FileFormat::wav));
+  if (format != FileFormat::wav && format != FileFormat::raw) {
+    throw UsageError(fmt::format("{} takes the format wav or raw, found {}", name,
+                                 file_format_extension(format)));
+  }
+  take.recipe.format = format;
+  const Part part = choice.with_seed ? Part::joined : Part::continuation;
+  take.files = {file_of(choice.path, part, base, choice)};
+  return take;
+}
+
 }  // namespace
 
 Recipe Take::recipe_of(const File& file) const {
@@ -113,6 +141,7 @@ Recipe Take::recipe_of(const File& file) const {
 }
 
 std::vector<Take> plan_takes(const Recipe& base, const OutputChoice& choice) {
+  if (is_sound_stream(choice.path)) return {stream_take(base, choice)};
   const Name name = choose_name(base, choice);
   const bool has_seed = !base.clip_path.empty();
   if (choice.with_seed && !has_seed) throw UsageError("--with-seed needs a seed clip");

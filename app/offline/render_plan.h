@@ -15,6 +15,7 @@ namespace mambo {
 
 struct OutputChoice {
   // A file (.wav, .flac, .ogg) or a folder, with fields (output_name.h); empty: out/
+  // (or a stream, -, a pipe, of one take)
   std::filesystem::path path;
   std::optional<FileFormat> format;  // default: by the file's extension, otherwise wav
   int count = 1;                     // variations: random seeds rng_seed, rng_seed + 1, ...

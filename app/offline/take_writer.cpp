@@ -6,6 +6,7 @@
 
 #include "app/files/codes.h"
 #include "app/files/loudness.h"
+#include "app/files/sound_stream.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
 
@@ -46,9 +47,20 @@ struct TakeWriter::File {
   float gain = 1;
   std::vector<float> scaled;
 
-  File(const Take& take, const Take::File& file)
-      : recipe(take.recipe_of(file)), path(file.path), writer(path, writer_options(recipe)) {
+  File(const Take& take, const Take::File& file, std::size_t seed, RenderEvents& events)
+      : recipe(take.recipe_of(file)),
+        path(file.path),
+        writer(path, streamed(writer_options(recipe), recipe, seed, events)) {
     begin(false);
+  }
+
+  // With what a stream has to know.
+  static WriterOptions streamed(WriterOptions options, const Recipe& recipe, std::size_t seed,
+                                RenderEvents& events) {
+    options.frames_ahead = (recipe.part == Part::continuation ? 0 : seed) +
+                           (recipe.part == Part::seed ? 0 : recipe.samples);
+    options.stop = [&events] { return events.stop(); };
+    return options;
   }
 
   // The sound from its beginning on, to be measured or to be written.
@@ -86,8 +98,9 @@ struct TakeWriter::File {
   }
 };
 
-TakeWriter::TakeWriter(const Take& take, std::span<const std::uint8_t> seed)
+TakeWriter::TakeWriter(const Take& take, std::span<const std::uint8_t> seed, RenderEvents& events)
     : take_(take),
+      events_(events),
       seed_(seed),
       track_(take.track),
       voices_(static_cast<std::size_t>(voices_of(take))) {
@@ -104,12 +117,13 @@ TakeWriter::~TakeWriter() = default;
 
 void TakeWriter::try_out(const Take& take) {
   const Take::File& file = take.files.front();
+  if (is_sound_stream(file.path)) return;
   AudioWriter(file.path, writer_options(take.recipe_of(file))).close();
 }
 
 void TakeWriter::open() {
   for (const Take::File& file : take_.files) {
-    files_.push_back(std::make_unique<File>(take_, file));
+    files_.push_back(std::make_unique<File>(take_, file, seed_.size(), events_));
     if (!is_held(take_)) write_seed(*files_.back());
   }
 }
@@ -211,8 +225,10 @@ void TakeWriter::finish(File& file, RenderEvents& events) {
       file.recipe.file_samples = file.writer.file_frames();
       file.recipe.interrupted = left_ > 0 || first != nullptr || broken_;
       file.recipe.verdict = verdict_;
-      file.recipe.file_sha256 = sha256_hex(map_file(file.path).bytes);
-      write_recipe(file.path, file.recipe);
+      if (!file.writer.streams()) {  // a stream's recipe is in its header
+        file.recipe.file_sha256 = sha256_hex(map_file(file.path).bytes);
+        write_recipe(file.path, file.recipe);
+      }
       ++written_;
       events.file_done(file.path, file.recipe);
     });

@@ -26,12 +26,12 @@ bool is_held(const Take& take);
 class TakeWriter {
  public:
   // The take and the seed outlive it. Opens the files, unless the take is held. Throws Error.
-  TakeWriter(const Take& take, std::span<const std::uint8_t> seed);
+  TakeWriter(const Take& take, std::span<const std::uint8_t> seed, RenderEvents& events);
   ~TakeWriter();
   TakeWriter(const TakeWriter&) = delete;
   TakeWriter& operator=(const TakeWriter&) = delete;
 
-  // Opens and drops the first file. Throws Error when it cannot be written.
+  // Opens and drops the first file, unless it is a stream. Throws Error when it cannot be written.
   static void try_out(const Take& take);
 
   const Take& take() const { return take_; }
@@ -67,6 +67,7 @@ class TakeWriter {
   void finish(File& file, RenderEvents& events);
 
   const Take& take_;
+  RenderEvents& events_;
   std::span<const std::uint8_t> seed_;
   ControlTrack track_;
   std::array<float, 256> table_{};

@@ -73,7 +73,6 @@ TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
       {"render", "-m", small_model(), "-s", clip, "-o", (folder / "a.mp3").string()},
       {"render", "-m", small_model(), "-s", clip, "-o", (folder / "a.wav").string(), "--format",
        "ogg"},
-      {"render", "-m", small_model(), "-s", clip, "-o", "/dev/full"},
       {"--model", "x", "render"},
       {"eval"},
       {"probe", "--audio", clip},
