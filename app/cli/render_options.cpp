@@ -32,7 +32,7 @@ CLI::Validator a_shard() {
         if (numbers && part >= 1 && part <= parts && parts <= most) return std::string();
         return fmt::format("expected K/N with K from 1 to N, found {}", text);
       },
-      "K/N", "shard");
+      "", "shard");
 }
 
 std::string read_text(const fs::path& path) {
@@ -130,7 +130,7 @@ void add_sound_options(CLI::App& app, RenderOptions& o) {
   app.add_option("--seed-clip,-s", o.seed_clips,
                  "sounds to continue, any format, rate and channels; of a folder, all\nthat lie in "
                  "it; - reads standard input (default: the shipped one for\nthe model)")
-      ->type_name("FILE|DIR|- ...")
+      ->type_name("FILE|DIR|-")
       ->check(a_name());
   app.add_flag("--from-silence", o.from_silence, "use no clip");
   app.add_option("--from", o.from_s, "start of the part of the clip to use")
@@ -208,7 +208,7 @@ void add_run_options(CLI::App& app, RenderOptions& o) {
            o.shards = std::stoi(text.substr(slash + 1));
          },
          "only part K of N of all files, which come out as they would whole")
-      ->type_name("")
+      ->type_name("K/N")
       ->check(a_shard());
   app.add_option("--parallel", o.parallel,
                  "voices drawn at the same time; 0: as many as keep the device busy")

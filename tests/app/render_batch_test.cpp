@@ -246,7 +246,7 @@ TEST_F(Batch, NoFileEndsInAClick) {
   EXPECT_EQ(nlohmann::json::parse(bytes_of(path("plain.json"))).at("mambo_recipe"), 1);
 }
 
-TEST_F(Batch, InterruptedItKeepsWhatIsFinishedAndGoesOn_threads) {
+TEST_F(Batch, InterruptedItKeepsWhatIsFinishedAndGoesOn) {
   // Takes finish one after another: when the first are there, most have not begun.
   const Words words = {"render",    "-m", small_model(),  "-s", path("clips/a.wav"),
                        "--seconds", "3",  "--count",      "40", "--threads",
