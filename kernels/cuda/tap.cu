@@ -1,7 +1,7 @@
 #include "kernels/cuda/tap.h"
 
+#include "kernels/cuda/runtime/summary.cuh"
 #include "kernels/cuda/step/step_kernels.h"
-#include "kernels/cuda/summary.cuh"
 
 namespace mambo::cuda {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "kernels/cuda/prefill/prefill_math.cuh"
 #include "kernels/cuda/runtime/check.h"
-#include "kernels/cuda/summary.cuh"
+#include "kernels/cuda/runtime/summary.cuh"
 
 namespace mambo::cuda {
 namespace {
