@@ -30,9 +30,7 @@ using testing::expect_one_line;
 using testing::Folder;
 using testing::mambo;
 using testing::Outcome;
-using testing::read_sound;
 using testing::small_model;
-using testing::Sound;
 using testing::tone;
 using testing::tone_clip;
 
