@@ -12,6 +12,7 @@
 #include "app/cli/options.h"
 #include "app/cli/say.h"
 #include "app/usage_error.h"
+#include "app/version.h"
 #include "model/message.h"
 
 namespace mambo {
@@ -62,11 +63,10 @@ int parse(CLI::App& app, int argc, const char* const* argv, bool& done) {
 
 }  // namespace
 
-int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
-  hold_standard_streams();
-  ignore_write_signals();
-  CLI::App app("mambo: an instrument that plays a waveform Mamba", "mambo");
-  app.set_version_flag("--version", "mambo " MAMBO_VERSION);
+void declare_commands(CLI::App& app, Run& run, const GuiRunner& gui) {
+  app.name("mambo");
+  app.description("mambo: an instrument that plays a waveform Mamba");
+  app.set_version_flag("--version", std::string("mambo ") + version());
   app.set_help_all_flag("--help-all", "print the help of all commands");
   app.require_subcommand(0, 1);
   app.get_formatter()->column_width(34);
@@ -75,7 +75,6 @@ int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
       "  mambo                                  open the window and play\n"
       "  mambo render --seconds 10 -o take.wav  continue the shipped clip into a file\n"
       "  mambo render --help                    what a command can do");
-  Run run;
   add_gui(app, run, gui);
   add_play(app, run);
   add_render(app, run);
@@ -85,6 +84,14 @@ int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
   add_info(app, run);
   add_devices(app, run);
   add_controls(app, run);
+}
+
+int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
+  hold_standard_streams();
+  ignore_write_signals();
+  CLI::App app;
+  Run run;
+  declare_commands(app, run, gui);
 
   bool done = false;
   try {

@@ -17,6 +17,9 @@ using GuiRunner = std::function<int(const GuiCommand&)>;
 
 constexpr int exit_interrupted = 130;
 
+// All commands and what they have in common: the whole of the command line.
+void declare_commands(CLI::App& app, Run& run, const GuiRunner& gui);
+
 void add_gui(CLI::App& app, Run& run, const GuiRunner& gui);
 void add_play(CLI::App& app, Run& run);
 void add_render(CLI::App& app, Run& run);

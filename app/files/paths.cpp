@@ -39,11 +39,11 @@ fs::path assets_dir() {
   if (!named.empty()) return named;  // asked for: an error about it should name it
   const fs::path self = executable_dir();
   const std::vector<fs::path> places = {self.parent_path() / "share" / "mambo" / "assets",
-                                        self / "assets", MAMBO_SOURCE_ASSETS};
+                                        self / "assets", self.parent_path() / "assets"};
   for (const fs::path& place : places) {
     if (is_folder(place)) return place;
   }
-  return places.back();
+  return places.front();
 }
 
 fs::path config_dir() {

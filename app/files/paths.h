@@ -6,7 +6,9 @@
 
 namespace mambo {
 
-// $MAMBO_ASSETS; else, beside the program, ../share/mambo/assets or assets; else the source tree's.
+// $MAMBO_ASSETS; else, seen from the program's folder, ../share/mambo/assets, where it is
+// installed, or assets or ../assets, where it was built. Where there is none, the first, for errors
+// to name.
 std::filesystem::path assets_dir();
 std::filesystem::path config_dir();  // $XDG_CONFIG_HOME/mambo, ~/.config/mambo; created on demand
 std::filesystem::path default_model();  // the shipped model

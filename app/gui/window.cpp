@@ -13,13 +13,16 @@
 #include <cfloat>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "app/files/png_file.h"
 #include "app/gui/full_screen.h"
 #include "app/gui/glyphs.h"
+#include "app/gui/icon.h"
 #include "app/gui/keys.h"
 #include "app/gui/settings.h"
 #include "app/gui/shell.h"
@@ -105,9 +108,13 @@ WindowPtr create_window(int width, int height, float scale) {
   glfwWindowHint(GLFW_CONTEXT_VERSION_MINOR, 2);
   glfwWindowHint(GLFW_OPENGL_PROFILE, GLFW_OPENGL_CORE_PROFILE);
   glfwWindowHint(GLFW_OPENGL_FORWARD_COMPAT, GLFW_TRUE);
+  glfwWindowHintString(GLFW_X11_CLASS_NAME, "mambo");  // mambo.desktop knows the window by it
   WindowPtr window(glfwCreateWindow(std::max(width, least_width), std::max(height, least_height),
                                     "mambo", nullptr, nullptr));
   if (!window) no_window("OpenGL 3.2 is not available");
+  std::vector<std::uint8_t> pixels = gui::draw_icon(64);
+  const GLFWimage icon = {64, 64, pixels.data()};
+  glfwSetWindowIcon(window.get(), 1, &icon);  // Wayland takes that of the desktop entry
   glfwSetWindowSizeLimits(window.get(), least_width, least_height, GLFW_DONT_CARE, GLFW_DONT_CARE);
   glfwMakeContextCurrent(window.get());
   glfwSwapInterval(1);

@@ -1,0 +1,41 @@
+# The version: git's nearest tag v1.2.3, else what CMakeLists.txt says. Included: sets MAMBO_VERSION (1.2.3), which
+# files carry, so that two commits of a version write the same bytes. As a script (cmake -DOUT= -DFALLBACK= -DSOURCE= -P): writes
+# OUT, a source with the whole of it (1.2.3+4.g0123abc, +dirty), at each build and only where it changed.
+function(mambo_describe source fallback out)
+  set(${out} "${fallback}" PARENT_SCOPE)
+  find_program(MAMBO_GIT git)
+  # A folder of another project may hold this one: a tag of that is none of ours.
+  if(NOT MAMBO_GIT OR NOT EXISTS ${source}/.git)
+    return()
+  endif()
+  execute_process(COMMAND ${MAMBO_GIT} -C ${source} describe --tags --long --dirty=+dirty --match "v[0-9]*"
+    OUTPUT_VARIABLE said RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT failed AND said MATCHES "^v([0-9]+\\.[0-9]+\\.[0-9]+)-([0-9]+)-(g[0-9a-f]+)(\\+dirty)?$")
+    set(version ${CMAKE_MATCH_1})
+    if(NOT CMAKE_MATCH_2 EQUAL 0)
+      string(APPEND version "+${CMAKE_MATCH_2}.${CMAKE_MATCH_3}")
+    endif()
+    string(APPEND version "${CMAKE_MATCH_4}")
+    set(${out} ${version} PARENT_SCOPE)
+    return()
+  endif()
+  execute_process(COMMAND ${MAMBO_GIT} -C ${source} describe --always --dirty=+dirty --exclude "*"
+    OUTPUT_VARIABLE said RESULT_VARIABLE failed ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+  if(NOT failed AND said MATCHES "^[0-9a-f]+(\\+dirty)?$")
+    set(${out} "${fallback}+g${said}" PARENT_SCOPE)
+  endif()
+endfunction()
+
+if(CMAKE_SCRIPT_MODE_FILE)
+  mambo_describe(${SOURCE} ${FALLBACK} version)
+  set(text "#include \"app/version.h\"\nnamespace mambo {\nconst char* version() { return \"${version}\"; }\n}\n")
+  if(EXISTS ${OUT})
+    file(READ ${OUT} before)
+  endif()
+  if(NOT before STREQUAL text)
+    file(WRITE ${OUT} "${text}")
+  endif()
+else()
+  mambo_describe(${PROJECT_SOURCE_DIR} ${PROJECT_VERSION} MAMBO_VERSION_LONG)
+  string(REGEX MATCH "^[0-9]+\\.[0-9]+\\.[0-9]+" MAMBO_VERSION ${MAMBO_VERSION_LONG})
+endif()
