@@ -1,6 +1,5 @@
 #include "app/gui/commands.h"
 
-#include <cstdlib>
 #include <ctime>
 #include <system_error>
 #include <utility>
@@ -27,6 +26,25 @@ void remember_clip(Settings& settings, const fs::path& path) {
   if (!path.empty()) remember(settings.recent_clips, settings.clip);
 }
 
+// What a name may become part of a file's name: no folders, no control characters, no spaces; at
+// most 60 bytes, none of them half a character.
+std::string part_of_name(const std::string& words) {
+  constexpr std::size_t most = 60;
+  std::string out;
+  for (const char c : words) {
+    const bool plain = static_cast<unsigned char>(c) > ' ' && c != '/' && c != '\x7F';
+    out += plain ? c : '-';
+  }
+  if (out.size() > most) {
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0U) == 0x80U) --end;  // UTF-8
+    out.resize(end);
+  }
+  // Neither hidden, nor a folder above, nor an option.
+  if (out.starts_with('.') || out.starts_with('-')) out.front() = '_';
+  return out.empty() ? "mambo" : out;
+}
+
 }  // namespace
 
 bool looks_like_model(const fs::path& path) {
@@ -47,9 +65,10 @@ void remember_what_plays(const Session& session, Settings& settings) {
 }
 
 fs::path clip_for(const Settings& settings, const fs::path& model) {
-  const bool shipped =
-      !settings.clip.empty() && settings.clip == full(default_seed_clip(settings.model));
-  return shipped ? default_seed_clip(model) : fs::path(settings.clip);
+  const std::string family = family_of_seed_clip(settings.clip);
+  const bool of_the_model_before = !family.empty() && family == family_of_model(settings.model);
+  return of_the_model_before && family != family_of_model(model) ? default_seed_clip(model)
+                                                                 : fs::path(settings.clip);
 }
 
 void open_model(Session& session, Settings& settings, const fs::path& path, const LoadOptions& load,
@@ -70,7 +89,9 @@ void open_model(Session& session, Settings& settings, const fs::path& path, cons
     if (settings.model != before) settings.controls[spec.id].reset();
     last[spec.id] = settings.controls[spec.id];
   }
-  session.open_model(path, load, command_line, last, clip);
+  std::optional<int> layer;
+  if (settings.model != before) layer = kFavouriteLayer;  // a number means another one there
+  session.open_model(path, load, command_line, last, clip, layer);
 }
 
 void open_clip(Session& session, Settings& settings, const fs::path& path) {
@@ -79,18 +100,16 @@ void open_clip(Session& session, Settings& settings, const fs::path& path) {
 }
 
 void drop(Session& session, Settings& settings, const std::vector<fs::path>& paths) {
-  bool model = false;
-  bool clip = false;
+  std::optional<fs::path> model;
+  std::optional<fs::path> clip;
   for (const fs::path& p : paths) {
-    const bool is_model = looks_like_model(p);
-    bool& taken = is_model ? model : clip;
-    if (taken) continue;
-    taken = true;
-    if (is_model) {
-      open_model(session, settings, p);
-    } else {
-      open_clip(session, settings, p);
-    }
+    std::optional<fs::path>& taken = looks_like_model(p) ? model : clip;
+    if (!taken) taken = p;
+  }
+  if (model) {
+    open_model(session, settings, *model, {}, {}, clip);
+  } else if (clip) {
+    open_clip(session, settings, *clip);
   }
 }
 
@@ -100,12 +119,16 @@ void toggle_audition(Session& session, bool auditioning, const fs::path& clip, S
 }
 
 fs::path recordings_dir() {
-  const char* home = std::getenv("HOME");  // NOLINT(concurrency-mt-unsafe): nothing calls setenv
   std::error_code error;
-  if (home != nullptr && fs::is_directory(fs::path(home) / "Music", error)) {
-    return fs::path(home) / "Music";
-  }
-  return fs::current_path(error) / "out";
+  fs::path music = music_dir();
+  return music.empty() ? fs::current_path(error) / "out" : music;
+}
+
+std::string recording_name(const std::string& model, const fs::path& clip, const std::tm& time) {
+  const std::string clip_words = clip.empty() ? "silence" : part_of_name(clip.stem().string());
+  const Words when("{:04}-{:02}-{:02}-{:02}{:02}{:02}", time.tm_year + 1900, time.tm_mon + 1,
+                   time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec);
+  return part_of_name(model) + "-" + clip_words + "-" + when.c_str() + ".wav";
 }
 
 void toggle_record(Session& session, bool recording) {
@@ -116,9 +139,11 @@ void toggle_record(Session& session, bool recording) {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
   localtime_r(&now, &local);
-  const Words name("mambo-{:04}{:02}{:02}-{:02}{:02}{:02}.wav", local.tm_year + 1900,
-                   local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min, local.tm_sec);
-  session.start_recording(dir / name.c_str());
+  const auto model = session.model();
+  const std::string name = !model                         ? std::string("mambo")
+                           : model->config().name.empty() ? model->path().stem().string()
+                                                          : model->config().name;
+  session.start_recording(dir / recording_name(name, session.clip_path(), local));
 }
 
 }  // namespace mambo::gui

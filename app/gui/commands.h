@@ -2,8 +2,10 @@
 // what is wrong with a file comes through the session's status.
 #pragma once
 
+#include <ctime>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "app/gui/settings.h"
@@ -14,13 +16,13 @@ namespace mambo::gui {
 // What a file is by its name: a folder or a .safetensors file is a model, anything else a clip.
 bool looks_like_model(const std::filesystem::path& path);
 
-// The clip to continue with this model: the one that is open, but where that is the shipped one for
-// the model before, the shipped one for this model: drums should not continue a piano.
+// The clip to continue with this model: the one that is open, but where that was shipped for the
+// model before and not for this one, the shipped one for this: drums should not continue a piano.
 std::filesystem::path clip_for(const Settings& settings, const std::filesystem::path& model);
 // Opens and remembers, with `clip`, else with clip_for().
 //
-// Another model than the one that plays draws as its maker found best; the same one as it was left.
-// What stands in `command_line` goes before both.
+// Another model than the one that plays draws as its maker found best, and shows its favourite
+// layer; the same one as it was left. What stands in `command_line` goes before both.
 void open_model(Session& session, Settings& settings, const std::filesystem::path& path,
                 const LoadOptions& load = {}, const ControlChoice& command_line = {},
                 std::optional<std::filesystem::path> clip = {});
@@ -31,7 +33,7 @@ void remember_what_plays(const Session& session, Settings& settings);
 
 void open_clip(Session& session, Settings& settings,
                const std::filesystem::path& path);  // empty: from silence
-// Files dropped onto the window: the first model and the first clip among them.
+// Files dropped onto the window: the first model and the first clip among them, as one request.
 void drop(Session& session, Settings& settings, const std::vector<std::filesystem::path>& paths);
 
 // Plays a clip in place of what is drawn, or stops what is heard; if that is another, plays this
@@ -41,6 +43,10 @@ void toggle_audition(Session& session, bool auditioning, const std::filesystem::
 
 // Starts recording into a new file in the folder for recordings, or stops.
 void toggle_record(Session& session, bool recording);
-std::filesystem::path recordings_dir();  // ~/Music, or out/ where there is none
+std::filesystem::path recordings_dir();  // music_dir(), or out/ here where there is none
+// "MODEL-CLIP-2026-11-30-223105.wav", with what a file's name should not have replaced. clip: its
+// path; empty: silence. time: local.
+std::string recording_name(const std::string& model, const std::filesystem::path& clip,
+                           const std::tm& time);
 
 }  // namespace mambo::gui

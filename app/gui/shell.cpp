@@ -76,9 +76,9 @@ void Shell::adopt_model() {
     if (models_own(spec.id)) changes_.forget(spec.id);
   }
   timeline_.set_rate(facts_.rate);
-  const bool fits =
-      settings_.layer >= 0 && settings_.layer < static_cast<int>(facts_.layers.size());
-  if (!fits) settings_.layer = facts_.favourite;
+  const int asked = session_.tap_layer();  // with the model, or of the one before: the same file
+  const bool fits = asked >= 0 && asked < static_cast<int>(facts_.layers.size());
+  settings_.layer = fits ? asked : facts_.favourite;
   session_.set_tap_layer(settings_.layer);
 }
 

@@ -47,11 +47,11 @@ Session::~Session() = default;
 
 void Session::open_model(const Path& path, const LoadOptions& load,
                          const ControlChoice& command_line, const ControlChoice& last,
-                         const std::optional<Path>& clip) {
+                         const std::optional<Path>& clip, std::optional<int> tap_layer) {
   impl_->worker.request([&](Requests& r) {
     r.cancel_current = true;
-    r.model =
-        Requests::ToLoad{path, load, command_line, last, impl_->generator.controls().changes()};
+    r.model = Requests::ToLoad{
+        path, load, command_line, last, impl_->generator.controls().changes(), tap_layer};
     if (clip) r.clip = clip;
   });
 }
@@ -124,6 +124,7 @@ void Session::set_observing(bool on) {
   impl_->generator.set_observing(on);
 }
 void Session::set_tap_layer(int layer) { impl_->generator.set_tap_layer(layer); }
+int Session::tap_layer() const { return impl_->generator.tap_layer(); }
 
 const Observation* Session::front() {
   if (!impl_->observing) return nullptr;

@@ -36,10 +36,13 @@ class Session {
   // line, else as a preset or the last session left them, else as the model's maker found best
   // (resolve() in app/control/control.h); they hold from the new program's first sample on, as does
   // whatever else the two say; what is set after this call goes before all of them. clip: as
-  // open_clip takes it, absorbed with the model; else the one that is open.
+  // open_clip takes it, absorbed with the model; else the one that is open, or is asked for before
+  // the model is read. tap_layer: as set_tap_layer takes it, from this model's clip on; else as it
+  // is.
   void open_model(const std::filesystem::path& path, const LoadOptions& load = {},
                   const ControlChoice& command_line = {}, const ControlChoice& last = {},
-                  const std::optional<std::filesystem::path>& clip = {});
+                  const std::optional<std::filesystem::path>& clip = {},
+                  std::optional<int> tap_layer = {});
   // Mono at the model's rate; prefilled when ready. An empty path: from silence.
   void open_clip(const std::filesystem::path& path);
   void clear_clip();                         // generation starts from silence
@@ -81,6 +84,7 @@ class Session {
   // Observation. Off until on; the layer's per-step delta is delivered at full rate.
   void set_observing(bool on);
   void set_tap_layer(int layer);  // -1: none; kFavouriteLayer
+  int tap_layer() const;          // of the model that plays
   // The oldest observation not popped yet, in place; null: nothing new. Valid until pop() or the
   // next front(). The end of the clip comes first. The slot is the generator thread's again after
   // pop(): what is kept too long costs observations, never sound.

@@ -84,8 +84,13 @@ void SessionWorker::obey(const Requests& r) {
   }
 }
 
-void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip) {
+void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip_so_far) {
   const ProgramLoader::Loaded loaded = loader_.open(wanted.path, wanted.options);
+  Path clip = clip_so_far;
+  {  // one that was asked for meanwhile: absorbed at once, and no other before it
+    const std::lock_guard lock(mutex_);
+    if (!requests_.model) clip = std::exchange(requests_.clip, std::nullopt).value_or(clip);
+  }
   const std::string& name = loaded.model->config().name;  // may be empty
   parts_.board.say("Loaded " + (name.empty() ? wanted.path.filename().string() : name) + ".");
   ControlChoice own;
@@ -93,11 +98,11 @@ void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip)
   const DecidedControls controls = {resolve_for_model(wanted.command_line, wanted.last, own),
                                     wanted.changes};
   try {
-    prepare(loaded, clip, controls);
+    prepare(loaded, clip, controls, wanted.tap_layer);
   } catch (const Cancelled&) {
     throw;
   } catch (const Error& e) {  // the model is good, the clip is not: play from silence
-    prepare(loaded, {}, controls);
+    prepare(loaded, {}, controls, wanted.tap_layer);
     parts_.board.say(e.what(), true);
   }
   if (!loaded.notice.empty()) remark(loaded.notice);
@@ -106,20 +111,21 @@ void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip)
 void SessionWorker::open_clip(const Path& clip) {
   const NowPlaying::Facts now = parts_.now.get();
   if (now.model) {
-    prepare({now.model, now.engine, {}}, clip, {});
+    prepare({now.model, now.engine, {}}, clip, {}, {});
   } else {
     parts_.now.change([&](NowPlaying::Facts& facts) { facts.clip = clip; });
   }
 }
 
 void SessionWorker::prepare(const ProgramLoader::Loaded& next, const Path& clip,
-                            const DecidedControls& controls) {
+                            const DecidedControls& controls, std::optional<int> tap_layer) {
   parts_.generator.mark();
-  change_over(loader_.prepare(next.model, next.engine, clip, parts_.generator.tap_layer()),
-              controls);
+  const int layer = tap_layer.value_or(parts_.generator.tap_layer());
+  change_over(loader_.prepare(next.model, next.engine, clip, layer), controls, tap_layer);
 }
 
-void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedControls& controls) {
+void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedControls& controls,
+                                std::optional<int> tap_layer) {
   const auto model = next.program->model;
   const auto engine = next.program->engine;
   const ObservationSource observations = next.program->observations;
@@ -134,6 +140,7 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedContr
   parts_.now.change([&](NowPlaying::Facts& facts) {
     // Not before: what plays until here, and goes on if this fails, keeps its own.
     before = parts_.generator.exchange(std::move(next.program), controls);
+    if (tap_layer) parts_.generator.set_tap_layer(*tap_layer);
     if (facts.engine != engine) facts.engine_notice.clear();
     facts.model = model;
     facts.engine = engine;

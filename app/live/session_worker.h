@@ -29,6 +29,7 @@ struct Requests {
     LoadOptions options;
     ControlChoice command_line, last;
     ChangeCounts changes{};  // of the controls, when it was asked for
+    std::optional<int> tap_layer;
   };
   std::optional<ToLoad> model;
   std::optional<Path> clip;  // an empty path: no clip
@@ -71,11 +72,12 @@ class SessionWorker {
   void work();
   void obey(const Requests& r);
   bool report(Activity what, float progress);
-  void open_model(const Requests::ToLoad& wanted, const Path& clip);
+  void open_model(const Requests::ToLoad& wanted, const Path& clip_so_far);
   void open_clip(const Path& clip);
-  void prepare(const ProgramLoader::Loaded& next, const Path& clip,
-               const DecidedControls& controls);
-  void change_over(ProgramLoader::Prepared next, const DecidedControls& controls);
+  void prepare(const ProgramLoader::Loaded& next, const Path& clip, const DecidedControls& controls,
+               std::optional<int> tap_layer);
+  void change_over(ProgramLoader::Prepared next, const DecidedControls& controls,
+                   std::optional<int> tap_layer);
   void watch_generator();
   void remark(const std::string& notice);
 

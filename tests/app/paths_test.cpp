@@ -41,6 +41,30 @@ TEST(Paths, WhatIsShippedIsThere) {
   EXPECT_GT(load_clip(clip, 16000).seconds(), 1);
 }
 
+TEST(Paths, MusicGoesWhereTheDesktopSays) {
+  const testing::Folder folder;
+  const auto home = folder / "home";
+  std::filesystem::create_directories(home);
+  const Environment homes("HOME", home.string());
+  const Environment config("XDG_CONFIG_HOME", (folder / "config").string());
+  std::filesystem::create_directories(folder / "config");
+  const auto write = [&](const std::string& lines) {
+    std::ofstream(folder / "config" / "user-dirs.dirs") << lines;
+  };
+  EXPECT_EQ(music_dir(), "") << "no file, no folder";
+  std::filesystem::create_directories(home / "Music");
+  EXPECT_EQ(music_dir(), home / "Music");
+  write("# XDG_MUSIC_DIR=\"$HOME/no\"\nXDG_MUSIC_DIR=\"$HOME/Musik \\\"und\\\" so\"\n");
+  EXPECT_EQ(music_dir(), home / "Musik \"und\" so");
+  write("XDG_MUSIC_DIR=\"/data/music\"\nXDG_VIDEOS_DIR=\"$HOME/Videos\"\n");
+  EXPECT_EQ(music_dir(), "/data/music");
+  for (const char* none : {"XDG_MUSIC_DIR=\"$HOME/\"\n", "XDG_MUSIC_DIR=\"music\"\n",
+                           "XDG_MUSIC_DIR=\"/cut", "XDG_MUSIC_DIR=/plain\n"}) {
+    write(none);
+    EXPECT_EQ(music_dir(), home / "Music") << none;
+  }
+}
+
 TEST(Paths, TheEnvironmentNamesOtherAssets) {
   const testing::Folder folder;
   const Environment assets("MAMBO_ASSETS", folder.path().string());

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <ctime>
+#include <set>
 #include <thread>
 
 #include "app/files/paths.h"
@@ -89,6 +92,90 @@ TEST_F(DropTest, AnotherModelBringsItsOwnShippedClipUnlessAnotherWasChosen) {
   open_clip(session_, settings_, {});  // from silence
   open_model(session_, settings_, drums);
   EXPECT_TRUE(settings_.clip.empty());
+}
+
+// Whichever of the shipped clips it was: drums should not continue Bach first, and then a loop.
+TEST_F(DropTest, AnotherModelAbsorbsAClipOfItsOwnAtOnce) {
+  const fs::path drums = model_.parent_path() / "drums.safetensors";
+  open_model(session_, settings_, model_, {}, {}, clip_);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(session_.clip_path(), clip_);
+  std::vector<std::string> said;
+  open_model(session_, settings_, drums);
+  EXPECT_TRUE(eventually([&] {
+    const SessionStatus s = session_.status();
+    if (said.empty() || said.back() != s.message) said.push_back(s.message);
+    return s.activity == Activity::ready && session_.model()->path() == drums;
+  }));
+  EXPECT_EQ(session_.clip_path().filename(), "drums-house.wav");
+  EXPECT_EQ(std::count(said.begin(), said.end(), "Absorbed bach-prelude.wav."), 1)
+      << "the message before";
+
+  const fs::path latin = fs::path(MAMBO_ASSETS) / "seeds" / "drums-latin.wav";
+  EXPECT_EQ(family_of_seed_clip(latin), "drums");
+  EXPECT_EQ(family_of_seed_clip(clip_), "piano");
+  EXPECT_EQ(family_of_seed_clip("/elsewhere/drums-latin.wav"), "");
+  EXPECT_EQ(family_of_model("/mine/my-own.safetensors"), "piano");
+  settings_.model = model_.string();  // a piano with a loop: chosen by hand
+  settings_.clip = latin.string();
+  EXPECT_EQ(clip_for(settings_, model_.parent_path() / "piano.safetensors"), latin);
+}
+
+// A clip that is asked for while the model is read is absorbed with it, and nothing before.
+TEST_F(DropTest, ModelAndClipTogetherAreOneRequest) {
+  drop(session_, settings_, {clip_, model_});
+  std::set<std::string> said;
+  EXPECT_TRUE(eventually([&] {
+    const SessionStatus s = session_.status();
+    said.insert(s.message);
+    return s.activity == Activity::ready && session_.model() != nullptr;
+  }));
+  EXPECT_EQ(session_.clip_path(), clip_);
+  EXPECT_EQ(settings_.recent_clips, std::vector<std::string>{clip_.string()});
+  open_model(session_, settings_, model_.parent_path() / "drums.safetensors");
+  while (session_.status().activity != Activity::loading_model) std::this_thread::yield();
+  const fs::path latin = fs::path(MAMBO_ASSETS) / "seeds" / "drums-latin.wav";
+  open_clip(session_, settings_, latin);
+  EXPECT_TRUE(eventually([&] {
+    const SessionStatus s = session_.status();
+    said.insert(s.message);
+    return s.activity == Activity::ready && session_.clip_path() == latin;
+  }));
+  EXPECT_FALSE(said.contains("Cancelled."));
+  EXPECT_FALSE(said.contains("Absorbed drums-house.wav."));
+}
+
+TEST_F(DropTest, AnotherModelShowsItsFavouriteLayerAndTheSameTheOneChosen) {
+  open_model(session_, settings_, model_);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(session_.tap_layer(), kFavouriteLayer);
+  session_.set_tap_layer(0);
+  open_model(session_, settings_, model_);
+  ASSERT_TRUE(comes_up(model_));
+  EXPECT_EQ(session_.tap_layer(), 0);
+  const fs::path drums = model_.parent_path() / "drums.safetensors";
+  open_model(session_, settings_, drums);
+  ASSERT_TRUE(comes_up(drums));
+  EXPECT_EQ(session_.tap_layer(), kFavouriteLayer);
+}
+
+TEST(RecordingName, IsOfModelClipAndTime) {
+  std::tm time{};
+  time.tm_year = 126;
+  time.tm_mon = 10;
+  time.tm_mday = 3;
+  time.tm_hour = 7;
+  time.tm_min = 5;
+  time.tm_sec = 9;
+  EXPECT_EQ(recording_name("piano", "/a/satie-gymnopedie.wav", time),
+            "piano-satie-gymnopedie-2026-11-03-070509.wav");
+  EXPECT_EQ(recording_name("piano", {}, time), "piano-silence-2026-11-03-070509.wav");
+  EXPECT_EQ(recording_name("../my piano", "/a/..b c.flac", time),
+            "_.-my-piano-_.b-c-2026-11-03-070509.wav");
+  std::string name;
+  for (int i = 0; i < 40; ++i) name += "\u00FC";
+  const std::string cut = recording_name("a" + name, {}, time);
+  EXPECT_EQ(cut.find("-silence"), 59U) << "not half a letter: " << cut;
 }
 
 TEST_F(DropTest, AnotherModelBringsItsOwnSamplingAndTheSameKeepsWhatItWasLeftWith) {
