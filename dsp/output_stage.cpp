@@ -34,6 +34,8 @@ void OutputStage::prepare(int model_rate, int device_rate, int channels) {
   starved_ = true;
   cutting_ = false;
   mean_fill_ = 0;
+  device_rate_ = device_rate;
+  device_delay_s_ = 0;
   closed_ = true;
   reserve_ = fader_.length();
   block_ = 0;
@@ -41,6 +43,8 @@ void OutputStage::prepare(int model_rate, int device_rate, int channels) {
 }
 
 void OutputStage::render(float* out, std::size_t frames) noexcept {
+  const double delay_s = latency_s_.load(std::memory_order_relaxed) + device_delay_s_ +
+                         static_cast<double>(frames) / device_rate_;
   gain_.set(gain_target_.load(std::memory_order_relaxed));
   mean_fill_ += (static_cast<float>(ring_.filled()) - mean_fill_) * 0.02F;
   const std::size_t asked = resampler_->needed(frames);
@@ -58,7 +62,7 @@ void OutputStage::render(float* out, std::size_t frames) noexcept {
   }
   closed_.store(fader_.is_closed(), std::memory_order_release);
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  place_.write({ring_.consumed(), std::chrono::nanoseconds(now).count(), mean_fill_});
+  place_.write({ring_.consumed(), std::chrono::nanoseconds(now).count(), mean_fill_, delay_s});
 }
 
 void OutputStage::convert(std::span<float> to) noexcept {

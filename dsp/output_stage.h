@@ -57,6 +57,9 @@ class OutputStage {
   // far.
   std::size_t reserve() const { return reserve_.load(std::memory_order_relaxed); }
   std::size_t block() const { return block_.load(std::memory_order_relaxed); }
+  // How long after its rendering the first frame of the next block is heard: of the device and what
+  // lies behind it. The audio thread's, before render().
+  void set_device_delay(double seconds) noexcept { device_delay_s_ = seconds; }
   // Of resampler and limiter.
   double latency_s() const { return latency_s_.load(std::memory_order_relaxed); }
 
@@ -65,6 +68,9 @@ class OutputStage {
     std::uint64_t consumed = 0;  // RingBuffer::consumed after it
     std::int64_t when_ns = 0;    // steady_clock
     float fill = 0;              // samples in the ring when it began, averaged over some 50 calls
+    // From when_ns until what the ring held behind `consumed` is heard, had it been rendered at
+    // once: the block, device, resampler and limiter.
+    double delay_s = 0;
   };
   const Place& place() { return place_.read(); }
 
@@ -90,6 +96,7 @@ class OutputStage {
   bool cutting_ = false;                        // closing, to discard what is before cut_at_
   std::uint64_t cut_at_ = 0;
   float mean_fill_ = 0;
+  double device_rate_ = 16000, device_delay_s_ = 0;
 
   std::atomic<bool> playing_{false};
   std::atomic<bool> closed_{true};

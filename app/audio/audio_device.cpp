@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 constexpr auto kOpenPatience = 5s;
 constexpr auto kClosePatience = 1s;
 constexpr auto kBeyondLatency = 60ms;      // on its way through a sound server
+constexpr double kMostDelay = 10.0;        // seconds; more is no measurement
 constexpr double kSilenceOfTheLost = 1.0;  // seconds without a callback
 
 std::int64_t now_ns() {
@@ -85,12 +86,23 @@ class Line {
   int channels = 0;
 
  private:
-  static int callback(const void*, void* out, unsigned long frames, const PaStreamCallbackTimeInfo*,
-                      PaStreamCallbackFlags flags, void* self) {
+  // Of the buffer that is asked for. On ALSA it includes what a sound server keeps, which the
+  // stream's latency does not; host APIs that do not know it say 0 or nonsense.
+  double delay_of(const PaStreamCallbackTimeInfo* time) const noexcept {
+    const double said = time != nullptr && time->currentTime > 0
+                            ? time->outputBufferDacTime - time->currentTime
+                            : 0.0;
+    return said > 0 && said < kMostDelay ? said : latency_s;
+  }
+
+  static int callback(const void*, void* out, unsigned long frames,
+                      const PaStreamCallbackTimeInfo* time, PaStreamCallbackFlags flags,
+                      void* self) {
     Line& me = *static_cast<Line*>(self);
     if ((flags & paOutputUnderflow) != 0) me.underflows_.fetch_add(1, std::memory_order_relaxed);
     me.rendering_ = true;  // sequentially consistent, as disconnect: one of them sees the other
     if (AudioSource* source = me.source_) {
+      source->heard_after(me.delay_of(time));
       source->render(static_cast<float*>(out), static_cast<int>(frames));
     } else {
       std::memset(out, 0, sizeof(float) * static_cast<std::size_t>(me.channels) * frames);

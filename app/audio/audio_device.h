@@ -32,6 +32,9 @@ class AudioSource {
   // Before the first render, on the opening thread; may allocate.
   virtual void prepare(double device_rate, int channels, int max_frames) = 0;
   virtual void render(float* out, int frames) noexcept = 0;
+  // Before each render: how long after this call its first frame is heard, as the device says, or
+  // what lies behind it (a sound server's buffers). Seconds.
+  virtual void heard_after(double /*seconds*/) noexcept {}
 };
 
 struct AudioDeviceRequest {

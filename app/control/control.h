@@ -203,8 +203,9 @@ inline constexpr std::array<ControlSpec, kControls> kControlTable = {{
      .step = 5,
      .format = "%.0f ms",
      .off = std::nullopt,
-     .help = "From drawing a sample to hearing it: how much sound is kept ready, ring and device "
-             "together. Less answers faster to the controls, more survives a busy machine."},
+     .help = "How much sound is kept ready, ring and device together. Less answers faster to the "
+             "controls, more survives a busy machine. A sound server may keep more: the meter says "
+             "what it comes to."},
 }};
 
 // Of a control in the table.

@@ -1,6 +1,7 @@
 // What a panel may use while one frame is drawn.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "app/gui/commands.h"
@@ -38,9 +39,11 @@ struct Context {
 
   SessionStatus status{};
   TimeView view{};
-  float plot_left = 0, plot_right = 0;  // x of all plots, pixels
-  float panel_left = 0;                 // x where the labels begin
-  double cursor = -1;                   // pixel column under the pointer; < 0: none
+  float plot_left = 0, plot_right = 0;    // x of all plots, pixels
+  float panel_left = 0;                   // x where the labels begin
+  std::optional<double> latency_offer{};  // ms: what would survive the underruns there were
+  double hand_ms = 0;  // of status.output_latency_ms, what the window itself takes
+  double cursor = -1;  // pixel column under the pointer; < 0: none
 
   float u(float units) const { return theme.u(units); }
   // A control changed by hand: from now on, and so that it can be undone.

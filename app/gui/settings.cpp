@@ -34,6 +34,7 @@ void each_field(S& s, F&& f) {
   f("channel_order", s.channel_order);
   f("colour_map", s.colour_map);
   f("log_frequency", s.log_frequency);
+  f("raise_latency", s.raise_latency);
   f("span_s", s.span_s);
   f("zoom", s.zoom);
   f("width", s.width);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <system_error>
 
 #include "app/files/paths.h"
@@ -12,6 +13,7 @@
 #include "app/gui/plot/plot.h"
 #include "app/gui/plot/ruler.h"
 #include "app/gui/terminal.h"
+#include "app/gui/words.h"
 
 namespace mambo::gui {
 namespace {
@@ -82,8 +84,25 @@ void Shell::adopt_model() {
   session_.set_tap_layer(settings_.layer);
 }
 
+// seconds: since the last frame. What the hand does waits for the next frame, half of one on
+// average; while nothing moves, the next frame comes at once.
+void Shell::look_after_latency(double seconds) {
+  if (lively()) frame_s_ += 0.1 * (std::min(seconds, 0.5) - frame_s_);
+  if (status_.output_latency_ms > 0) status_.output_latency_ms += 500 * frame_s_;
+  const double latency_ms = session_.control(ControlId::latency).real;
+  latency_keeper_.look(ImGui::GetTime(), status_, latency_ms);
+  const std::optional<double> advice = latency_keeper_.advice();
+  if (!advice || !settings_.raise_latency) return;
+  say(Words("{} underruns in {:.0f} s: latency raised to {:.0f} ms.", latency_keeper_.underruns(),
+            LatencyKeeper::kWindow_s, *advice)
+          .c_str(),
+      false);
+  session_.set(ControlId::latency, *advice);
+}
+
 void Shell::fetch(double seconds) {
   status_ = session_.status();
+  look_after_latency(seconds);
   adopt_model();
   for (int i = 0; i < most_observations; ++i) {
     const Observation* o = session_.front();
@@ -287,6 +306,8 @@ void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
 void Shell::draw(double seconds) {
   fetch(seconds);
   Context c = context();
+  c.latency_offer = settings_.raise_latency ? std::nullopt : latency_keeper_.advice();
+  c.hand_ms = 500 * frame_s_;
   handle_keys(c);
   const ImVec2 display = ImGui::GetIO().DisplaySize;
   ImGui::SetNextWindowPos(ImVec2(0, 0));

@@ -19,6 +19,7 @@
 #include "app/gui/panels/waveform.h"
 #include "app/gui/status_line.h"
 #include "app/gui/window.h"
+#include "app/live/latency_keeper.h"
 
 namespace mambo::gui {
 
@@ -48,6 +49,7 @@ class Shell {
   void open_first(const GuiOptions& options);
   void fetch(double seconds);
   void adopt_model();
+  void look_after_latency(double seconds);
   void handle_keys(Context& c);
   bool take_window_key(Keys& keys);
   bool take_sound_key(Context& c);
@@ -71,6 +73,8 @@ class Shell {
   ControlHistory changes_;
   bool help_ = false, full_screen_ = false, quit_ = false;
   SessionStatus status_;
+  LatencyKeeper latency_keeper_;
+  double frame_s_ = 1.0 / 60;     // mean
   std::uint64_t generation_ = 0;  // of the last observation
   bool play_when_ready_;
 

@@ -29,6 +29,29 @@ const char* activity_words(Activity a) {
   return nullptr;
 }
 
+// A button while there is something to offer; its width.
+float latency_offer(Context& c, float x, ImVec2 min, ImVec2 max) {
+  if (!c.latency_offer) return 0;
+  const Words label("Raise latency to {:.0f} ms", *c.latency_offer);
+  ImFont* font = c.theme.small;
+  const float width = font->CalcTextSizeA(font->FontSize, 1e6F, 0.0F, label.c_str()).x + c.u(16);
+  ImGui::SetCursorScreenPos(ImVec2(x, min.y + c.u(3)));
+  ImGui::PushFont(font);
+  ImGui::PushStyleVar(ImGuiStyleVar_FramePadding, ImVec2(c.u(8), 0));
+  ImGui::PushStyleColor(ImGuiCol_Text, colour::warm);
+  if (ImGui::Button(label.c_str(), ImVec2(width, max.y - min.y - c.u(6)))) {
+    c.change(ControlId::latency, *c.latency_offer);
+  }
+  ImGui::PopStyleColor();
+  ImGui::PopStyleVar();
+  ImGui::PopFont();
+  tooltip(c.theme,
+          "The ring ran dry several times in the last seconds. With more sound kept ready it "
+          "survives that, and answers later to the controls. \"raise\" under Output does it by "
+          "itself.");
+  return width + c.u(12);
+}
+
 }  // namespace
 
 // What the window said itself gives way to the session's next message, but not before it could be
@@ -87,6 +110,7 @@ void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
     list.AddCircleFilled(ImVec2(x + c.u(3), middle), c.u(3.5F), dot, 12);
     x += c.u(14);
   }
+  x += latency_offer(c, x, min, max);
   static const std::string all_hints =
       key_words(Key::play) + " play    " + key_words(Key::again) + " again    " +
       key_words(Key::follow) + " follow    wheel zoom    " + key_words(Key::help) + " all keys";

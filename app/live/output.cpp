@@ -18,6 +18,7 @@ class Output::Source final : public AudioSource {
   void render(float* out, int frames) noexcept override {
     stage_.render(out, static_cast<std::size_t>(frames));
   }
+  void heard_after(double seconds) noexcept override { stage_.set_device_delay(seconds); }
 
  private:
   OutputStage& stage_;

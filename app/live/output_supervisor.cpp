@@ -139,23 +139,44 @@ void OutputSupervisor::fill(SessionStatus& status, double rate) const {
   status.device = facts.device;
   status.device_rate = facts.rate;
   status.silent = facts.silent;
-  double delay = facts.latency_s;
-  {
-    const std::lock_guard lock(stage_mutex_);
-    status.underruns = underruns_before_;
-    if (stage_ != nullptr) {
-      status.underruns += stage_->underruns();
-      delay += stage_->latency_s();
-      status.auditioning = stage_->audition().active();
-    }
+  const auto waiting = static_cast<double>(generator_.waiting());
+  const std::lock_guard lock(stage_mutex_);
+  status.underruns = underruns_before_;
+  if (stage_ != nullptr) {
+    status.underruns += stage_->underruns();
+    status.auditioning = stage_->audition().active();
   }
   if (rate <= 0) return;
-  const auto waiting = static_cast<double>(generator_.waiting());
   status.ring_ms = 1e3 * waiting / rate;
   status.ring_fill = std::min(1.0, waiting / static_cast<double>(generator_.target()));
-  status.output_latency_ms = status.ring_ms + 1e3 * delay;
-  const auto ahead = static_cast<std::uint64_t>(status.output_latency_ms * 1e-3 * rate);
+  const double path_s = waiting / rate + device_path_s();
+  const auto ahead = static_cast<std::uint64_t>(path_s * rate);
   status.heard = status.generated > ahead ? status.generated - ahead : 0;
+  // A change waits for the chunk that is being drawn, if one is.
+  const double drawing =
+      status.real_time_factor > 0 ? std::min(1.0, 1 / status.real_time_factor) : 0;
+  const auto chunk = static_cast<double>(std::min(chunk_, generator_.target() / 2));
+  status.device_path_ms = 1e3 * mean_device_path_s_.follow(path_s - waiting / rate);
+  status.output_latency_ms = 1e3 * mean_path_s_.follow(path_s + drawing * chunk / rate);
+}
+
+// From now until what leaves the ring next is heard: what is left of the device's block, the rate
+// converter, the limiter, the device, a sound server's buffers. Under the stage's lock.
+double OutputSupervisor::device_path_s() const {
+  if (stage_ == nullptr) return 0;
+  const OutputStage::Place& place = stage_->place();
+  if (place.when_ns == 0) return 0;  // nothing was rendered yet
+  const std::chrono::nanoseconds now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::max(0.0, place.delay_s - 1e-9 * static_cast<double>(now.count() - place.when_ns));
+}
+
+double OutputSupervisor::Mean::follow(double value) {
+  const auto now = std::chrono::steady_clock::now();
+  const double passed = std::chrono::duration<double>(now - when_).count();
+  const bool anew = when_ == std::chrono::steady_clock::time_point() || passed > 2;
+  value_ += (value - value_) * (anew ? 1 : 1 - std::exp(-passed / 0.5));
+  when_ = now;
+  return value_;
 }
 
 }  // namespace mambo

@@ -48,7 +48,17 @@ class OutputSupervisor {
   void watch();
 
  private:
+  // A value that jumps with every block and chunk, over the last second. Begins anew after a pause.
+  class Mean {
+   public:
+    double follow(double value);
+
+   private:
+    double value_ = 0;
+    std::chrono::steady_clock::time_point when_;
+  };
   void forget_stage();
+  double device_path_s() const;
 
   GeneratorThread& generator_;
   StatusBoard& board_;
@@ -67,6 +77,7 @@ class OutputSupervisor {
   mutable std::mutex stage_mutex_;
   OutputStage* stage_ = nullptr;
   std::uint64_t underruns_before_ = 0;  // of stages that are gone
+  mutable Mean mean_path_s_, mean_device_path_s_;
 };
 
 }  // namespace mambo

@@ -23,7 +23,11 @@ struct SessionStatus {
   double real_time_factor = 0;    // model rate x mean
   double ring_fill = 0;           // 0..1 of the target
   double ring_ms = 0;
-  double output_latency_ms = 0;  // measured: ring + resampler + device
+  // Mean over the last second, as measured. From a change of a control of the draw until it is
+  // heard: the chunk that is being drawn, the ring, and the device's path, which is block, rate
+  // converter, limiter, device and what a sound server keeps behind it.
+  double output_latency_ms = 0;
+  double device_path_ms = 0;
   std::uint64_t underruns = 0;
   std::uint64_t dropped_observations = 0;
   double device_rate = 0;

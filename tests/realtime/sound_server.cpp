@@ -155,18 +155,23 @@ std::string SoundServer::missing() {
   return "ALSA's pulse plugin (libasound2-plugins) is not installed";
 }
 
-SoundServer::SoundServer(int rate, int channels) : rate_(rate), channels_(channels) { restart(); }
+SoundServer::SoundServer(int rate, int channels, Sink sink)
+    : rate_(rate), channels_(channels), sink_(sink) {
+  restart();
+}
 
 void SoundServer::restart() {
   daemon_.reset();
   std::error_code ignored;
   fs::remove(world_.socket(), ignored);
+  const std::string sink = sink_ == Sink::null ? "module-null-sink norewinds=1"
+                                               : "module-pipe-sink file=" + pipe().string();
   daemon_ = std::make_unique<Child>(
       std::vector<std::string>{
           "pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit",
           "--use-pid-file=no", "-L",
-          "module-null-sink sink_name=mambo norewinds=1 format=float32le rate=" +
-              std::to_string(rate_) + " channels=" + std::to_string(channels_),
+          sink + " sink_name=mambo format=float32le rate=" + std::to_string(rate_) +
+              " channels=" + std::to_string(channels_),
           "-L", "module-native-protocol-unix auth-anonymous=1 socket=" + world_.socket().string()},
       world_.folder() / "daemon.out", world_.folder() / "daemon.log");
   eventually(10s, [this] { return !daemon_->running() || accepts(world_.socket()); });

@@ -54,8 +54,12 @@ class SoundServer {
   // Why a server cannot run on this machine; empty if it can.
   static std::string missing();
 
+  // null: a sink that keeps time by itself. pipe: one that writes into a FIFO, pipe(), as fast as
+  // it is read, and so keeps as much sound behind the program's back as fits into the FIFO.
+  enum class Sink { null, pipe };
   // A sink of this rate and these channels, float samples. problem() says why it does not run.
-  SoundServer(int rate, int channels);
+  SoundServer(int rate, int channels, Sink sink = Sink::null);
+  std::filesystem::path pipe() const { return world_.folder() / "pipe"; }
   std::string problem() const { return problem_; }
 
   void kill();     // as if the card were pulled out
@@ -66,6 +70,7 @@ class SoundServer {
  private:
   SoundWorld world_;
   int rate_, channels_;
+  Sink sink_;
   std::unique_ptr<Child> daemon_;
   std::string problem_;
 };

@@ -130,10 +130,24 @@ void ControlsPanel::latency(Context& c) {
   }
 }
 
+// What happens on underruns.
+void ControlsPanel::underruns(Context& c) {
+  text_in(c.theme.small, colour::dim, "On underruns");
+  ImGui::SameLine();
+  int raise = c.settings.raise_latency ? 1 : 0;
+  if (segmented(c.theme, "underruns", {"ask", "raise"}, raise,
+                "When the ring runs dry twice within ten seconds: ask offers a higher latency in "
+                "the status line; raise sets it by itself, each time at least to the double, up to "
+                "the slider's end, and says so.")) {
+    c.settings.raise_latency = raise == 1;
+  }
+}
+
 void ControlsPanel::output(Context& c) {
   section(c, "Output");
   control(c, ControlId::level);
   latency(c);
+  underruns(c);
   device_choice(c);
   if (c.status.device_rate > 0) {
     text_in(c.theme.small, colour::dim,

@@ -19,6 +19,7 @@ class ControlsPanel {
   void random_seed(Context& c);
   void output(Context& c);
   void latency(Context& c);
+  static void underruns(Context& c);
   void device_choice(Context& c);
   void display(Context& c);
   void model(const Context& c);

@@ -63,6 +63,13 @@ void draw_meter(Context& c, ImVec2 at, float right) {
   const bool slow = measured && s.real_time_factor < 1.0;
   const bool tight = measured && s.real_time_factor < 1.3;
   const Words none("\u2013");
+  const Words path(
+      "From the hand to the ear, as measured: a change of the draw is heard this much later. "
+      "Window {:.0f} ms, ring and chunk {:.0f} ms, rate converter, limiter, device and sound "
+      "server "
+      "{:.0f} ms. Level and Pause skip the ring.",
+      c.hand_ms, std::max(0.0, s.output_latency_ms - c.hand_ms - s.device_path_ms),
+      s.device_path_ms);
   const Cell cells[] = {
       {"mean", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_mean) : none,
        "Time per sample, mean over the last seconds", 72, 2},
@@ -79,7 +86,7 @@ void draw_meter(Context& c, ImVec2 at, float right) {
        "Sound ready in the ring buffer; the bar is its share of the target", 66, 3, colour::text,
        static_cast<float>(s.ring_fill)},
       {"latency", s.output_latency_ms > 0 ? Words("{:.0f} ms", s.output_latency_ms) : none,
-       "From drawing a sample to hearing it, as measured: ring, rate converter and device", 66, 5},
+       path.c_str(), 66, 5},
       {"underruns", Words("{}", s.underruns),
        "How often the ring ran dry; the sound then fades out and back in without a click", 72, 7,
        s.underruns > 0 ? colour::warm : colour::text},
