@@ -53,6 +53,8 @@ struct Context {
   }
   void change(ControlId id, double value) { change(id, ControlValue{value, 0}); }
   bool has_model() const { return facts.model != nullptr; }
+  // Of sound that the model has absorbed or drawn by now.
+  double heard_s() const { return static_cast<double>(history.end()) / history.rate(); }
   // Seconds since the model took over from the clip.
   double seconds(double position) const {
     return (position - static_cast<double>(history.clip_end())) / history.rate();

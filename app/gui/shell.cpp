@@ -19,6 +19,7 @@ namespace mambo::gui {
 namespace {
 
 namespace fs = std::filesystem;
+constexpr int most_past_rows = 16;       // stretches of a layer's past, likewise
 constexpr int most_observations = 4096;  // a frame; what is more waits for the next one
 
 bool is_there(const fs::path& p) {
@@ -112,6 +113,8 @@ void Shell::fetch(double seconds) {
     history_.add(*o);
     session_.pop();
   }
+  PastRows past;
+  for (int i = 0; i < most_past_rows && session_.fetch_past(past); ++i) history_.add_past(past);
   if (play_when_ready_ && status_.activity == Activity::ready) {
     if (!status_.playing) session_.play();
     play_when_ready_ = false;

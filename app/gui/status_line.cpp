@@ -22,6 +22,8 @@ const char* activity_words(Activity a) {
       return "Reading the clip";
     case Activity::prefilling:
       return "Absorbing the clip";
+    case Activity::looking_back:
+      return "Reading the layer's past";
     case Activity::empty:
     case Activity::ready:
       break;

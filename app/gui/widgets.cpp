@@ -332,7 +332,7 @@ bool segmented(const Theme& t, const char* id, std::initializer_list<const char*
 }
 
 float legend(const Theme& t, ImDrawList& list, ImVec2 right, const Palette& p, const char* low,
-             const char* high) {
+             const char* high, const char* zero) {
   const float middle = right.y + t.u(9);
   float x = right.x - draw_text(list, t.small, ImVec2(right.x, middle), 1, 0.5F, colour::dim, high);
   x -= t.u(6);
@@ -347,8 +347,20 @@ float legend(const Theme& t, ImDrawList& list, ImVec2 right, const Palette& p, c
     list.AddRectFilledMultiColor(ImVec2(x - bar + bar * a, middle - half),
                                  ImVec2(x - bar + bar * b, middle + half), ca, cb, cb, ca);
   }
+  const bool marked = zero[0] != '\0';
+  const auto mark = [&](float at) {
+    at = std::floor(at);
+    list.AddRectFilled(ImVec2(at, middle - half - t.u(3)),
+                       ImVec2(at + t.u(1), middle + half + t.u(3)), colour::text);
+  };
+  if (marked) mark(x - bar / 2);
   x -= bar + t.u(6);
-  return x - draw_text(list, t.small, ImVec2(x, middle), 1, 0.5F, colour::dim, low);
+  x -= draw_text(list, t.small, ImVec2(x, middle), 1, 0.5F, colour::dim, low);
+  if (!marked) return x;
+  x -= t.u(10);
+  x -= draw_text(list, t.small, ImVec2(x, middle), 1, 0.5F, colour::dim, zero) + t.u(5);
+  mark(x);
+  return x;
 }
 
 }  // namespace mambo::gui

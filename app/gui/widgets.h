@@ -55,8 +55,9 @@ bool segmented(const Theme& t, const char* id, std::initializer_list<const char*
                int& chosen, const char* words);
 float segmented_width(const Theme& t, std::initializer_list<const char*> names);
 
-// A colour bar with the values of its ends, right-aligned at `right`; returns its left end.
+// A colour bar with the values of its ends, right-aligned at `right`; returns its left end. middle:
+// what is at its middle, which is then marked, as is the word beside it; empty: nothing.
 float legend(const Theme& t, ImDrawList& list, ImVec2 right, const Palette& p, const char* low,
-             const char* high);
+             const char* high, const char* middle = "");
 
 }  // namespace mambo::gui

@@ -1,6 +1,7 @@
 #include "app/live/session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "app/live/auditioner.h"
 #include "app/live/generator_thread.h"
@@ -35,11 +36,12 @@ struct Session::Impl {
   GeneratorThread generator{options.chunk, options.rng_seed};
   OutputSupervisor output{generator, board, options};
   Recording recording{generator, board};
+  PastQueue past;
   ObservationReader reader;  // the owner's
   bool observing = false;    // likewise
   Auditioner auditioner{output, board};
-  std::filesystem::path auditioned;                                           // the owner's
-  SessionWorker worker{{options, board, now, generator, output, recording}};  // stops first
+  std::filesystem::path auditioned;                                                 // the owner's
+  SessionWorker worker{{options, board, now, generator, output, recording, past}};  // stops first
 };
 
 Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(options)) {}
@@ -50,6 +52,7 @@ void Session::open_model(const Path& path, const LoadOptions& load,
                          const std::optional<Path>& clip, std::optional<int> tap_layer) {
   impl_->worker.request([&](Requests& r) {
     r.cancel_current = true;
+    r.past.reset();
     r.model = Requests::ToLoad{
         path, load, command_line, last, impl_->generator.controls().changes(), tap_layer};
     if (clip) r.clip = clip;
@@ -58,7 +61,9 @@ void Session::open_model(const Path& path, const LoadOptions& load,
 void Session::open_clip(const Path& path) {
   impl_->worker.request([&](Requests& r) {
     const Activity activity = impl_->board.activity();
-    r.cancel_current = activity == Activity::prefilling || activity == Activity::loading_clip;
+    r.cancel_current = activity == Activity::prefilling || activity == Activity::loading_clip ||
+                       activity == Activity::looking_back;
+    r.past.reset();
     r.clip = path;
   });
 }
@@ -68,6 +73,7 @@ void Session::cancel() {
     r.cancel_current = true;
     r.model.reset();  // nor what waits behind it
     r.clip.reset();
+    r.past.reset();
   });
 }
 void Session::set_device(const std::string& name) {
@@ -126,6 +132,17 @@ void Session::set_observing(bool on) {
 void Session::set_tap_layer(int layer) { impl_->generator.set_tap_layer(layer); }
 int Session::tap_layer() const { return impl_->generator.tap_layer(); }
 
+void Session::look_back(int layer, std::uint64_t first, std::vector<std::uint8_t> codes,
+                        std::uint64_t shown_from) {
+  PastSound sound{model(), layer, first, std::move(codes), shown_from, impl_->past.begin()};
+  if (!sound.model) return;
+  impl_->worker.request([&](Requests& r) {
+    r.cancel_current = impl_->board.activity() == Activity::looking_back;
+    r.past = std::move(sound);
+  });
+}
+bool Session::fetch_past(PastRows& to) { return impl_->past.fetch(to); }
+
 const Observation* Session::front() {
   if (!impl_->observing) return nullptr;
   std::uint64_t generation = 0;
@@ -143,7 +160,7 @@ SessionStatus Session::status() const {
   const GeneratorThread& generator = impl_->generator;
   impl_->board.fill(r);
   impl_->recording.fill(r);
-  fill_times(r, generator.chunk_times(512), now.rate());
+  fill_times(r, generator.chunk_times(512), now.rate());  // before the output's part
   if (now.engine) r.backend = now.engine->description();
   r.engine_notice = now.engine_notice;
   r.generated = generator.generated();

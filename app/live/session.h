@@ -15,8 +15,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/control/event.h"
+#include "app/live/layer_past.h"
 #include "app/live/observation.h"
 #include "app/live/session_options.h"
 #include "app/live/session_status.h"
@@ -85,6 +87,12 @@ class Session {
   void set_observing(bool on);
   void set_tap_layer(int layer);  // -1: none; kFavouriteLayer
   int tap_layer() const;          // of the model that plays
+  // Reads Δ of a layer of the model that plays over the sound that is past, aside: its codes are
+  // absorbed once more (read_past). They are of the positions first, first + 1, ...; rows are given
+  // from the position shown_from on. Another call, model or clip, or cancel() ends it.
+  void look_back(int layer, std::uint64_t first, std::vector<std::uint8_t> codes,
+                 std::uint64_t shown_from);
+  bool fetch_past(PastRows& to);  // the next rows of the last call; false: none yet
   // The oldest observation not popped yet, in place; null: nothing new. Valid until pop() or the
   // next front(). The end of the clip comes first. The slot is the generator thread's again after
   // pop(): what is kept too long costs observations, never sound.

@@ -7,7 +7,14 @@
 
 namespace mambo {
 
-enum class Activity : std::uint8_t { empty, loading_model, loading_clip, prefilling, ready };
+enum class Activity : std::uint8_t {
+  empty,
+  loading_model,
+  loading_clip,
+  prefilling,
+  looking_back,  // a layer's past is read; what plays goes on
+  ready,
+};
 
 struct SessionStatus {
   Activity activity = Activity::empty;

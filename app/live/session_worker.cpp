@@ -82,6 +82,19 @@ void SessionWorker::obey(const Requests& r) {
     if (!model) throw Error("nothing to record yet: open a model first");
     parts_.recording.begin(*r.record, *model);
   }
+  if (r.past) look_back(*r.past);
+}
+
+void SessionWorker::look_back(const PastSound& sound) {
+  const NowPlaying::Facts now = parts_.now.get();
+  if (now.model != sound.model) return;  // its layers are no longer shown
+  try {
+    read_past(*now.engine, sound, parts_.past,
+              [this](float done) { return report(Activity::looking_back, done); });
+  } catch (const Cancelled&) {
+    const std::lock_guard lock(mutex_);
+    if (!requests_.past && !requests_.model && !requests_.clip) throw;  // by hand: it is said
+  }
 }
 
 void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip_so_far) {

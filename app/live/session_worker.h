@@ -13,6 +13,7 @@
 
 #include "app/control/control.h"
 #include "app/live/generator_thread.h"
+#include "app/live/layer_past.h"
 #include "app/live/now_playing.h"
 #include "app/live/output_supervisor.h"
 #include "app/live/program_loader.h"
@@ -34,11 +35,12 @@ struct Requests {
   std::optional<ToLoad> model;
   std::optional<Path> clip;  // an empty path: no clip
   std::optional<std::string> device;
+  std::optional<PastSound> past;
   bool reopen = false;  // the latency changed
   std::optional<Path> record;
   bool stop_recording = false;
   bool cancel_current = false;  // what is under way throws Cancelled at its next report
-  bool any() const { return model || clip || device || reopen || record || stop_recording; }
+  bool any() const { return model || clip || device || past || reopen || record || stop_recording; }
 };
 
 class SessionWorker {
@@ -50,6 +52,7 @@ class SessionWorker {
     GeneratorThread& generator;
     OutputSupervisor& output;
     Recording& recording;
+    PastQueue& past;
   };
   explicit SessionWorker(const Parts& parts);
   ~SessionWorker();  // cancels, stops the sound, joins
@@ -78,6 +81,7 @@ class SessionWorker {
                std::optional<int> tap_layer);
   void change_over(ProgramLoader::Prepared next, const DecidedControls& controls,
                    std::optional<int> tap_layer);
+  void look_back(const PastSound& sound);
   void watch_generator();
   void remark(const std::string& notice);
 

@@ -118,6 +118,72 @@ TEST_F(HistoryTest, KeepsDeltaOfTheChosenLayerAndForgetsItWithTheChoice) {
   EXPECT_EQ(history_.tap().begin(), 128U);
 }
 
+TEST_F(HistoryTest, KnowsTheCodesUpToTheEndWithoutAGap) {
+  std::uint64_t first = 99;
+  EXPECT_TRUE(history_.known_codes(first).empty());
+  history_.add(observed(1, 0, 500, true));
+  history_.add(observed(1, 500, 128));
+  EXPECT_EQ(history_.known_codes(first).size(), 628U);
+  EXPECT_EQ(first, 0U);
+  history_.add(observed(1, 700, 100));
+  const std::vector<std::uint8_t> codes = history_.known_codes(first);
+  EXPECT_EQ(first, 700U);
+  ASSERT_EQ(codes.size(), 100U);
+  EXPECT_EQ(codes[3], 703 % 251);
+}
+
+// Layer 1: 8 channels, 16 samples per step. What was read aside goes before what came meanwhile.
+TEST_F(HistoryTest, ThePastOfALayerJoinsWhatIsObserved) {
+  const auto tapped = [](std::uint64_t first, std::uint64_t step, int steps) {
+    Observation o = observed(1, first, 160);
+    o.tap_layer = 1;
+    o.tap_channels = 8;
+    o.tap_first_step = step;
+    o.tap_steps = steps;
+    o.tap_delta.assign(static_cast<std::size_t>(steps) * 8, 0.5F);
+    return o;
+  };
+  const auto past = [](std::uint64_t step, int steps, bool last) {
+    PastRows rows;
+    rows.layer = 1;
+    rows.channels = 8;
+    rows.first_step = step;
+    rows.delta.assign(static_cast<std::size_t>(steps) * 8, 0.25F);
+    rows.last = last;
+    return rows;
+  };
+  history_.add(observed(1, 0, 1600, true));
+  history_.add_past(past(0, 10, true));
+  EXPECT_EQ(history_.tap_layer(), -1) << "nobody asked";
+  history_.expect_past(1);
+  history_.add_past(past(0, 90, false));
+  history_.add(tapped(1600, 100, 10));
+  EXPECT_EQ(history_.tap().begin(), 100U) << "not complete yet";
+  history_.add_past(past(90, 13, false));
+  history_.add_past(past(103, 0, true));
+  EXPECT_EQ(history_.tap_layer(), 1);
+  EXPECT_EQ(history_.tap().begin(), 0U);
+  EXPECT_EQ(history_.tap().end(), 110U);
+  for (const auto& [step, log2] : {std::pair(0, -2.0F), {99, -2.0F}, {102, -2.0F}, {103, -1.0F}}) {
+    EXPECT_NEAR(history_.tap().log2_at(static_cast<std::uint64_t>(step), 5), log2, 1e-3F) << step;
+  }
+  history_.add(tapped(1760, 110, 10));
+  EXPECT_EQ(history_.tap().end(), 120U);
+
+  // Of a paused model, which shows nothing by itself; and forgotten when it starts again.
+  history_.expect_past(0);
+  PastRows rows = past(0, 100, true);
+  rows.layer = 0;
+  rows.channels = 4;
+  history_.add_past(rows);
+  EXPECT_EQ(history_.tap_layer(), 0);
+  EXPECT_EQ(history_.tap().end(), 200U);
+  history_.expect_past(1);
+  history_.add(observed(2, 1600, 160));
+  history_.add_past(past(0, 10, true));
+  EXPECT_EQ(history_.tap_layer(), 0) << "of what was heard before Again";
+}
+
 TEST_F(HistoryTest, SaysHowFarBackDeltaReachesWhenItsMemoryIsSmall) {
   Observation o = observed(1, 0, 128);
   o.tap_layer = 0;

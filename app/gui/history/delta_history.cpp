@@ -88,17 +88,31 @@ std::uint16_t* DeltaHistory::row(std::uint64_t step) {
 void DeltaHistory::push(std::uint64_t first_step, int steps, const float* rows) {
   const auto c = static_cast<std::size_t>(channels_);
   if (c == 0 || steps <= 0) return;
-  if (first_step < end_) truncate(first_step);
-  if (blocks_.empty() || first_step > end_ + block_steps) {  // nothing to join it to
-    blocks_.clear();
-    begin_ = end_ = first_step;
-  }
-  while (end_ < first_step) {  // a short gap
-    std::fill_n(row(end_), c, std::uint16_t{0});
-    close_groups(end_++);
-  }
+  go_to(first_step);
   for (std::size_t r = 0; r < static_cast<std::size_t>(steps); ++r) {
     encode_log2(rows + r * c, c, row(end_));
+    close_groups(end_++);
+  }
+}
+
+void DeltaHistory::go_to(std::uint64_t step) {
+  if (step < end_) truncate(step);
+  if (blocks_.empty() || step > end_ + block_steps) {  // nothing to join it to
+    blocks_.clear();
+    begin_ = end_ = step;
+  }
+  while (end_ < step) {  // a short gap
+    std::fill_n(row(end_), static_cast<std::size_t>(channels_), std::uint16_t{0});
+    close_groups(end_++);
+  }
+}
+
+void DeltaHistory::join(const DeltaHistory& later) {
+  if (later.channels_ != channels_) return;
+  const auto c = static_cast<std::size_t>(channels_);
+  for (std::uint64_t step = std::max(end_, later.begin_); step < later.end_; ++step) {
+    go_to(step);
+    std::copy_n(later.level_row(0, step), c, row(step));
     close_groups(end_++);
   }
 }

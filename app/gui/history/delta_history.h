@@ -26,6 +26,9 @@ class DeltaHistory {
   // rows [steps][channels]; steps that were missed in between stay unknown. Allocates a block per
   // 1024 steps until the budget is reached, then reuses the oldest.
   void push(std::uint64_t first_step, int steps, const float* rows);
+  // Appends what `later`, of the same layer, has from end() on: what was read aside goes before
+  // what came meanwhile.
+  void join(const DeltaHistory& later);
   void truncate(std::uint64_t step);  // forgets everything from there on
 
   int channels() const { return channels_; }
@@ -50,6 +53,7 @@ class DeltaHistory {
 
   std::unique_ptr<Block> fresh_block();
   std::uint16_t* row(std::uint64_t step);
+  void go_to(std::uint64_t step);  // the next row is of this step
   const std::uint16_t* level_row(std::size_t level, std::uint64_t step) const;
   void close_groups(std::uint64_t step);
 

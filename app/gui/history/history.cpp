@@ -1,8 +1,10 @@
 #include "app/gui/history/history.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <utility>
 
 namespace mambo::gui {
 namespace {
@@ -15,7 +17,7 @@ std::size_t size_of(double count) { return static_cast<std::size_t>(std::ceil(co
 }  // namespace
 
 History::History(double seconds, std::size_t delta_budget_bytes)
-    : seconds_(seconds), tap_(delta_budget_bytes) {}
+    : seconds_(seconds), tap_(delta_budget_bytes), past_(delta_budget_bytes) {}
 
 void History::set_model(const HistoryShape& shape) {
   shape_ = shape;
@@ -28,6 +30,7 @@ void History::set_model(const HistoryShape& shape) {
   held_.assign(shape.layers.size(), LayerSummary{});
   tap_.reset(0, 0);
   tap_layer_ = -1;
+  past_layer_ = -1;
   started_ = false;
   clip_end_ = 0;
   ++epoch_;
@@ -45,6 +48,7 @@ void History::restart(const Observation& o) {
     tap_.truncate(0);
     clip_end_ = o.first;
   }
+  past_layer_ = -1;
   held_.assign(held_.size(), LayerSummary{});
   generation_ = o.generation;
   started_ = true;
@@ -120,13 +124,49 @@ void History::add_tap(const Observation& o) {
   if (index >= shape_.layers.size()) return;
   const HistoryShape::Layer& layer = shape_.layers[index];
   if (o.tap_channels != layer.channels) return;
-  if (o.tap_layer != tap_layer_) {
-    tap_.reset(layer.channels,
-               static_cast<std::uint64_t>(seconds_ * shape_.rate / layer.stride) + 1);
-    tap_layer_ = o.tap_layer;
-    ++tap_epoch_;
-  }
+  if (o.tap_layer != tap_layer_) choose_tap(o.tap_layer);
   tap_.push(o.tap_first_step, o.tap_steps, o.tap_rows().data());
+}
+
+void History::choose_tap(int layer) {
+  const HistoryShape::Layer& shape = shape_.layers[static_cast<std::size_t>(layer)];
+  tap_.reset(shape.channels, static_cast<std::uint64_t>(seconds_ * shape_.rate / shape.stride) + 1);
+  tap_layer_ = layer;
+  ++tap_epoch_;
+}
+
+std::vector<std::uint8_t> History::known_codes(std::uint64_t& first) const {
+  first = end();
+  while (first > begin() && code_at(first - 1) >= 0) --first;
+  std::vector<std::uint8_t> codes;
+  codes.reserve(static_cast<std::size_t>(end() - first));
+  for (std::uint64_t i = first; i < end(); ++i) {
+    codes.push_back(static_cast<std::uint8_t>(code_at(i)));
+  }
+  return codes;
+}
+
+void History::expect_past(int layer) {
+  past_layer_ = -1;
+  if (layer < 0 || layer >= layers()) return;
+  const HistoryShape::Layer& shape = shape_.layers[static_cast<std::size_t>(layer)];
+  past_.reset(shape.channels,
+              static_cast<std::uint64_t>(seconds_ * shape_.rate / shape.stride) + 1);
+  past_layer_ = layer;
+}
+
+void History::add_past(const PastRows& rows) {
+  if (rows.layer != past_layer_ || rows.channels != past_.channels()) return;
+  past_.push(rows.first_step, static_cast<int>(rows.delta.size()) / std::max(rows.channels, 1),
+             rows.delta.data());
+  if (!rows.last) return;
+  // Where nothing was drawn since (it is paused), the layer before is still the one observed.
+  if (tap_layer_ != past_layer_) choose_tap(past_layer_);
+  past_.join(tap_);
+  std::swap(tap_, past_);
+  past_.reset(0, 0);
+  past_layer_ = -1;
+  ++tap_epoch_;
 }
 
 int History::code_at(std::uint64_t position) const {

@@ -9,6 +9,7 @@
 
 #include "app/gui/history/delta_history.h"
 #include "app/gui/history/pyramid.h"
+#include "app/live/layer_past.h"
 #include "app/live/observation.h"
 
 namespace mambo::gui {
@@ -57,12 +58,20 @@ class History {
   const DeltaHistory& tap() const { return tap_; }
   double tap_seconds_kept() const;  // how far back Δ of that layer reaches
 
+  // The codes that are known without a gap up to the end; first: the position of the first of them.
+  std::vector<std::uint8_t> known_codes(std::uint64_t& first) const;
+  // Δ of a layer over the past, which is read aside (Session::look_back) while what is drawn comes
+  // in; it is shown when it is complete, and forgotten with what it is of.
+  void expect_past(int layer);
+  void add_past(const PastRows& rows);
+
  private:
   void restart(const Observation& o);
   void forget_from(std::uint64_t position);
   void add_samples(const Observation& o);
   void add_layers(const Observation& o);
   void add_tap(const Observation& o);
+  void choose_tap(int layer);
 
   double seconds_;
   HistoryShape shape_;
@@ -72,6 +81,8 @@ class History {
   std::vector<LayerSummary> held_;  // what a layer that did not step still shows
   DeltaHistory tap_;
   int tap_layer_ = -1;
+  DeltaHistory past_;  // of past_layer_, until it is complete
+  int past_layer_ = -1;
   bool started_ = false;
   std::uint64_t generation_ = 0;
   std::uint64_t clip_end_ = 0;

@@ -64,6 +64,8 @@ void DeltaChannelsPanel::follow_range(const Context& c, const LayerFacts& layer)
   };
   follow(scale_.delta, deltas);
   follow(scale_.horizon, horizons);
+  scale_.set_heard(c.heard_s());
+  scale_.beyond = !horizons.empty() && horizons.back() > scale_.longest;  // sorted
 }
 
 void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::int64_t column,
@@ -90,7 +92,7 @@ void DeltaChannelsPanel::fill(const Context& c, const LayerFacts& layer, std::in
     ++row_count_[r];
   }
   const LogRange range = scale_.range(what);
-  const Palette& colours = palette(static_cast<ColourMap>(c.settings.colour_map));
+  const Palette& colours = DeltaScale::colours(what, c.settings.colour_map);
   for (std::size_t r = 0; r < rows; ++r) {
     texels[r] =
         row_count_[r] == 0
@@ -110,8 +112,8 @@ void DeltaChannelsPanel::draw_header(Context& c, float top, const LayerFacts& la
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const DeltaColour what = c.settings.channel_colour;
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)),
-                   palette(static_cast<ColourMap>(c.settings.colour_map)),
-                   scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
+                   DeltaScale::colours(what, c.settings.colour_map), scale_.low_words(what).c_str(),
+                   scale_.high_words(what).c_str(), DeltaScale::zero_words(what)) -
             c.u(14);
   x = delta_colour_choice(c.theme, x, top + c.u(3), c.settings.channel_colour) - c.u(8);
   int order = static_cast<int>(c.settings.channel_order);
@@ -141,7 +143,7 @@ void DeltaChannelsPanel::draw_readout(Context& c, const Plot& p, const LayerFact
     readout(c, layer.time_invariant ? "\u0394, constant" : "\u0394",
             number_words(std::exp2(static_cast<double>(v))).c_str());
     const float numerator = layer.log2_numerator[static_cast<std::size_t>(ch)];
-    readout(c, "horizon", seconds_words(std::exp2(static_cast<double>(numerator - v))).c_str());
+    readout(c, "horizon", horizon_words(numerator - v, c.heard_s()).c_str());
     if (!layer.time_invariant) {
       const float change = v - average_[static_cast<std::size_t>(ch)];
       readout(c, "relative to its mean",

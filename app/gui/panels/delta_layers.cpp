@@ -3,13 +3,30 @@
 #include <algorithm>
 #include <cfloat>
 #include <cmath>
+#include <utility>
 
 namespace mambo::gui {
 namespace {
 
+constexpr double wake_up_s = 5;
+
 std::uint64_t cell(std::uint64_t sample) { return sample / History::grid_samples; }
 
 }  // namespace
+
+// Its channels from here on, and its past: what is still known is absorbed once more, aside. Where
+// that is not all that was heard, the network begins with nothing, and its first seconds, in which
+// it finds its way, are left out.
+void DeltaLayersPanel::show_layer(Context& c, int layer) {
+  c.settings.layer = layer;
+  c.session.set_tap_layer(layer);
+  c.history.expect_past(layer);
+  std::uint64_t first = 0;
+  std::vector<std::uint8_t> codes = c.history.known_codes(first);
+  const auto wake_up = std::min<std::uint64_t>(
+      static_cast<std::uint64_t>(wake_up_s * c.history.rate()), codes.size() / 2);
+  c.session.look_back(layer, first, std::move(codes), first == 0 ? 0 : first + wake_up);
+}
 
 int DeltaLayersPanel::layer_at(float y) const {
   for (std::size_t i = 0; i < rows_.size(); ++i) {
@@ -69,6 +86,8 @@ void DeltaLayersPanel::follow_range(const Context& c) {
     if (!all.empty()) average_[index] = all.mean();
   }
   scale_.delta.follow(delta.min, delta.max);
+  scale_.set_heard(c.heard_s());
+  scale_.beyond = horizon.max > scale_.longest;
   scale_.horizon.follow(horizon.min, horizon.max);
 }
 
@@ -139,8 +158,7 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
               Words("{} to {}", number_words(std::exp2(static_cast<double>(s.min))).c_str(),
                     number_words(std::exp2(static_cast<double>(s.max))).c_str())
                   .c_str());
-      readout(c, "typical horizon",
-              seconds_words(std::exp2(static_cast<double>(l.log2_typical - s.mean))).c_str());
+      readout(c, "typical horizon", horizon_words(l.log2_typical - s.mean, c.heard_s()).c_str());
       if (!l.time_invariant && static_cast<std::size_t>(layer) < average_.size()) {
         const float change = s.mean - average_[static_cast<std::size_t>(layer)];
         readout(c, "relative to its mean",
@@ -157,11 +175,12 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
 void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
   follow_range(c);
   ImDrawList& list = *ImGui::GetWindowDrawList();
-  const Palette& colours = palette(static_cast<ColourMap>(c.settings.colour_map));
   const DeltaColour what = c.settings.layer_colour;
+  const Palette& colours = DeltaScale::colours(what, c.settings.colour_map);
   const LogRange range = scale_.range(what);
   float x = legend(c.theme, list, ImVec2(c.plot_right, top + c.u(3)), colours,
-                   scale_.low_words(what).c_str(), scale_.high_words(what).c_str()) -
+                   scale_.low_words(what).c_str(), scale_.high_words(what).c_str(),
+                   DeltaScale::zero_words(what)) -
             c.u(14);
   x = delta_colour_choice(c.theme, x, top + c.u(3), c.settings.layer_colour);
   panel_title(c, top, "Selectivity \u0394, all layers", "in data-flow order", x);
@@ -206,8 +225,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
   mark_playhead(c, p);
   const int pointed = p.hovered ? layer_at(p.pointer_y) : -1;
   if (p.clicked && pointed >= 0) {
-    c.settings.layer = pointed;
-    c.session.set_tap_layer(pointed);
+    show_layer(c, pointed);
   }
   if (p.hovered) draw_readout(c, p, pointed);
 }

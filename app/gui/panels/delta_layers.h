@@ -21,6 +21,7 @@ class DeltaLayersPanel {
   void draw_names(const Context& c, const Plot& p);
   void draw_readout(Context& c, const Plot& p, int layer);
   void follow_range(const Context& c);
+  static void show_layer(Context& c, int layer);
   int layer_at(float y) const;  // -1: between two rows
 
   struct Row {

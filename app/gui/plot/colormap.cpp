@@ -122,6 +122,47 @@ const Palette& palette(ColourMap map) {
   return all.at(static_cast<std::size_t>(map));
 }
 
+namespace {
+
+// A colour of Oklab (B. Ottosson, 2020) as a texel; hue in radians.
+std::uint32_t oklab_texel(float lightness, float chroma, float hue) {
+  const float a = chroma * std::cos(hue);
+  const float b = chroma * std::sin(hue);
+  const auto cubed = [](float x) { return x * x * x; };
+  const float l = cubed(lightness + 0.3963377774F * a + 0.2158037573F * b);
+  const float m = cubed(lightness - 0.1055613458F * a - 0.0638541728F * b);
+  const float s = cubed(lightness - 0.0894841775F * a - 1.2914855480F * b);
+  const auto coded = [](float linear) {
+    const float x = std::clamp(linear, 0.0F, 1.0F);
+    const float v = x <= 0.0031308F ? 12.92F * x : 1.055F * std::pow(x, 1 / 2.4F) - 0.055F;
+    return static_cast<std::uint32_t>(std::lround(255 * v));
+  };
+  return 0xFF000000U | coded(-0.0041960863F * l - 0.7034186147F * m + 1.7076147010F * s) << 16U |
+         coded(-1.2684380046F * l + 2.6097574011F * m - 0.3413193965F * s) << 8U |
+         coded(4.0767416621F * l - 3.3077115913F * m + 0.2309699292F * s);
+}
+
+}  // namespace
+
+const Palette& diverging_palette() {
+  static const Palette palette = [] {
+    constexpr float dark = 0.34F;
+    constexpr float bright = 0.86F;
+    constexpr float most_chroma = 0.12F;
+    constexpr float blue = 4.1888F;    // 240 degrees
+    constexpr float orange = 1.1345F;  // 65 degrees
+    Palette p{};
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      const float t = (static_cast<float>(i) - 127.5F) / 127.5F;
+      const float far = (std::fabs(t) * 127.5F - 0.5F) / 127;  // 0 at both middle colours
+      p[i] = oklab_texel(dark + (bright - dark) * far, most_chroma * std::min(1.0F, 1.6F * far),
+                         t < 0 ? blue : orange);
+    }
+    return p;
+  }();
+  return palette;
+}
+
 const char* colour_map_name(ColourMap map) {
   switch (map) {
     case ColourMap::viridis:

@@ -14,6 +14,10 @@ using Palette = std::array<std::uint32_t, 256>;  // opaque RGBA texels
 
 const Palette& palette(ColourMap map);
 const char* colour_map_name(ColourMap map);
+// For what lies on both sides of a zero: blue below, dark grey at zero (index 127 and 128), orange
+// above, told apart by every kind of colour vision. Even steps of lightness and chroma on both
+// sides.
+const Palette& diverging_palette();
 
 inline std::uint32_t colour_at(const Palette& p, float t) {  // t in [0, 1]
   return p[static_cast<std::size_t>(std::lround(t * 255.0F))];

@@ -2,6 +2,7 @@
 
 #include <imgui.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "app/gui/widgets.h"
@@ -23,7 +24,28 @@ Words words(DeltaColour what, float log2_value) {
 
 LogRange DeltaScale::range(DeltaColour what) const {
   if (what == DeltaColour::change) return change_range;
-  return what == DeltaColour::delta ? delta : horizon;
+  if (what == DeltaColour::delta) return delta;
+  LogRange r = horizon;
+  if (beyond && r.hi > longest) r.hi = longest;
+  r.lo = std::min(r.lo, r.hi - 1);
+  return r;
+}
+
+const Palette& DeltaScale::colours(DeltaColour what, int colour_map) {
+  return what == DeltaColour::change ? diverging_palette()
+                                     : palette(static_cast<ColourMap>(colour_map));
+}
+
+const char* DeltaScale::zero_words(DeltaColour what) {
+  return what == DeltaColour::change ? "mean" : "";
+}
+
+Words horizon_words(float log2_seconds, double heard_s) {
+  const double seconds = std::exp2(static_cast<double>(log2_seconds));
+  if (heard_s > 0 && seconds > heard_s) {
+    return Words("over {}, all that was heard", seconds_words(heard_s).c_str());
+  }
+  return seconds_words(seconds);
 }
 
 Words DeltaScale::low_words(DeltaColour what) const {
@@ -33,7 +55,9 @@ Words DeltaScale::low_words(DeltaColour what) const {
 
 Words DeltaScale::high_words(DeltaColour what) const {
   const LogRange r = range(what);
-  return r.hi > r.lo ? words(what, r.hi) : Words();
+  if (!(r.hi > r.lo)) return {};
+  const bool capped = what == DeltaColour::horizon && beyond && r.hi >= longest;
+  return capped ? Words("\u2265 {}", words(what, r.hi).c_str()) : words(what, r.hi);
 }
 
 float delta_colour_choice(const Theme& t, float x, float y, DeltaColour& what) {
@@ -46,8 +70,12 @@ float delta_colour_choice(const Theme& t, float x, float y, DeltaColour& what) {
           t, "colour", names, chosen,
           "What the colours show, on a logarithmic scale. \u0394: the step size; a large one takes "
           "the input in and forgets the past. Horizon: how long a channel's slowest state "
-          "remembers at this \u0394. Change: \u0394 relative to its own mean, which is the effect "
-          "of the input; none in a time-invariant layer (s4d), whose \u0394 is constant.")) {
+          "remembers at this \u0394; what is longer than all that was heard so far was never put "
+          "to "
+          "the test, and ends the scale (\u2265). Change: \u0394 relative to its own mean, which "
+          "is "
+          "the effect of the input: blue below the mean, orange above; none in a time-invariant "
+          "layer (s4d), whose \u0394 is constant.")) {
     what = static_cast<DeltaColour>(chosen);
   }
   ImGui::PopID();
