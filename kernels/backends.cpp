@@ -72,17 +72,20 @@ std::vector<ComputeDevice> compute_devices() {
 
 std::unique_ptr<Engine> make_engine(const NetworkView& net, const std::string& backend,
                                     const EngineOptions& options, std::string* notice) {
-  return choose(
-      compute_devices(), backend, notice,
-      [&]([[maybe_unused]] const ComputeDevice& d) -> std::unique_ptr<Engine> {
+  std::string threads;
+  auto engine =
+      choose(compute_devices(), backend, notice,
+             [&]([[maybe_unused]] const ComputeDevice& d) -> std::unique_ptr<Engine> {
 #if MAMBO_HAS_CUDA
-        if (d.backend == Backend::cuda) return cuda::make_cuda_engine(net, options);
+               if (d.backend == Backend::cuda) return cuda::make_cuda_engine(net, options);
 #endif
 #if MAMBO_HAS_CPU
-        if (d.backend == Backend::cpu) return cpu::make_cpu_engine(net, options);
+               if (d.backend == Backend::cpu) return cpu::make_cpu_engine(net, options, threads);
 #endif
-        throw Error(std::string("no engine for backend '") + backend_name(d.backend) + "'");
-      });
+               throw Error(std::string("no engine for backend '") + backend_name(d.backend) + "'");
+             });
+  if (notice != nullptr && !threads.empty()) *notice += (notice->empty() ? "" : "; ") + threads;
+  return engine;
 }
 
 std::string describe_engine(const NetworkView& net, const std::string& backend,

@@ -48,6 +48,7 @@ struct GenerateRequest {
   std::span<float> log_prob;      // out, optional: ln p(drawn code) under the model (T = 1)
   std::span<float> entropy;       // out, optional: entropy of that distribution, nats
   std::span<float> logits;        // out, optional: [codes][V], the logits drawn from
+  std::span<float> last_logits;   // out, optional: [V], those that the last code was drawn from
   DeltaTap* tap = nullptr;
 };
 
@@ -136,7 +137,8 @@ std::vector<ComputeDevice> compute_devices();
 // backend: "auto" (the best usable one), "cpu", "cuda". Throws Error in one sentence with the
 // reason when it cannot be used. auto goes on to the next best device when one refuses
 // (DeviceError: too little memory, say) and leaves one sentence about that in `notice`, which is
-// empty otherwise. The network's bytes need to live only during the call.
+// empty otherwise; so does a CPU engine that the system lets have fewer threads than wanted. The
+// network's bytes need to live only during the call.
 std::unique_ptr<Engine> make_engine(const NetworkView& net, const std::string& backend = "auto",
                                     const EngineOptions& options = {},
                                     std::string* notice = nullptr);

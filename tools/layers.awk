@@ -40,7 +40,7 @@ BEGIN {
   only("CLI/", "app/cli")
   only("speex/", "dsp")
   only("nlohmann/", "model app/control app/files app/offline app/gui app/cli")
-  only("hwy/ cblas", "kernels/cpu bench")
+  only("hwy/", "kernels/cpu bench")
   only("cuda cublas cub/ cooperative_groups mma", "kernels/cuda kernels/cuda/runtime kernels/cuda/pack kernels/cuda/step kernels/cuda/plan kernels/cuda/prefill bench")
   only("gtest/ gmock/", "tests")
 

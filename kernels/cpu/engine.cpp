@@ -1,7 +1,5 @@
 #include "kernels/cpu/engine.h"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cassert>
@@ -14,6 +12,7 @@
 #include "kernels/cpu/network.h"
 #include "kernels/cpu/prefill.h"
 #include "kernels/cpu/step.h"
+#include "kernels/cpu/team.h"
 
 #if defined(__linux__)
 #include <unistd.h>
@@ -28,6 +27,14 @@ int hardware_threads() {
 
 int threads_of(const EngineOptions& options) {
   return options.threads > 0 ? options.threads : hardware_threads();
+}
+
+// Of `wanted` threads what the system lets this process have. Half of what there was room for,
+// where it refuses some: a limit on memory counts their stacks, and the rest of the program needs
+// some.
+int available_threads(int wanted) {
+  const int there = Team(wanted).size();
+  return there < wanted ? std::max(1, there / 2) : wanted;
 }
 
 class CpuState final : public State {
@@ -48,10 +55,9 @@ class CpuEngine final : public Engine {
         net_(view, options.storage),
         plan_(net_),
         description_(describe_cpu_engine(options)),
-        threads_(threads_of(options)) {
-    // Prefill brings its own threads; BLAS must not start others inside them.
-    openblas_set_num_threads(1);
-  }
+        threads_(available_threads(threads_of(options))) {}
+
+  int threads() const { return threads_; }
 
   Backend backend() const override { return Backend::cpu; }
   std::string description() const override { return description_; }
@@ -112,9 +118,8 @@ class CpuEngine final : public Engine {
       }
     };
     {
-      std::vector<std::jthread> helpers;
       const int threads = std::min<int>(threads_, static_cast<int>(streams.size()));
-      for (int i = 1; i < threads; ++i) helpers.emplace_back(work);
+      const auto helpers = start_helpers(threads - 1, [&](int /*thread*/) { work(); });
       work();
     }
     if (failure) std::rethrow_exception(failure);
@@ -189,8 +194,15 @@ class CpuEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options) {
-  return std::make_unique<CpuEngine>(net, options);
+std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options,
+                                        std::string& notice) {
+  auto engine = std::make_unique<CpuEngine>(net, options);
+  const int wanted = threads_of(options);
+  if (engine->threads() < wanted) {
+    notice = "the system lets this process have no " + std::to_string(wanted) +
+             " threads (ulimit -u and -v): " + std::to_string(engine->threads()) + " are used";
+  }
+  return engine;
 }
 
 std::string describe_cpu_engine(const EngineOptions& options) {

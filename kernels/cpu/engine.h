@@ -8,7 +8,9 @@
 
 namespace mambo::cpu {
 
-std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options);
+// `notice` becomes a sentence where fewer threads can be had than `options` want.
+std::unique_ptr<Engine> make_cpu_engine(const NetworkView& net, const EngineOptions& options,
+                                        std::string& notice);
 std::string describe_cpu_engine(const EngineOptions& options);  // its description()
 ComputeDevice cpu_device();
 

@@ -1,9 +1,5 @@
 #include "kernels/cpu/gemm.h"
 
-#include <cblas.h>
-
-#include <cstring>
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/cpu/gemm.cpp"
 #include <hwy/foreach_target.h>
@@ -61,38 +57,49 @@ HWY_INLINE void Strip(const float* A, size_t lda, const float* panel, size_t pan
   if (r < rows) Tile<1, kVecs>(A + r * lda, lda, panel, panel_stride, K, bias, C + r * ldc, ldc);
 }
 
+// Up to 64 outputs over a stretch of K columns.
+void GemmGroup(const float* A, size_t lda, const float* panel, int blocks, int K, int rows,
+               const float* bias, float* C, size_t ldc) {
+  const size_t stride = static_cast<size_t>(blocks) * 16;
+  if (kLanes == 16) {  // one vector a block, 24 sums in 32 registers
+    switch (blocks) {
+      case 4:
+        Strip<4>(A, lda, panel, stride, K, rows, bias, C, ldc);
+        break;
+      case 3:
+        Strip<3>(A, lda, panel, stride, K, rows, bias, C, ldc);
+        break;
+      case 2:
+        Strip<2>(A, lda, panel, stride, K, rows, bias, C, ldc);
+        break;
+      default:
+        Strip<1>(A, lda, panel, stride, K, rows, bias, C, ldc);
+        break;
+    }
+    return;
+  }
+  for (size_t at = 0; at < stride; at += 2 * kLanes) {  // 12 sums in 16 registers
+    Strip<2>(A, lda, panel + at, stride, K, rows, bias != nullptr ? bias + at : nullptr, C + at,
+             ldc);
+  }
+}
+
+// All rows pass over a stretch of a panel while it stands in a second-level cache: 128 kB.
+constexpr int kDepth = 512;
+
 void GemmPanels(const float* A, size_t lda, const cpu::PackedMatrix& w, int rows, const float* bias,
                 float* C, size_t ldc) {
   const int blocks = w.rows / 16;
   const float* panel = w.full.data();
   for (int first = 0; first < blocks; first += 4) {
     const int group = HWY_MIN(4, blocks - first);
-    const size_t stride = static_cast<size_t>(group) * 16;
-    if (kLanes == 16) {  // one vector a block, 24 sums in 32 registers
-      float* out = C + first * 16;
-      const float* init = bias != nullptr ? bias + first * 16 : nullptr;
-      switch (group) {
-        case 4:
-          Strip<4>(A, lda, panel, stride, w.cols, rows, init, out, ldc);
-          break;
-        case 3:
-          Strip<3>(A, lda, panel, stride, w.cols, rows, init, out, ldc);
-          break;
-        case 2:
-          Strip<2>(A, lda, panel, stride, w.cols, rows, init, out, ldc);
-          break;
-        default:
-          Strip<1>(A, lda, panel, stride, w.cols, rows, init, out, ldc);
-          break;
-      }
-    } else {  // 12 sums in 16 registers
-      for (size_t at = 0; at < stride; at += 2 * kLanes) {
-        const size_t out = static_cast<size_t>(first) * 16 + at;
-        Strip<2>(A, lda, panel + at, stride, w.cols, rows, bias != nullptr ? bias + out : nullptr,
-                 C + out, ldc);
-      }
+    const size_t out = static_cast<size_t>(first) * 16;
+    for (int k = 0; k < w.cols; k += kDepth) {
+      const int depth = HWY_MIN(kDepth, w.cols - k);
+      const float* init = bias != nullptr && k == 0 ? bias + out : nullptr;
+      GemmGroup(A + k, lda, panel, group, depth, rows, init, C + out, ldc);
+      panel += static_cast<size_t>(group) * 16 * static_cast<size_t>(depth);
     }
-    panel += stride * static_cast<size_t>(w.cols);
   }
 }
 
@@ -110,21 +117,8 @@ namespace cpu {
 void gemm(const float* A, std::size_t lda, const Linear& w, int rows, float* C, std::size_t ldc,
           Init init) {
   if (rows == 0) return;
-  if (w.dense.empty()) {
-    HWY_DYNAMIC_DISPATCH(GemmPanels)
-    (A, lda, w.panels, rows, init == Init::bias ? w.bias.data() : nullptr, C, ldc);
-    return;
-  }
-  const int N = w.packed.rows;
-  if (init == Init::bias) {
-    for (int r = 0; r < rows; ++r) {
-      std::memcpy(C + static_cast<std::size_t>(r) * ldc, w.bias.data(),
-                  static_cast<std::size_t>(N) * sizeof(float));
-    }
-  }
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, N, w.packed.cols, 1.0F, A,
-              static_cast<blasint>(lda), w.dense.data(), w.packed.cols, 1.0F, C,
-              static_cast<blasint>(ldc));
+  HWY_DYNAMIC_DISPATCH(GemmPanels)
+  (A, lda, w.panels, rows, init == Init::bias ? w.bias.data() : nullptr, C, ldc);
 }
 
 }  // namespace cpu

@@ -1,8 +1,8 @@
 // Matrix products over many steps: C [rows][N] = init + A [rows][K] W^T.
 //
-// Products of modest depth (K up to 512: nearly all of a waveform model's) run here, from weights
-// packed once at load: BLAS packs both factors anew in every call, which for such shapes costs half
-// as much as the product. Deeper ones go to BLAS, whose blocking for the caches pays there.
+// From weights packed once at load: a library packs both factors anew in every call, which for the
+// shapes of a waveform model costs half as much as the product. Deep products go over 512 columns
+// at a time, so that what all rows use stays in a cache.
 #pragma once
 
 #include <cstddef>

@@ -2,24 +2,20 @@
 
 #include <algorithm>
 #include <functional>
+#include <vector>
 
 namespace mambo::cpu {
 namespace {
-
-constexpr int kPanelDepth = 512;  // deeper products go to BLAS
 
 Linear make_linear(int rows, int cols, WeightStorage storage,
                    const std::function<float(int, int)>& at) {
   Linear l;
   l.packed = pack(rows, cols, storage, at);
-  l.dense = unpack(l.packed);
-  if (l.packed.cols <= kPanelDepth) {
-    const auto columns = static_cast<std::size_t>(l.packed.cols);
-    l.panels = pack(l.packed.rows, l.packed.cols, WeightStorage::f32, [&](int r, int c) {
-      return l.dense[static_cast<std::size_t>(r) * columns + static_cast<std::size_t>(c)];
-    });
-    l.dense = {};
-  }
+  const std::vector<float> dense = unpack(l.packed);
+  const auto columns = static_cast<std::size_t>(l.packed.cols);
+  l.panels = pack(l.packed.rows, l.packed.cols, WeightStorage::f32, [&](int r, int c) {
+    return dense[static_cast<std::size_t>(r) * columns + static_cast<std::size_t>(c)];
+  });
   l.bias = AlignedBuffer<float>(static_cast<std::size_t>(l.packed.rows));
   return l;
 }

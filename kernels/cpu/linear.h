@@ -1,8 +1,6 @@
 // A linear map as the CPU kernels want it, and how tensors come to be one.
 #pragma once
 
-#include <vector>
-
 #include "kernels/cpu/packed.h"
 #include "kernels/tensor_view.h"
 
@@ -10,8 +8,7 @@ namespace mambo::cpu {
 
 struct Linear {
   PackedMatrix packed;        // for step
-  PackedMatrix panels;        // for prefill, the same values in float32; or, where BLAS is better,
-  std::vector<float> dense;   // row-major [rows][cols] (gemm.h)
+  PackedMatrix panels;        // for prefill, the same values in float32 (gemm.h)
   AlignedBuffer<float> bias;  // [rows], zeros when the network has none
 
   std::size_t bytes() const { return packed.bytes() + bias.size() * sizeof(float); }

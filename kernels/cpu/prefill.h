@@ -1,5 +1,6 @@
-// Absorbing many samples at once: matrix products through BLAS, convolution and scan along time in
-// parallel. Chunked: memory does not depend on the length, and a chunk may begin anywhere.
+// Absorbing many samples at once: matrix products from packed weights (gemm.h), convolution and
+// scan along time in parallel. Chunked: memory does not depend on the length, and a chunk may begin
+// anywhere.
 #pragma once
 
 #include <cstdint>

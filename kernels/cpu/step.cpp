@@ -1,5 +1,6 @@
 #include "kernels/cpu/step.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -169,6 +170,8 @@ void Generate(const Network& net, const StatePlan& plan, float* m, uint64_t& pos
       std::memcpy(r.logits.data() + i * static_cast<size_t>(net.vocab), logits,
                   static_cast<size_t>(net.vocab) * sizeof(float));
     }
+    if (!r.last_logits.empty() && i + 1 == r.codes.size())
+      std::copy_n(logits, net.vocab, r.last_logits.data());
     if (!r.log_prob.empty() || !r.entropy.empty()) {
       Likelihood(logits, net.vp, code, p, r.log_prob.empty() ? nullptr : &r.log_prob[i],
                  r.entropy.empty() ? nullptr : &r.entropy[i]);

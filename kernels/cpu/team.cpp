@@ -1,7 +1,5 @@
 #include "kernels/cpu/team.h"
 
-#include <algorithm>
-
 #include "kernels/cpu/step.h"
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -62,8 +60,11 @@ void await(std::atomic<int>& value, int goal) {
 
 void announce(std::atomic<int>& value, int reached) { publish(value, reached); }
 
-Team::Team(int threads) : size_(std::max(1, threads)), barrier_(size_) {
-  for (int i = 1; i < size_; ++i) threads_.emplace_back([this, i] { work(i); });
+// Hazard: a meeting waits for all, so none may be held before it is known how many there are.
+Team::Team(int threads) : threads_(start_helpers(threads - 1, [this](int i) { work(i); })) {
+  size_ = 1 + static_cast<int>(threads_.size());
+  barrier_.set_size(size_);
+  publish(complete_, true);
 }
 
 Team::~Team() {
@@ -80,6 +81,7 @@ void Team::run(const std::function<void(int)>& f) {
 
 void Team::work(int thread) {
   const FlushSubnormals flush;
+  complete_.wait(false, std::memory_order_acquire);
   for (;;) {
     barrier_.arrive_and_wait();
     if (job_ == nullptr) return;

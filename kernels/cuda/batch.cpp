@@ -52,7 +52,7 @@ void BatchPlayer::generate(std::span<Stream> streams, const SingleStream& single
     const GenerateRequest& r = s.request;
     if (r.codes.empty()) continue;
     if (streams.size() == 1 || r.tap != nullptr || !r.log_prob.empty() || !r.entropy.empty() ||
-        !r.logits.empty()) {
+        !r.logits.empty() || !r.last_logits.empty()) {
       single.generate(cuda_state(*s.state), r);
       continue;
     }

@@ -43,7 +43,7 @@ void SingleStream::generate(CudaState& s, const GenerateRequest& r) const {
     a.codes = b.codes.data();
     if (!r.log_prob.empty()) a.log_prob = b.log_prob.data();
     if (!r.entropy.empty()) a.entropy = b.entropy.data();
-    if (!r.logits.empty()) a.logits = b.logits.data();
+    if (!r.logits.empty() || !r.last_logits.empty()) a.logits = b.logits.data();
     if (r.tap != nullptr) a.tap = b.tap.data();
     launch(s, b, steps, true);
     if (r.tap != nullptr) tap_.enqueue(b, s.at, steps, *r.tap);
@@ -57,7 +57,11 @@ void SingleStream::generate(CudaState& s, const GenerateRequest& r) const {
     };
     copy_out(b.log_prob, r.log_prob, 1);
     copy_out(b.entropy, r.entropy, 1);
-    copy_out(b.logits, r.logits, static_cast<std::size_t>(network_.net.records().view.vocab));
+    const auto vocab = static_cast<std::size_t>(network_.net.records().view.vocab);
+    copy_out(b.logits, r.logits, vocab);
+    if (!r.last_logits.empty()) {  // of each launch; the last one's stay
+      std::copy_n(b.logits.data() + (n - 1) * vocab, vocab, r.last_logits.begin());
+    }
     if (r.tap != nullptr) tap_.add(b, s.at, *r.tap);
     s.at += n;
     done += n;
