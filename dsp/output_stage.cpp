@@ -17,10 +17,14 @@ std::size_t samples(double seconds, int rate) {
 
 }  // namespace
 
-OutputStage::OutputStage(RingBuffer<float>& ring) : ring_(ring) { prepare(16000, 16000, 1); }
+OutputStage::OutputStage(RingBuffer<float>& ring, bool keeps_offset)
+    : ring_(ring), keeps_offset_(keeps_offset) {
+  prepare(16000, 16000, 1);
+}
 
 void OutputStage::prepare(int model_rate, int device_rate, int channels) {
   resampler_ = std::make_unique<Resampler>(model_rate, device_rate);
+  dc_.prepare(model_rate);
   fader_.set_length(samples(fade_s, model_rate));
   audition_.prepare(samples(fade_s, model_rate));
   gain_ = SmoothGain(samples(gain_s, device_rate));
@@ -93,6 +97,7 @@ void OutputStage::pull(std::span<float> to) noexcept {
       n = std::min(to.size(), fill - fader_.to_close());
       ring_.read(to.first(n));
       last_ = to[n - 1];
+      for (float& x : to.first(n)) x = without_offset(x);
     } else if (!open && fader_.is_closed()) {
       n = to.size();
       audition_.read(to);  // silence, mostly
@@ -117,6 +122,7 @@ bool OutputStage::should_open() noexcept {
     }
     cutting_ = false;
     starved_ = true;  // the stream starts anew
+    dc_.reset();
   }
   if (!playing_.load(std::memory_order_relaxed) || audition_.busy()) return false;
   if (starved_ || fader_.is_closed()) {
@@ -134,7 +140,7 @@ bool OutputStage::should_open() noexcept {
 // sample is held while it fades.
 float OutputStage::next(bool open) noexcept {
   if (!cutting_ || ring_.consumed() < cut_at_) ring_.read({&last_, 1});
-  return last_ * (open ? fader_.open() : fader_.close());
+  return without_offset(last_) * (open ? fader_.open() : fader_.close());
 }
 
 }  // namespace mambo

@@ -1,5 +1,6 @@
-// The audio callback's work: samples at the model's rate out of the ring, faded where the stream is
-// interrupted, converted to the device's rate, levelled, limited, copied to all channels.
+// The audio callback's work: samples at the model's rate out of the ring, freed of a constant
+// offset, faded where the stream is interrupted, converted to the device's rate, levelled, limited,
+// copied to all channels.
 //
 // Interruptions never click. The stage always keeps enough of the ring in reserve to close with
 // real samples: 5 ms of latency is the price. An underrun is counted whenever a playing stream has
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "dsp/audition.h"
+#include "dsp/dc_blocker.h"
 #include "dsp/fader.h"
 #include "dsp/latest.h"
 #include "dsp/limiter.h"
@@ -28,8 +30,9 @@ namespace mambo {
 
 class OutputStage {
  public:
-  // The ring outlives the stage; render() is its consumer.
-  explicit OutputStage(RingBuffer<float>& ring);
+  // The ring outlives the stage; render() is its consumer. keeps_offset: sound that stands still is
+  // meant to, which is for tests of what interrupts it.
+  explicit OutputStage(RingBuffer<float>& ring, bool keeps_offset = false);
 
   // Hz. Throws std::invalid_argument when there is no conversion between the rates. The stage is
   // closed afterwards.
@@ -82,8 +85,12 @@ class OutputStage {
 
   static constexpr std::size_t piece = 256;  // frames per pass
 
+  float without_offset(float x) noexcept { return keeps_offset_ ? x : dc_.process(x); }
+
   RingBuffer<float>& ring_;
+  const bool keeps_offset_;
   std::unique_ptr<Resampler> resampler_;
+  DcBlocker dc_;  // before the fader: what fades out ends in silence
   Fader fader_;
   Audition audition_;
   SmoothGain gain_;
@@ -91,7 +98,7 @@ class OutputStage {
   std::size_t channels_ = 1;
   std::vector<float> source_, mono_;
   std::size_t source_at_ = 0, source_end_ = 0;  // pulled, not yet resampled
-  float last_ = 0;                              // the last sample out of the ring, before fading
+  float last_ = 0;                              // the last sample out of the ring
   bool starved_ = true;                         // closing, or closed, until the ring is refilled
   bool cutting_ = false;                        // closing, to discard what is before cut_at_
   std::uint64_t cut_at_ = 0;

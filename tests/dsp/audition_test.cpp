@@ -92,7 +92,7 @@ TEST(Audition, StoppedBeforeItBeganItNeverSounds) {
 // underrun.
 TEST(OutputStage, AnAuditionIsHeardInPlaceOfTheStreamWhichWaits) {
   RingBuffer<float> ring(8192);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.prepare(16000, 16000, 1);
   stage.set_refill(200);
   stage.set_playing(true);
@@ -118,7 +118,7 @@ TEST(OutputStage, AnAuditionIsHeardInPlaceOfTheStreamWhichWaits) {
 
 TEST(OutputStage, AnAuditionIsHeardWhileNothingPlays) {
   RingBuffer<float> ring(1024);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.prepare(16000, 16000, 1);
   stage.audition().play(std::vector<float>(1000, 0.5F));
   std::vector<float> out(500);

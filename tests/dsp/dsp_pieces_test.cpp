@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "dsp/dc_blocker.h"
 #include "dsp/fader.h"
 #include "dsp/limiter.h"
 #include "dsp/mulaw.h"
@@ -81,6 +82,56 @@ TEST(Limiter, TurnsDownSmoothly) {
     }
   }
   EXPECT_LT(worst, 0.5F * 0.75F / 24 * 1.5F);
+}
+
+TEST(DcBlocker, SoundWithoutAnOffsetPassesBitForBit) {
+  std::mt19937 rng(5);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  DcBlocker noise_blocker;
+  DcBlocker tone_blocker;
+  noise_blocker.prepare(16000);
+  tone_blocker.prepare(16000);
+  for (int i = 0; i < 32000; ++i) {
+    const float noise = 0.5F * uniform(rng);
+    ASSERT_EQ(noise_blocker.process(noise), noise) << i;
+    const float tone = static_cast<float>(std::sin(2 * std::numbers::pi * 40 * i / 16000.0));
+    ASSERT_EQ(tone_blocker.process(tone), tone) << i;
+  }
+}
+
+TEST(DcBlocker, AnOffsetGoesWithoutAStepAndSoDoesItsAbsence) {
+  DcBlocker blocker;
+  for (const double rate : {8000.0, 48000.0}) {
+    blocker.prepare(rate);
+    float before = 1;
+    float worst = 0;
+    const auto hear = [&](double seconds, float x) {
+      for (int i = 0; i < static_cast<int>(seconds * rate); ++i) {
+        const float y = blocker.process(x);
+        worst = std::max(worst, std::fabs(y - before));
+        before = y;
+      }
+    };
+    hear(0.4, 1);
+    EXPECT_LT(std::fabs(before), 0.1F);
+    hear(2, 1);
+    EXPECT_LT(std::fabs(before), DcBlocker::tolerated + 0.001F);
+    EXPECT_GT(before, 0);
+    EXPECT_LT(worst, 1.3e-3F * 8000 / rate);
+    before = blocker.process(0);  // the sound's own step
+    hear(2, 0);
+    EXPECT_EQ(before, 0.0F);
+  }
+}
+
+TEST(DcBlocker, WhatIsNoNumberIsForgotten) {
+  DcBlocker blocker;
+  blocker.prepare(16000);
+  for (const float x :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    EXPECT_EQ(blocker.process(x), 0.0F);
+    EXPECT_EQ(blocker.process(0.25F), 0.25F);
+  }
 }
 
 TEST(Fader, MeetsItsEndsExactlyAndTurnsRound) {

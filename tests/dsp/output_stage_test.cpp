@@ -12,7 +12,7 @@ namespace {
 
 constexpr int rate = 16000;
 
-// The loudest output of a model, and the worst for clicks: constant full scale.
+// The worst for clicks: constant full scale, whose offset the stages below keep.
 void fill(RingBuffer<float>& ring, std::size_t n, float value = 1.0F) {
   ring.write(std::vector<float>(n, value));
 }
@@ -38,7 +38,7 @@ std::vector<float> hear(OutputStage& stage, std::size_t frames) {
 
 TEST(OutputStage, SilentUntilPlayingAndRefilled) {
   RingBuffer<float> ring(4096);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.set_refill(500);
   EXPECT_EQ(hear(stage, 100), std::vector<float>(100));
   fill(ring, 400);
@@ -82,7 +82,7 @@ TEST(OutputStage, AtTheModelsRateAndZeroDecibelsSamplesPassUnchanged) {
 TEST(OutputStage, RunningDryNeverClicks) {
   for (std::size_t n = 0; n < 700; n += 3) {
     RingBuffer<float> ring(4096);
-    OutputStage stage(ring);
+    OutputStage stage(ring, true);
     stage.set_playing(true);
     StepMeter meter;
     fill(ring, n);
@@ -99,7 +99,7 @@ TEST(OutputStage, RunningDryNeverClicks) {
 
 TEST(OutputStage, RefilledWhileFadingOutTurnsRound) {
   RingBuffer<float> ring(4096);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.set_playing(true);
   StepMeter meter;
   fill(ring, 200);
@@ -114,7 +114,7 @@ TEST(OutputStage, RefilledWhileFadingOutTurnsRound) {
 
 TEST(OutputStage, PausingFadesKeepsTheRestAndIsNoUnderrun) {
   RingBuffer<float> ring(4096);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.set_playing(true);
   fill(ring, 2000);
   StepMeter meter;
@@ -136,7 +136,7 @@ TEST(OutputStage, PausingFadesKeepsTheRestAndIsNoUnderrun) {
 TEST(OutputStage, CuttingNeverClicksAndLosesNothingBehindTheCut) {
   for (std::size_t left = 0; left < 300; ++left) {
     RingBuffer<float> ring(4096);
-    OutputStage stage(ring);
+    OutputStage stage(ring, true);
     stage.set_playing(true);
     fill(ring, 400 + left);
     StepMeter meter;
@@ -158,7 +158,7 @@ TEST(OutputStage, CuttingNeverClicksAndLosesNothingBehindTheCut) {
 
 TEST(OutputStage, ACutWhilePausedStartsWithTheNewSound) {
   RingBuffer<float> ring(4096);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   fill(ring, 1000);
   hear(stage, 64);
   stage.cut(ring.written());
@@ -173,7 +173,7 @@ TEST(OutputStage, ACutWhilePausedStartsWithTheNewSound) {
 
 TEST(OutputStage, RandomLifeWithResamplingNeverClicks) {
   RingBuffer<float> ring(8192);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.prepare(rate, 48000, 1);
   stage.set_refill(400);
   std::mt19937 rng(4);
@@ -201,7 +201,7 @@ TEST(OutputStage, RandomLifeWithResamplingNeverClicks) {
 
 TEST(OutputStage, LevelMovesWithoutAStep) {
   RingBuffer<float> ring(1 << 14);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.set_playing(true);
   fill(ring, 10000, 0.5F);
   StepMeter meter;
@@ -213,6 +213,24 @@ TEST(OutputStage, LevelMovesWithoutAStep) {
   meter.hear(hear(stage, 2000));
   EXPECT_EQ(meter.before, 0.0F);
   EXPECT_LE(meter.worst, 0.03F);
+}
+
+// Full scale for ever, as of a broken model: a loudspeaker is not held there, and the end is
+// silent.
+TEST(OutputStage, AConstantOffsetIsTakenAway) {
+  RingBuffer<float> ring(1 << 16);
+  OutputStage stage(ring);
+  stage.prepare(rate, 48000, 1);
+  stage.set_playing(true);
+  fill(ring, 40000, -1.0F);
+  hear(stage, 96000);  // 2 s
+  const std::vector<float> late = hear(stage, 4800);
+  for (const float x : late) ASSERT_LT(std::fabs(x), 0.035F);
+  StepMeter meter;
+  meter.before = late.back();
+  meter.hear(hear(stage, 24000));  // runs dry
+  EXPECT_LT(meter.worst, 0.001F);
+  EXPECT_EQ(meter.before, 0.0F);
 }
 
 TEST(OutputStage, SaysWhereItIs) {

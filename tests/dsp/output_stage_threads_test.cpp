@@ -16,7 +16,7 @@ namespace {
 
 TEST(OutputStageThreads, CutPausedAndStarvedAtAnyMomentItNeverClicks) {
   RingBuffer<float> ring(2048);
-  OutputStage stage(ring);
+  OutputStage stage(ring, true);
   stage.set_refill(200);
   std::atomic<bool> stop{false};
   std::thread producer([&] {
@@ -62,7 +62,7 @@ TEST(OutputStageThreads, CutPausedAndStarvedAtAnyMomentItNeverClicks) {
 TEST(OutputStageThreads, ASecondCutInTheMiddleOfAFirstOneWins) {
   for (std::size_t at = 1; at < 160; at += 7) {
     RingBuffer<float> ring(8192);
-    OutputStage stage(ring);
+    OutputStage stage(ring, true);
     stage.set_playing(true);
     ring.write(std::vector<float>(1000, 0.25F));
     std::vector<float> sound(300);
