@@ -21,6 +21,11 @@ struct AudioDeviceInfo {
 // Output devices. Empty where there is no sound card: not an error.
 std::vector<AudioDeviceInfo> list_audio_devices();
 
+// What tells that list_audio_devices may have something new to say: the kernel's sound devices and
+// the sockets of sound servers on this machine, as text to be compared. Cheap: a folder is read, a
+// few files are looked at. Any thread.
+std::string sound_system_signs();
+
 // Throws Error unless `device` (not empty) means exactly one of them, as open_audio understands it.
 void expect_audio_device(const std::string& device);
 

@@ -14,7 +14,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kTryDeviceAgain = 5s;
+constexpr auto kTryDeviceAgain = 5s;    // once something of the sound system has changed
+constexpr auto kTryAnywayAfter = 120s;  // at the latest: what is on another machine leaves no sign
 
 // Linear; the bottom of the scale is silence.
 float gain(float db) {
@@ -119,6 +120,7 @@ void OutputSupervisor::watch() {
             ".",
         true);
     tried_ = now;
+    try_after_ = kTryDeviceAgain;
     return;
   }
   const std::size_t least = output_.least_target(chunk_);
@@ -127,7 +129,16 @@ void OutputSupervisor::watch() {
     output_.stage()->set_refill(least - chunk_);
   }
   if (!output_.facts().silent || now - tried_ < kTryDeviceAgain) return;
+  // Listing devices loads and unloads libraries, some of which leave kilobytes behind each time: so
+  // it is done when something has changed, and less and less often when nothing has.
+  std::string signs = sound_system_signs();
+  if (signs != signs_) {
+    signs_ = std::move(signs);
+    try_after_ = kTryDeviceAgain;
+  }
+  if (now - tried_ < try_after_) return;
   tried_ = now;
+  try_after_ = std::min<std::chrono::seconds>(2 * try_after_, kTryAnywayAfter);
   if (list_audio_devices().empty()) return;
   reopen();
   if (!output_.facts().silent) board_.say("Playing on " + output_.facts().device + ".");

@@ -72,6 +72,8 @@ class OutputSupervisor {
   std::string device_;
   double rate_ = 0;
   std::chrono::steady_clock::time_point tried_ = std::chrono::steady_clock::now();
+  std::chrono::seconds try_after_{5};  // since tried_
+  std::string signs_;                  // of the sound system, when it was looked at last
 
   // The stage that other threads may reach; null before it is destroyed.
   mutable std::mutex stage_mutex_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -55,6 +56,19 @@ std::string message_of(const AudioDeviceRequest& request) {
     return e.what();
   }
   return "";
+}
+
+// A file stands for the server's socket.
+TEST(SoundSystemSigns, ChangeWhenAServerComesAndWhenItGoes) {
+  const testing::SoundWorld world;
+  const std::string before = sound_system_signs();
+  EXPECT_EQ(sound_system_signs(), before);
+  std::ofstream(world.socket()) << "here";
+  const std::string with = sound_system_signs();
+  EXPECT_NE(with, before);
+  EXPECT_EQ(sound_system_signs(), with);
+  std::filesystem::remove(world.socket());
+  EXPECT_EQ(sound_system_signs(), before);
 }
 
 TEST(AudioDevice, ListShowsTheServerOnceByName) {
