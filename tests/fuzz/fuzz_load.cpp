@@ -51,4 +51,17 @@ void parse_configs(std::span<const std::byte> text) {
   }
 }
 
+bool load_ecosystem(std::span<const std::byte> bytes) {
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::size_t end = all.find('\0');
+  if (end == std::string_view::npos) return false;
+  try {
+    const EcosystemConfig config = parse_ecosystem_config(all.substr(0, end), "fuzz", "fuzz");
+    const TensorFile file = TensorFile::parse(bytes.subspan(end + 1), "fuzz");
+    return count_stats(build_ecosystem(file, config)).parameters > 0;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace mambo::fuzz

@@ -1,4 +1,4 @@
-// Called by the fuzz target and the mutation test: everything that reads untrusted bytes.
+// Called by the fuzz targets and the mutation test: everything that reads untrusted bytes.
 #pragma once
 
 #include <cstddef>
@@ -12,5 +12,8 @@ bool load(std::span<const std::byte> bytes);
 
 // The same for a configuration alone: the native one and an ecosystem folder's.
 void parse_configs(std::span<const std::byte> text);
+
+// A folder of the ecosystem: config.json, a zero byte, model.safetensors.
+bool load_ecosystem(std::span<const std::byte> bytes);
 
 }  // namespace mambo::fuzz

@@ -1,5 +1,4 @@
-// libFuzzer's entry: build with -DMAMBO_FUZZ=ON and clang, then run
-//   tests/fuzz/fuzz_load -max_total_time=600 corpus/
+// A folder of transformers: config.json, a zero byte, model.safetensors.
 #include <cstdint>
 #include <span>
 
@@ -7,7 +6,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span<const std::byte> bytes = std::as_bytes(std::span(data, size));
-  mambo::fuzz::load(bytes);
   mambo::fuzz::parse_configs(bytes);
+  mambo::fuzz::load_ecosystem(bytes);
   return 0;
 }

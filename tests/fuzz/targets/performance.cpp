@@ -1,5 +1,4 @@
-// libFuzzer's entry for performance files; see fuzz_target.cpp.
-//   tests/fuzz/fuzz_performance -max_total_time=600 corpus/
+// A performance file. What was accepted can be written, and comes back the same.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
@@ -11,7 +10,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   try {
     const mambo::Performance p = mambo::parse_performance(text, "fuzz");
-    // What was accepted can be written, and comes back the same.
     if (mambo::parse_performance(mambo::performance_text(p), "fuzz") != p) std::abort();
   } catch (const mambo::Error&) {  // the expected outcome for damaged input
   }

@@ -1,5 +1,4 @@
-// libFuzzer's entry for job lists and the names that they ask for; see fuzz_target.cpp.
-//   tests/fuzz/fuzz_jobs -max_total_time=600 corpus/
+// A job list, and the names that it asks for.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
