@@ -42,7 +42,7 @@ for command in '' $commands; do
   page=$man/mambo${command:+-$command}.1
   [ -s "$page" ] || { wrong "expected $page"; continue; }
   # shellcheck disable=SC2086
-  options=$("$mambo" $command --help | grep -oE '^  (-.,)?--[a-z-]+' | grep -oE -- '--[a-z-]+')
+  options=$("$mambo" $command --help | grep -oE '^  (-.,)?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+')
   [ -n "$options" ] || wrong "no options of $command"
   for option in $options; do
     grep -qF -- "${option//-/\\-}" "$page" || wrong "$page: expected $option"
