@@ -23,6 +23,7 @@ int open_window(const mambo::GuiCommand& asked) {
   options.after_s = asked.after_s;
   options.width = asked.width;
   options.height = asked.height;
+  options.interrupted = asked.interrupted;
   return mambo::run_gui(options);
 }
 constexpr auto* window = &open_window;

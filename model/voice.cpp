@@ -11,7 +11,7 @@ void Voice::prefill(std::span<const std::uint8_t> codes, PrefillSink* sink) {
 }
 
 void Voice::generate(std::span<std::uint8_t> chunk, std::span<float> log_prob,
-                     std::span<float> entropy, DeltaTap* tap) {
+                     std::span<float> entropy, DeltaTap* tap, std::span<float> last_logits) {
   GenerateRequest request;
   request.sampling = sampling_;
   request.rng_seed = rng_seed_;
@@ -20,6 +20,7 @@ void Voice::generate(std::span<std::uint8_t> chunk, std::span<float> log_prob,
   request.log_prob = log_prob;
   request.entropy = entropy;
   request.tap = tap;
+  request.last_logits = last_logits;
   engine_.generate(*state_, request);
   rng_index_ += chunk.size();
 }

@@ -33,9 +33,11 @@ class Voice {
   void prefill(std::span<const std::uint8_t> codes, PrefillSink* sink = nullptr);
 
   // Draws chunk.size() samples with the current controls. One thread; no allocation, no lock.
-  // Optional outputs have chunk.size() elements or are empty.
+  // Optional outputs have chunk.size() elements or are empty; last_logits [V]: those that the last
+  // of the chunk was drawn from.
   void generate(std::span<std::uint8_t> chunk, std::span<float> log_prob = {},
-                std::span<float> entropy = {}, DeltaTap* tap = nullptr);
+                std::span<float> entropy = {}, DeltaTap* tap = nullptr,
+                std::span<float> last_logits = {});
 
   void set_sampling(const SamplingParams& p) { sampling_ = p; }
   const SamplingParams& sampling() const { return sampling_; }

@@ -22,6 +22,8 @@ struct GuiCommand {
   bool force = false;                // the screenshot may replace any file
   double after_s = 5;
   int width = 0, height = 0;  // of the window, in pixels; 0: the last session's
+  // Whether Ctrl-C, SIGTERM or SIGHUP asked the window to close. Any thread, wait-free.
+  bool (*interrupted)() = nullptr;
 };
 
 // Returns the program's exit code: 0, 1 failure, 2 bad usage, 130 interrupted. Errors are one line

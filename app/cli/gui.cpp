@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "app/cli/commands.h"
+#include "app/cli/interrupt.h"
 #include "app/cli/options.h"
 #include "app/usage_error.h"
 
@@ -67,6 +68,8 @@ int open_window(GuiOptions& o, const GuiRunner& gui) {
   o.command.load = load_options(o.model);
   o.command.engine = engine_options(o.compute);
   o.command.backend = o.compute.backend;
+  catch_interrupts();
+  o.command.interrupted = interrupted;
   return gui(o.command);
 }
 

@@ -12,6 +12,7 @@
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
+#include "app/files/leftover.h"
 #include "app/files/paths.h"
 #include "app/files/standard_input.h"
 #include "app/live/session.h"
@@ -84,6 +85,15 @@ class StatusLine {
   Clock::time_point last_ = Clock::now();
 };
 
+// The window records; who plays without one should know all the same.
+void tell_leftovers(StatusLine& line) {
+  for (const Leftover& l : find_leftovers(recordings_dir())) {
+    const std::string length = l.seconds > 0 ? fmt::format("{:.1f} s of ", l.seconds) : "";
+    line.tell(fmt::format("A recording was not finished: {}{} in {}; the window offers to keep it",
+                          length, l.name.filename().string(), l.aside.string()));
+  }
+}
+
 void summarise(const PlayOptions& o, const SessionStatus& s, double played) {
   if (o.json) {
     nlohmann::ordered_json j;
@@ -132,13 +142,14 @@ int run_play(const PlayOptions& o) {
   StatusLine line(o.json);
   if (!wait_until_ready(session, o.json)) return 130;
   SessionStatus s = session.status();
-  if (s.message_is_error) {
+  if (s.message_is_error && !s.stopped) {
     // The clip did not load: playing something else instead is not what was asked for.
     if (!o.from_silence && session.clip_path().empty()) throw Error(s.message);
     line.tell(s.message);
   }
   if (!s.engine_notice.empty()) line.tell(s.engine_notice);
   if (!o.json) {
+    tell_leftovers(line);
     line.tell(fmt::format("Playing {} on {} ({}). Ctrl-C stops.", session.model()->config().name,
                           s.silent ? "no device" : s.device, s.backend));
   }
@@ -151,6 +162,7 @@ int run_play(const PlayOptions& o) {
       told = s.message_id;
       if (!o.json) line.tell(s.message);
     }
+    if (s.stopped) throw Error(s.message);
     line.show(s, seconds_since(start));
   }
   s = session.status();

@@ -316,8 +316,15 @@ PlayedEngine played_engine(const Engine& engine, WeightStorage weights) {
   return e;
 }
 
-std::string recording_comment(const std::string& model_name) {
-  return "mambo, live; model " + model_name;
+std::string recording_comment(const std::string& model_name, double missing_s) {
+  constexpr std::size_t room = 64;
+  std::string comment = "mambo, live; model " + model_name;
+  const std::size_t length = comment.size() + room;
+  if (missing_s > 0) {
+    comment += fmt::format("; {:.2f} s are missing: the disk was too slow", missing_s);
+  }
+  comment.resize(length, ' ');
+  return comment;
 }
 
 std::string performance_text(const Performance& p) {

@@ -53,7 +53,9 @@ struct Performance {
 
 // What a live recording says in its metadata; a rendering of its performance says the same, so that
 // the files can be equal to the last bit.
-std::string recording_comment(const std::string& model_name);
+// missing_s: seconds that the recording lost. As long whatever is missing, so that a file's comment
+// can be replaced where it stands.
+std::string recording_comment(const std::string& model_name, double missing_s = 0);
 
 inline constexpr std::size_t kMostEvents = 1U << 19U;  // of one performance: 50 MB of text
 inline constexpr std::size_t kMostPrograms = 4096;     // likewise; and engines

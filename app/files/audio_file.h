@@ -62,7 +62,9 @@ class AudioWriter {
   AudioWriter& operator=(const AudioWriter&) = delete;
   // Whole frames, channels interleaved. Throws Error (full disk, ...).
   void write(std::span<const float> samples);
-  void close();                       // flushes, renames; throws Error
+  void close();  // flushes, renames; throws Error
+  // Another comment of the same length as that of the options, or cut and filled up to it.
+  void amend_comment(std::string comment);
   std::uint64_t frames() const;       // given to write() so far
   std::uint64_t file_frames() const;  // of the closed file, at its rate; 0: there is no file
   bool streams() const;               // into no file

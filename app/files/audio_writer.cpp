@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sndfile.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -81,6 +82,7 @@ struct AudioWriter::Impl {
   std::vector<std::vector<float>> converted;               // per channel, not yet written
   std::vector<float> plane, block;
   std::uint64_t frames = 0;   // given to write()
+  std::string amended;        // the comment, once it is another one than the options'
   std::uint64_t written = 0;  // to the temporary file
   std::uint64_t in_file = 0;  // what the final file holds
   bool closed = false;
@@ -103,6 +105,7 @@ struct AudioWriter::Impl {
       return;
     }
     disk.emplace(asked, options.replace);
+    ::flock(disk->descriptor(), LOCK_EX | LOCK_NB);  // while it is written: see leftover.h
     const int room = reserve(0);
     if (room != 0) throw Error(fmt::format("cannot write {}: {}", asked.string(), reason(room)));
   }
@@ -144,6 +147,19 @@ struct AudioWriter::Impl {
     if (::fallocate(fd, FALLOC_FL_KEEP_SIZE, status.st_size, need) == 0) return 0;
     const bool unable = errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
     return unable ? 0 : errno;
+  }
+
+  // In place: all formats keep the comment as it is in their first kilobytes.
+  void write_amended_comment(int fd) const {
+    std::string head(std::size_t{64} << 10U, '\0');
+    const ssize_t got = ::pread(fd, head.data(), head.size(), 0);
+    head.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    const std::size_t at = head.find(options.comment);
+    if (at == std::string::npos) return;
+    const ssize_t put = ::pwrite(fd, amended.data(), amended.size(), static_cast<off_t>(at));
+    if (put != static_cast<ssize_t>(amended.size())) {
+      throw Error(fmt::format("cannot write the comment of {}: {}", asked.string(), reason(errno)));
+    }
   }
 
   void write_block(std::span<const float> in) {
@@ -230,6 +246,7 @@ struct AudioWriter::Impl {
     file = nullptr;
     std::string why = close_error != 0 ? sf_error_number(close_error) : "";
     const int fd = disk->descriptor();
+    if (!amended.empty()) write_amended_comment(fd);
     if (options.format == FileFormat::ogg) set_ogg_serial(fd, 0x6d616d62);
     struct stat status {};
     // The same size again gives back what was reserved beyond it.
@@ -300,6 +317,11 @@ void AudioWriter::close() {
     impl_->write_converted();
   }
   impl_->finish();
+}
+
+void AudioWriter::amend_comment(std::string comment) {
+  comment.resize(impl_->options.comment.size(), ' ');
+  impl_->amended = std::move(comment);
 }
 
 std::uint64_t AudioWriter::frames() const { return impl_->frames; }

@@ -113,6 +113,12 @@ fs::path music_dir() {
   return !home.empty() && is_folder(home / "Music") ? home / "Music" : fs::path();
 }
 
+fs::path recordings_dir() {
+  std::error_code error;
+  fs::path music = music_dir();
+  return music.empty() ? fs::current_path(error) / "out" : music;
+}
+
 fs::path default_model() { return assets_dir() / "models" / "piano.safetensors"; }
 
 fs::path default_seed_clip(const fs::path& model) {

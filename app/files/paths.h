@@ -15,7 +15,8 @@ std::filesystem::path config_dir();  // $XDG_CONFIG_HOME/mambo, ~/.config/mambo;
 // The user's folder for music: XDG_MUSIC_DIR of $XDG_CONFIG_HOME/user-dirs.dirs, which a desktop
 // writes in the user's language; else ~/Music where that is a folder. Empty: there is none.
 std::filesystem::path music_dir();
-std::filesystem::path default_model();  // the shipped model
+std::filesystem::path recordings_dir();  // music_dir(), or out/ here where there is none
+std::filesystem::path default_model();   // the shipped model
 // The shipped clip that suits a model: of drums.safetensors drums-house.wav, of digits the first
 // digit-….wav, of another model the first that begins with its name; else piano's best clip. Empty
 // when there is none.

@@ -118,12 +118,6 @@ void toggle_audition(Session& session, bool auditioning, const fs::path& clip, S
   session.audition(clip, part);
 }
 
-fs::path recordings_dir() {
-  std::error_code error;
-  fs::path music = music_dir();
-  return music.empty() ? fs::current_path(error) / "out" : music;
-}
-
 std::string recording_name(const std::string& model, const fs::path& clip, const std::tm& time) {
   const std::string clip_words = clip.empty() ? "silence" : part_of_name(clip.stem().string());
   const Words when("{:04}-{:02}-{:02}-{:02}{:02}{:02}", time.tm_year + 1900, time.tm_mon + 1,

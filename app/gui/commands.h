@@ -43,7 +43,6 @@ void toggle_audition(Session& session, bool auditioning, const std::filesystem::
 
 // Starts recording into a new file in the folder for recordings, or stops.
 void toggle_record(Session& session, bool recording);
-std::filesystem::path recordings_dir();  // music_dir(), or out/ here where there is none
 // "MODEL-CLIP-2026-11-30-223105.wav", with what a file's name should not have replaced. clip: its
 // path; empty: silence. time: local.
 std::string recording_name(const std::string& model, const std::filesystem::path& clip,

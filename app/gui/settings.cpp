@@ -1,6 +1,9 @@
 #include "app/gui/settings.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -115,6 +118,58 @@ void bring_into_range(Settings& s) {
   if (s.recent_clips.size() > most_recent) s.recent_clips.resize(most_recent);
 }
 
+Json as_json(const Settings& settings) {
+  Json json = Json::object();
+  each_field(settings, [&json](const char* key, const auto& value) { json[key] = value; });
+  json["controls"] = written_controls(settings.controls);
+  return json;
+}
+
+// What changed from `before` to `after`, put into `present`: by key, and within controls by
+// control.
+Json merged(const Json& before, const Json& after, Json present) {
+  for (const auto& [key, value] : after.items()) {
+    const auto was = before.find(key);
+    if (was != before.end() && *was == value && present.contains(key)) continue;
+    const bool both = value.is_object() && was != before.end() && present.contains(key) &&
+                      present[key].is_object();
+    present[key] = both ? merged(*was, value, present[key]) : value;
+  }
+  for (const auto& [key, value] : before.items()) {
+    if (!after.contains(key)) present.erase(key);
+  }
+  return present;
+}
+
+// The file as it is. One that is not of settings goes aside: somebody may want to mend it.
+Json present(const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return Json::object();
+  std::ifstream file(path);
+  Json json = Json::parse(file, nullptr, false);
+  if (json.is_object()) return json;
+  fs::rename(path, fs::path(path).concat(".unreadable"), error);
+  return Json::object();
+}
+
+// Held while it lives; only other programs wait for it. Where there can be none, there is none: the
+// last writer wins then.
+class FileLock {
+ public:
+  explicit FileLock(const fs::path& path)
+      : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    if (fd_ >= 0) ::flock(fd_, LOCK_EX);
+  }
+  ~FileLock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int fd_;
+};
+
 }  // namespace
 
 bool models_own(ControlId id) {
@@ -150,13 +205,38 @@ Settings load_settings(const fs::path& path, std::string& complaint) {
   }
 }
 
-void save_settings(const fs::path& path, const Settings& settings) {
-  Json json = Json::object();
-  each_field(settings, [&json](const char* key, const auto& value) { json[key] = value; });
-  json["controls"] = written_controls(settings.controls);
+void save_settings(const fs::path& path, const Settings& settings, const Settings* before) {
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  const FileLock lock(fs::path(path).concat(".lock"));
+  Json json = as_json(settings);
+  if (before != nullptr) json = merged(as_json(*before), json, present(path));
   // The user's own file: its place says that it may be replaced.
   write_text_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n',
                   Replace::any());
+}
+
+void SettingsSaver::look(const Settings& settings, double now) {
+  constexpr double still_s = 1;
+  constexpr double most_s = 10;
+  if (settings == saved_) {
+    changed_ = 0;
+    return;
+  }
+  if (changed_ <= 0) changed_ = now;
+  if (settings != seen_) {
+    seen_ = settings;
+    looked_ = now;
+  }
+  if (now - looked_ < still_s && now - changed_ < most_s) return;
+  save(settings);
+}
+
+void SettingsSaver::save(const Settings& settings) {
+  if (settings == saved_) return;
+  const Settings before = std::exchange(saved_, settings);
+  changed_ = 0;
+  save_settings(path_, settings, &before);
 }
 
 void remember(std::vector<std::string>& recent, const std::string& path) {

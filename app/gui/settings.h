@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/control/control.h"
@@ -50,8 +51,30 @@ std::filesystem::path settings_path();  // in config_dir()
 // `complaint`; a file that is not there is no reason to complain. Never throws.
 Settings load_settings(const std::filesystem::path& path, std::string& complaint);
 
-// Written under a temporary name and renamed. Throws Error when it cannot be written.
-void save_settings(const std::filesystem::path& path, const Settings& settings);
+// Written aside and renamed, under a lock that the windows share. What is as in `before` is left as
+// the file has it by now: another window may have changed it. Without `before` all is written. A
+// file that is not one of settings is put aside as PATH.unreadable. Throws Error when it cannot be
+// written.
+void save_settings(const std::filesystem::path& path, const Settings& settings,
+                   const Settings* before = nullptr);
+
+// Saves what changes while the window is open, a second after the last change, and after ten of
+// changing all the time. GUI thread.
+class SettingsSaver {
+ public:
+  // settings: as they are in the file.
+  SettingsSaver(std::filesystem::path path, Settings settings)
+      : path_(std::move(path)), saved_(settings), seen_(std::move(settings)) {}
+  // To be called often; `now` in seconds. Throws Error when it cannot write, and tries again at the
+  // next change.
+  void look(const Settings& settings, double now);
+  void save(const Settings& settings);  // at once, if anything changed
+
+ private:
+  std::filesystem::path path_;
+  Settings saved_, seen_;
+  double looked_ = 0, changed_ = 0;  // the first change that is not saved
+};
 
 // Moves `path` to the front of a list of recent ones.
 void remember(std::vector<std::string>& recent, const std::string& path);

@@ -30,7 +30,12 @@ bool is_there(const fs::path& p) {
 }  // namespace
 
 Shell::Shell(Session& session, Settings& settings, Theme& theme, const GuiOptions& options)
-    : session_(session), settings_(settings), theme_(theme), play_when_ready_(options.autoplay) {
+    : session_(session),
+      settings_(settings),
+      theme_(theme),
+      play_when_ready_(options.autoplay),
+      // A picture is of the window, not of yesterday.
+      leftovers_(options.screenshot.empty() ? recordings_dir() : fs::path()) {
   theme.focus = &focus_;
   for (const ControlSpec& spec : kControlTable) {  // what no model has a say in
     if (!is_remembered(spec) || models_own(spec.id)) continue;
@@ -337,6 +342,7 @@ void Shell::draw(double seconds) {
   list.AddRectFilled(ImVec2(0, bottom), ImVec2(display.x, bottom + 1), colour::line);
   ImGui::PopFont();
   ImGui::End();
+  leftovers_.draw(c, bottom - c.u(12));
   if (help_ && draw_help(c)) help_ = false;
   keys_.end_frame();
 }

@@ -15,6 +15,7 @@
 #include "app/gui/panels/delta_channels.h"
 #include "app/gui/panels/delta_layers.h"
 #include "app/gui/panels/files.h"
+#include "app/gui/panels/leftovers.h"
 #include "app/gui/panels/spectrogram.h"
 #include "app/gui/panels/waveform.h"
 #include "app/gui/status_line.h"
@@ -86,6 +87,7 @@ class Shell {
   DeltaChannelsPanel channels_;
   ControlsPanel controls_;
   StatusLine status_line_;
+  LeftoversPanel leftovers_;
 };
 
 }  // namespace mambo::gui

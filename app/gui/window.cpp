@@ -34,6 +34,7 @@ namespace mambo {
 namespace {
 
 using gui::Settings;
+using gui::SettingsSaver;
 using gui::Shell;
 using gui::Theme;
 using Clock = std::chrono::steady_clock;
@@ -166,8 +167,25 @@ bool draws_in_software() {
 
 class Loop {
  public:
-  Loop(GLFWwindow* window, float scale, const GuiOptions& options, Shell& shell, Theme& theme)
-      : window_(window), monitor_scale_(scale), options_(options), shell_(shell), theme_(theme) {
+  struct Parts {
+    GLFWwindow* window;
+    const GuiOptions& options;
+    const Session& session;
+    const Settings& settings;
+    SettingsSaver& saver;
+    Shell& shell;
+    Theme& theme;
+  };
+  Loop(const Parts& parts, float scale)
+      : window_(parts.window),
+        monitor_scale_(scale),
+        options_(parts.options),
+        session_(parts.session),
+        settings_(parts.settings),
+        saver_(parts.saver),
+        shell_(parts.shell),
+        theme_(parts.theme) {
+    GLFWwindow* const window = window_;
     glfwSetWindowUserPointer(window, this);
     glfwSetDropCallback(window, [](GLFWwindow* w, int n, const char** paths) {
       auto* self = static_cast<Loop*>(glfwGetWindowUserPointer(w));
@@ -188,18 +206,27 @@ class Loop {
 
   void run() {
     const bool takes_picture = !options_.screenshot.empty();
-    while (glfwWindowShouldClose(window_) == GLFW_FALSE) {
+    while (glfwWindowShouldClose(window_) == GLFW_FALSE && !interrupted()) {
       wait();
       const bool now = takes_picture && since(started_) >= options_.after_s;
       frame(now);
       if (now) return;
       full_screen_.set(window_, shell_.wants_full_screen());
       if (shell_.wants_to_close()) glfwSetWindowShouldClose(window_, GLFW_TRUE);
+      if (!takes_picture) remember();
     }
   }
-
-  // Of the window when it is not full screen.
-  void size(int& width, int& height) const { full_screen_.size(window_, width, height); }
+  // The settings for the next time, as they are now.
+  Settings settings() const {
+    Settings s = settings_;
+    gui::remember_what_plays(session_, s);
+    int width = 0;
+    int height = 0;
+    full_screen_.size(window_, width, height);  // of the window when it is not full screen
+    s.width = static_cast<int>(static_cast<float>(width) / monitor_scale_);
+    s.height = static_cast<int>(static_cast<float>(height) / monitor_scale_);
+    return s;
+  }
 
  private:
   // A letter counts as the user's keyboard writes it: Ctrl+Z is where the Z stands on it.
@@ -224,6 +251,20 @@ class Loop {
       if (e.action != GLFW_RELEASE) shell_.keys().press(press(e));
     }
     if (!trickle_.empty() || shell_.keys().holds()) settle_ = frames_after_input;
+  }
+
+  bool interrupted() const { return options_.interrupted && options_.interrupted(); }
+
+  // A program may end in ways that leave it no time for this.
+  void remember() {
+    const double now = since(started_);
+    if (now - remembered_ < 0.5) return;
+    remembered_ = now;
+    try {
+      saver_.look(settings(), now);
+    } catch (const std::exception& e) {
+      shell_.say(e.what(), true);
+    }
   }
 
   // Sleeps until there is something to draw. Drawing yields to the sound: where it is slow
@@ -303,9 +344,13 @@ class Loop {
   gui::FullScreen full_screen_;
   float monitor_scale_;
   const GuiOptions& options_;
+  const Session& session_;
+  const Settings& settings_;
+  SettingsSaver& saver_;
   Shell& shell_;
   Theme& theme_;
   Clock::time_point started_ = Clock::now();
+  double remembered_ = 0;  // seconds after started_
   Clock::time_point frame_began_ = Clock::now();
   bool software_ = draws_in_software();
   double cost_s_ = 0.005;
@@ -333,6 +378,7 @@ int run_gui(const GuiOptions& options) {
   const Glfw glfw;
   std::string complaint;
   Settings settings = gui::load_settings(gui::settings_path(), complaint);
+  SettingsSaver saver(gui::settings_path(), settings);
   const float scale = monitor_scale();
   const auto sized = [scale](int wanted, int remembered) {
     return wanted > 0 ? wanted : scaled(remembered, scale);
@@ -344,21 +390,13 @@ int run_gui(const GuiOptions& options) {
   gui::apply_theme(theme, interface_scale(window.get(), scale, settings.zoom));
 
   Session session(session_options(options, settings));
-  int width = 0;
-  int height = 0;
-  {
-    Shell shell(session, settings, theme, options);
-    if (!complaint.empty()) shell.say(complaint, true);
-    Loop loop(window.get(), scale, options, shell, theme);
-    loop.run();
-    loop.size(width, height);
-  }
-  if (!options.screenshot.empty()) return 0;  // a picture leaves no trace in the user's settings
-  gui::remember_what_plays(session, settings);
-  settings.width = static_cast<int>(static_cast<float>(width) / scale);
-  settings.height = static_cast<int>(static_cast<float>(height) / scale);
-  gui::save_settings(gui::settings_path(), settings);
-  return 0;
+  Shell shell(session, settings, theme, options);
+  if (!complaint.empty()) shell.say(complaint, true);
+  Loop loop({window.get(), options, session, settings, saver, shell, theme}, scale);
+  loop.run();
+  // A picture leaves no trace in the user's settings.
+  if (options.screenshot.empty()) saver.save(loop.settings());
+  return 0;  // the session completes a recording on its way
 }
 
 }  // namespace mambo

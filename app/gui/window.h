@@ -3,6 +3,7 @@
 // of a model it reads facts (model_facts.h), of its work observations.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "app/live/session.h"
@@ -23,6 +24,8 @@ struct GuiOptions {
   double after_s = 5;
   bool autoplay = true;       // play as soon as the model is ready
   int width = 0, height = 0;  // of the window, in pixels; 0: the last session's, then 1280 x 800
+  // Asked four times per second at least; true closes the window as its user would. Empty: never.
+  std::function<bool()> interrupted;
 };
 
 // Opens the window and returns 0 when it was closed. Main thread. Throws Error when there is no

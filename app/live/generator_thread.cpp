@@ -8,16 +8,14 @@ namespace mambo {
 
 using namespace std::chrono_literals;
 
-GeneratorThread::GeneratorThread(int chunk, std::uint64_t rng_seed)
+GeneratorThread::GeneratorThread(int chunk, std::uint64_t rng_seed, std::size_t record_ring)
     : chunk_(std::clamp(chunk, 16, kMaxChunk)),
       ring_(1U << 17U),
-      record_ring_(1U << 19U),
+      record_ring_(record_ring),
       target_(static_cast<std::size_t>(2 * chunk_)),
       codes_(kMaxChunk),
       kept_(kCodesKept),
-      samples_(kMaxChunk),
-      log_prob_(kMaxChunk),
-      entropy_(kMaxChunk) {
+      samples_(kMaxChunk) {
   controls_.send_rng_seed(rng_seed);
   thread_ = std::thread([this] { run(); });
 }
@@ -69,6 +67,9 @@ std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> prog
                                                    const DecidedControls& own) {
   std::swap(program_, program);
   if (program_ != nullptr) {
+    const StateLayout& layout = program_->engine->layout();
+    last_logits_.assign(layout.size - layout.logits, 0.0F);
+    stuck_.prepare(program_->model->config().sample_rate);
     controls_.begin_program(own, generated_);
     program_->voice->set_rng(controls_.at(0)[ControlId::rng_seed].whole);
     generation_.fetch_add(1, std::memory_order_acq_rel);
@@ -121,15 +122,18 @@ void GeneratorThread::run() {
     }
     try {
       play();
+    } catch (const Nonsense& e) {
+      fail(e.what(), true);
     } catch (const std::exception& e) {
-      fail(e.what());
+      fail(e.what(), false);
     }
   }
 }
 
 // What was under way is lost; what is in the ring will be heard. Not steady state: it may allocate.
-void GeneratorThread::fail(const char* why) {
+void GeneratorThread::fail(const char* why, bool nonsense) {
   failure_ = why;
+  nonsense_ = nonsense;
   failed_.store(true, std::memory_order_release);
 }
 
@@ -170,6 +174,7 @@ void GeneratorThread::start_again() {
   program_->voice->set_rng(controls_.at(0)[ControlId::rng_seed].whole);
   generated_ = 0;
   first_sound_ns_ = 0;
+  stuck_.reset();
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -196,13 +201,22 @@ void GeneratorThread::draw(std::size_t n) {
   if (observing_) {
     observe(n);
   } else {
-    program_->voice->generate(std::span(codes_).first(n));
+    program_->voice->generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
   }
   chunk_ns_ += now_ns() - begin;
+  for (std::size_t i = 0; i < n; ++i) samples_[i] = program_->table[codes_[i]];
+  check(n);
+}
+
+// Nothing of this piece is in the ring yet: what is, fades out.
+void GeneratorThread::check(std::size_t n) {
+  if (!can_be_drawn_from(last_logits_)) throw Nonsense(why_not_drawn_from(last_logits_));
+  if (stuck_.hear(std::span<const float>(samples_).first(n))) {
+    throw Nonsense("the model's sound stays at an end of the scale");
+  }
 }
 
 void GeneratorThread::keep(std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) samples_[i] = program_->table[codes_[i]];
   ring_.write(std::span<const float>(samples_).first(n));
   const std::uint64_t first = generated_;
   for (std::size_t i = 0; i < n; ++i) kept_[(first + i) % kCodesKept] = codes_[i];
@@ -221,7 +235,7 @@ void GeneratorThread::observe(std::size_t n) {
   Observation* o = program_->observations.queue->begin_write();
   if (o == nullptr) {
     ++dropped_;
-    generator.generate(std::span(codes_).first(n));
+    generator.generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
     return;
   }
   o->generation = generation_;
@@ -235,7 +249,7 @@ void GeneratorThread::observe(std::size_t n) {
   const int layers = static_cast<int>(o->layers.size());
   tap.layer = tap_layer_ < layers ? tap_layer_.load() : program_->favourite_layer;
   tap.delta = o->tap_delta;
-  generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap);
+  generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap, last_logits_);
   std::copy_n(codes_.begin(), n, o->codes.begin());
   o->tap_layer = tap.layer;
   o->tap_channels =

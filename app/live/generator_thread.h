@@ -7,7 +7,9 @@
 // one generate call with constant controls. What it plays is changed while it is parked: park()
 // returns once the thread stands still. When the engine fails (a GPU that was lost), the thread
 // stands still by itself, the sound fades out as at any shortage, and failed() says so until
-// another program is exchanged for the one that failed.
+// another program is exchanged for the one that failed. The same when what the model says cannot be
+// drawn from, or its sound stays at an end of the scale (model/sanity.h), looked at once per chunk:
+// then recover() lets it try again.
 #pragma once
 
 #include <array>
@@ -23,12 +25,15 @@
 #include "app/live/program.h"
 #include "dsp/output_stage.h"
 #include "dsp/ring_buffer.h"
+#include "kernels/error.h"
+#include "model/sanity.h"
 
 namespace mambo {
 
 class GeneratorThread {
  public:
-  GeneratorThread(int chunk, std::uint64_t rng_seed);
+  // record_ring: samples that a recorder may be late by, a power of two.
+  GeneratorThread(int chunk, std::uint64_t rng_seed, std::size_t record_ring = 1U << 19U);
   ~GeneratorThread();
   GeneratorThread(const GeneratorThread&) = delete;
   GeneratorThread& operator=(const GeneratorThread&) = delete;
@@ -44,9 +49,11 @@ class GeneratorThread {
   // stream go on as well.
   std::unique_ptr<Program> replace(std::unique_ptr<Program> program);
   const Program* program() const { return program_.get(); }
+  void recover() { failed_ = false; }  // what failed may be tried again
   // The last codes drawn since the end of the clip (or Again), at most kCodesKept, oldest first.
   std::vector<std::uint8_t> last_codes() const;
-  std::string failure() const { return failure_; }  // why, when failed()
+  std::string failure() const { return failure_; }    // why, when failed()
+  bool nothing_to_hear() const { return nonsense_; }  // ... it was not the engine, but the model
   void set_stage(OutputStage* stage) { stage_ = stage; }
   void set_target(std::size_t samples);  // how full the ring is kept
   RingBuffer<float>& ring() { return ring_; }
@@ -94,8 +101,12 @@ class GeneratorThread {
   void keep(std::size_t n);  // what was drawn
   void start_again();
   void observe(std::size_t n);
+  void check(std::size_t n);  // what was drawn; throws Nonsense
 
-  void fail(const char* why);
+  struct Nonsense : Error {
+    using Error::Error;
+  };
+  void fail(const char* why, bool nonsense);
 
   static constexpr std::size_t kTimes = 512;
   const int chunk_;
@@ -108,6 +119,7 @@ class GeneratorThread {
   LiveControls controls_;
   std::atomic<bool> stop_{false}, failed_{false};
   std::string failure_;             // written before failed_, read after it
+  bool nonsense_ = false;           // likewise
   std::atomic<unsigned> order_{1};  // odd: stand still. Counts up, so that no change is ever missed
   std::atomic<unsigned> obeyed_{0};  // the last odd order the thread stands still under
   std::atomic<bool> observing_{false};
@@ -123,7 +135,8 @@ class GeneratorThread {
   std::int64_t chunk_ns_ = 0;  // of generate calls, in the chunk under way
   std::vector<std::uint8_t> codes_;
   std::vector<std::uint8_t> kept_;  // a ring: code i since the end of the clip is at i % kCodesKept
-  std::vector<float> samples_, log_prob_, entropy_;
+  std::vector<float> samples_, last_logits_;
+  StuckMeter stuck_;
   std::thread thread_;  // last: starts when all else is there
 };
 

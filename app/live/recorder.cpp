@@ -28,12 +28,13 @@ void Recorder::start(const std::filesystem::path& path, int rate, const std::str
   thread_ = std::thread([this] { run(); });
 }
 
-void Recorder::stop() {
+void Recorder::stop(const std::string& comment) {
   if (!running()) return;
   stop_ = true;
   thread_.join();
   if (error_.empty()) {
     try {
+      if (!comment.empty()) writer_->amend_comment(comment);
       writer_->close();
     } catch (const Error& e) {
       error_ = e.what();

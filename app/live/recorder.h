@@ -23,7 +23,8 @@ class Recorder {
   // Worker thread. Throws Error when the file cannot be made. Format by extension: wav, flac, ogg.
   void start(const std::filesystem::path& path, int rate, const std::string& comment);
   // Writes what is still in the ring and closes; throws the Error that ended the recording, if any.
-  void stop();
+  // comment: as long as that of start(), in its place; empty: that one stays.
+  void stop(const std::string& comment = {});
   bool running() const { return thread_.joinable(); }
   // Any thread.
   bool failed() const { return failed_; }  // the disk is full, say: stop() tells

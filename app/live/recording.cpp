@@ -1,23 +1,47 @@
 #include "app/live/recording.h"
 
-#include <string>
+#include <fmt/core.h>
 
+#include <string>
+#include <system_error>
+
+#include "app/files/free_name.h"
 #include "kernels/error.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
 
 namespace mambo {
 
-void Recording::begin(const std::filesystem::path& path, const Model& model) {
+namespace {
+
+std::string tenths(double seconds) { return fmt::format("{:.1f} s", seconds); }
+
+// What was reserved and never became a recording.
+void give_up_name(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::file_size(path, error) == 0 && !error) std::filesystem::remove(path, error);
+}
+
+}  // namespace
+
+void Recording::begin(const std::filesystem::path& wanted, const Model& model) {
   end();
   rate_ = model.config().sample_rate;
-  recorder_.start(path, rate_, recording_comment(model.config().name));
+  model_name_ = model.config().name;
+  const std::filesystem::path path = reserve_free_name(wanted);
+  try {
+    recorder_.start(path, rate_, recording_comment(model_name_));
+  } catch (...) {
+    give_up_name(path);
+    throw;
+  }
   {
     const std::lock_guard lock(mutex_);
     path_ = path;
   }
   log_.begin_recording();
   lost_before_ = generator_.lost_record_samples();
+  said_missing_ = 0;
   generator_.begin_recording();
   board_.say("Recording to " + path.string() + ".");
 }
@@ -25,18 +49,36 @@ void Recording::begin(const std::filesystem::path& path, const Model& model) {
 void Recording::end() {
   if (!running()) return;
   generator_.end_recording();
+  const std::uint64_t lost = missing();
+  const double missing_s = static_cast<double>(lost) / rate_;
   try {
-    recorder_.stop();
+    recorder_.stop(lost > 0 ? recording_comment(model_name_, missing_s) : std::string());
   } catch (const Error&) {
+    give_up_name(path_);
     log_.end_recording();
     throw;
   }
+  give_up_name(path_);
   const std::uint64_t samples = recorder_.samples();
-  const std::string seconds = std::to_string(static_cast<double>(samples) / rate_);
   const std::string performance = write_performance(samples);
   log_.end_recording();
-  board_.say("Recorded " + seconds.substr(0, seconds.find('.') + 2) + " s to " + path_.string() +
-             "." + performance);
+  std::string words =
+      "Recorded " + tenths(static_cast<double>(samples) / rate_) + " to " + path_.string();
+  if (lost > 0) words += "; " + tenths(missing_s) + " are missing: the disk was too slow";
+  board_.say(words + "." + performance, lost > 0);
+}
+
+void Recording::watch() {
+  log_.collect();
+  if (recorder_.failed()) return end_safely();
+  if (!running()) return;
+  const std::uint64_t lost = missing();
+  const bool a_second_more = lost >= said_missing_ + static_cast<std::uint64_t>(rate_);
+  if (lost == said_missing_ || (said_missing_ > 0 && !a_second_more)) return;
+  said_missing_ = lost;
+  board_.say("The disk is too slow: " + tenths(static_cast<double>(lost) / rate_) +
+                 " of the recording are missing.",
+             true);
 }
 
 // The sentence about it.
@@ -49,7 +91,7 @@ std::string Recording::write_performance(std::uint64_t samples) {
     p.file = path_.filename().string();
     p.file_sha256 = sha256_hex(map_file(path_).bytes);
     p.recorded_samples = samples;
-    p.lost_samples = generator_.lost_record_samples() - lost_before_;
+    p.lost_samples = missing();
     mambo::write_performance(path, p);
     return " Its performance is " + path.filename().string() + ".";
   } catch (const std::exception& e) {
@@ -67,7 +109,10 @@ void Recording::end_safely() {
 
 void Recording::fill(SessionStatus& status) const {
   status.recording = generator_.recording();
-  if (rate_ > 0) status.recorded_seconds = static_cast<double>(recorder_.samples()) / rate_;
+  if (rate_ > 0) {
+    status.recorded_seconds = static_cast<double>(recorder_.samples()) / rate_;
+    status.missing_seconds = static_cast<double>(missing()) / rate_;
+  }
   const std::lock_guard lock(mutex_);
   status.recording_path = path_;
 }

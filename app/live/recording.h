@@ -24,7 +24,8 @@ class Recording {
         log_(generator.controls()) {}
 
   // Ends a recording that runs, then starts another of what `model` plays; wav, flac or ogg by
-  // extension. Throws Error when the file cannot be made.
+  // extension. Nothing is replaced: where something lies, "-2" is added to the name, or "-3".
+  // Throws Error when the file cannot be made.
   void begin(const std::filesystem::path& path, const Model& model);
   // Writes the performance beside the recording (app/control/performance.h), unless another's file
   // lies there, and says so. Throws the Error that kept the recording from being complete.
@@ -33,11 +34,8 @@ class Recording {
   bool running() const { return recorder_.running(); }
   // The performance that a recording needs is gathered all the time, by this log.
   PerformanceLog& log() { return log_; }
-  // A few times per second. Ends what cannot go on: the disk is full, say.
-  void watch() {
-    log_.collect();
-    if (recorder_.failed()) end_safely();
-  }
+  // A few times per second. Ends what cannot go on: the disk is full, say. Says what is lost.
+  void watch();
 
   // Any thread: fills in what the status says of recordings.
   void fill(SessionStatus& status) const;
@@ -45,12 +43,15 @@ class Recording {
  private:
   GeneratorThread& generator_;
   StatusBoard& board_;
+  std::uint64_t missing() const { return generator_.lost_record_samples() - lost_before_; }
   std::string write_performance(std::uint64_t samples);
 
   Recorder recorder_;
   PerformanceLog log_;
-  std::uint64_t lost_before_ = 0;  // samples that earlier recordings lost
-  std::atomic<int> rate_{0};       // Hz, of the model recorded last
+  std::atomic<std::uint64_t> lost_before_{0};  // samples that earlier recordings lost
+  std::uint64_t said_missing_ = 0;
+  std::string model_name_;
+  std::atomic<int> rate_{0};  // Hz, of the model recorded last
   mutable std::mutex mutex_;
   std::filesystem::path path_;
 };

@@ -33,7 +33,7 @@ struct Session::Impl {
   const SessionOptions options;
   StatusBoard board;
   NowPlaying now;
-  GeneratorThread generator{options.chunk, options.rng_seed};
+  GeneratorThread generator{options.chunk, options.rng_seed, options.record_ring};
   OutputSupervisor output{generator, board, options};
   Recording recording{generator, board};
   PastQueue past;
@@ -91,6 +91,9 @@ bool Session::send(const ControlEvent& event) {
   const ControlId id = event.id;
   if (id == ControlId::again) impl_->generator.mark();
   if (!impl_->generator.controls().send(event)) return false;
+  if (id == ControlId::again && impl_->generator.failed()) {
+    impl_->worker.request([](Requests& r) { r.again = true; });
+  }
   const double real = control(id).real;  // within its range
   if (id == ControlId::level) impl_->output.set_level_db(static_cast<float>(real));
   if (id == ControlId::playing) impl_->output.set_playing(real != 0);
@@ -156,6 +159,7 @@ void Session::pop() { impl_->reader.pop(); }
 
 SessionStatus Session::status() const {
   SessionStatus r;
+  r.stopped = impl_->worker.given_up();  // before the message, which is there already
   const NowPlaying::Facts now = impl_->now.get();
   const GeneratorThread& generator = impl_->generator;
   impl_->board.fill(r);

@@ -23,6 +23,7 @@ struct SessionStatus {
   bool auditioning = false;  // a clip is heard in place of what is drawn
   bool recording = false;
   double recorded_seconds = 0;
+  double missing_seconds = 0;  // of the recording: the disk was too slow
   std::filesystem::path recording_path;
 
   double us_per_sample_mean = 0;  // generator, over the last seconds
@@ -38,7 +39,8 @@ struct SessionStatus {
   std::uint64_t underruns = 0;
   std::uint64_t dropped_observations = 0;
   double device_rate = 0;
-  bool silent = false;  // no device: clocked by a timer
+  bool stopped = false;  // nothing can go on until another program plays: the message says why
+  bool silent = false;   // no device: clocked by a timer
   std::string device;
   std::string backend;        // Engine::description()
   std::string engine_notice;  // why it is not the engine hoped for (a GPU refused); mostly empty

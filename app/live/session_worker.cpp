@@ -71,6 +71,12 @@ void SessionWorker::work() {
 void SessionWorker::obey(const Requests& r) {
   if (r.stop_recording) parts_.recording.end();
   if (r.device) parts_.output.set_device(*r.device);
+  if (r.again && parts_.generator.failed() && parts_.generator.nothing_to_hear()) {
+    parts_.generator.park();
+    parts_.generator.recover();
+    given_up_ = false;
+    parts_.generator.unpark();  // and Again is what it takes up first
+  }
   if ((r.device || r.reopen) && parts_.output.is_open()) parts_.output.reopen();
   if (r.model) {
     open_model(*r.model, r.clip ? *r.clip : parts_.now.get().clip);
@@ -175,8 +181,13 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedContr
 void SessionWorker::watch_generator() {
   GeneratorThread& generator = parts_.generator;
   if (!generator.failed() || given_up_) return;
-  generator.park();
   const std::string why = generator.failure();
+  if (generator.nothing_to_hear()) {
+    parts_.board.say("Stopped: " + why + ". Open another model.", true);
+    given_up_ = true;
+    return;
+  }
+  generator.park();
   try {
     auto program =
         loader_.revive(*generator.program(), generator.last_codes(), generator.generated());

@@ -37,10 +37,13 @@ struct Requests {
   std::optional<std::string> device;
   std::optional<PastSound> past;
   bool reopen = false;  // the latency changed
+  bool again = false;   // of a generator that stands still because there was nothing to hear
   std::optional<Path> record;
   bool stop_recording = false;
   bool cancel_current = false;  // what is under way throws Cancelled at its next report
-  bool any() const { return model || clip || device || past || reopen || record || stop_recording; }
+  bool any() const {
+    return model || clip || device || past || reopen || again || record || stop_recording;
+  }
 };
 
 class SessionWorker {
@@ -60,6 +63,7 @@ class SessionWorker {
   SessionWorker& operator=(const SessionWorker&) = delete;
 
   // ---- Owner ----
+  bool given_up() const { return given_up_; }  // until another program plays
   template <class F>
   void request(F f) {  // f(Requests&) under the lock
     {
@@ -87,7 +91,7 @@ class SessionWorker {
 
   Parts parts_;
   ProgramLoader loader_;
-  bool given_up_ = false;  // the engine failed and no other could go on
+  std::atomic<bool> given_up_{false};  // nothing can go on, and the message says why
   std::atomic<bool> cancelled_{false};
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -14,6 +14,7 @@
 #include "app/files/open_files.h"
 #include "app/offline/absorb_sink.h"
 #include "app/offline/take_writer.h"
+#include "model/sanity.h"
 
 namespace mambo {
 namespace {
@@ -170,7 +171,12 @@ class Renderer {
       take->add_streams(streams_);
     }
     if (streams_.empty()) return;
+    if (streams_.size() == 1) {
+      last_logits_.resize(engine_.layout().size - engine_.layout().logits);
+      streams_.front().request.last_logits = last_logits_;
+    }
     engine_.generate_many(streams_);
+    expect_sense();
     for_each_on_all_cores(drawing_, [](TakeWriter* take) { take->keep(); });
     for (const Stream& s : streams_) summary_.samples += s.request.codes.size();
   }
@@ -237,6 +243,21 @@ class Renderer {
     open_.clear();
   }
 
+  // Of one take per round, in turn: all run the same weights. Nothing of this round is in a file.
+  void expect_sense() {
+    const StateLayout& layout = engine_.layout();
+    std::span<const float> logits = last_logits_;
+    if (streams_.size() > 1) {
+      state_looked_at_.resize(layout.size);
+      engine_.read_state(*streams_[rounds_++ % streams_.size()].state, state_looked_at_);
+      logits = std::span<const float>(state_looked_at_).subspan(layout.logits);
+    }
+    if (can_be_drawn_from(logits)) return;
+    throw Error(why_not_drawn_from(logits) + (summary_.samples > 0
+                                                  ? "; the files hold what was drawn until then"
+                                                  : "; nothing was drawn"));
+  }
+
   const Engine& engine_;
   std::span<const Take> takes_;
   std::span<const std::uint8_t> seed_;
@@ -252,6 +273,8 @@ class Renderer {
   std::optional<double> clip_level_;
   std::exception_ptr close_error_;
   std::vector<Stream> streams_;
+  std::vector<float> state_looked_at_, last_logits_;
+  std::size_t rounds_ = 0;
   std::vector<TakeWriter*> drawing_;
 };
 

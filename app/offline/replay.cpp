@@ -8,6 +8,7 @@
 #include "app/offline/absorb_sink.h"
 #include "kernels/error.h"
 #include "model/revive.h"
+#include "model/sanity.h"
 #include "model/voice.h"
 
 namespace mambo {
@@ -125,7 +126,9 @@ class Replay {
 
   void draw(std::size_t n) {
     voice_->set_sampling(patch_.sampling());
-    voice_->generate(std::span(codes_).first(n));
+    last_logits_.resize(engine_->layout().size - engine_->layout().logits);
+    voice_->generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
+    if (!can_be_drawn_from(last_logits_)) throw Error(why_not_drawn_from(last_logits_));
     position_ += n;
     summary_.drawn += n;
     // Twice as much as an engine that is lost may ask for, so that old codes go rarely.
@@ -151,6 +154,7 @@ class Replay {
   std::array<float, 256> table_{};
   std::array<std::uint8_t, kPiece> codes_{};
   std::array<float, kPiece> samples_{};
+  std::vector<float> last_logits_;
   Patch patch_;
   std::uint64_t rng_seed_ = 0;
   std::uint64_t position_ = 0;  // in this run

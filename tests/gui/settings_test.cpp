@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "kernels/error.h"
 
@@ -117,6 +120,83 @@ TEST_F(SettingsTest, OfAnOlderFileAreUnderstood) {
       << "it was set for another model";
   EXPECT_FALSE(other.controls[ControlId::top_k].has_value());
   EXPECT_TRUE(other.controls[ControlId::level].has_value());
+}
+
+TEST_F(SettingsTest, OfTwoWindowsAreTheLastChangesOfBoth) {
+  Settings a;
+  a.zoom = 1.25F;
+  a.controls.say(ControlId::level, -3);
+  save_settings(file_, a);
+  SettingsSaver first(file_, a);
+  SettingsSaver second(file_, a);
+  Settings b = a;
+  a.zoom = 2;
+  a.controls.say(ControlId::temperature, 0.5);
+  first.save(a);
+  b.device = "ALSA: pulse";
+  b.controls.say(ControlId::level, -9);
+  second.save(b);
+  Settings both = a;
+  both.device = b.device;
+  both.controls.say(ControlId::level, -9);
+  EXPECT_EQ(load_settings(file_, complaint_), both);
+  b.zoom = 1;  // the last word
+  second.save(b);
+  EXPECT_EQ(load_settings(file_, complaint_).zoom, 1);
+}
+
+TEST_F(SettingsTest, AreNeverSeenHalfWritten_threads) {
+  save_settings(file_, {});
+  std::atomic<int> done{0};
+  std::vector<std::thread> windows;
+  for (int w = 0; w < 2; ++w) {
+    windows.emplace_back([&, w] {
+      for (int i = 0; i < 40; ++i) {
+        Settings s;
+        s.layer = 2 * i + w;
+        save_settings(file_, s);
+      }
+      ++done;
+    });
+  }
+  while (done < 2) {
+    load_settings(file_, complaint_);
+    ASSERT_EQ(complaint_, "");
+  }
+  for (std::thread& t : windows) t.join();
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    EXPECT_FALSE(entry.path().string().ends_with(".part")) << entry.path();
+  }
+}
+
+TEST_F(SettingsTest, AreSavedASecondAfterTheLastChangeOrTenAfterTheFirst) {
+  Settings s;
+  SettingsSaver saver(file_, s);
+  saver.look(s, 1);
+  EXPECT_FALSE(fs::exists(file_)) << "nothing changed";
+  s.zoom = 1.5F;
+  saver.look(s, 2);
+  saver.look(s, 2.5);
+  EXPECT_FALSE(fs::exists(file_));
+  saver.look(s, 3.1);
+  EXPECT_EQ(load_settings(file_, complaint_).zoom, 1.5F);
+  for (int i = 1; i <= 22; ++i) {  // moved all the time
+    s.layer = i;
+    saver.look(s, 10 + 0.5 * i);
+  }
+  EXPECT_GT(load_settings(file_, complaint_).layer, 19);
+}
+
+TEST_F(SettingsTest, OfAFileThatCannotBeReadAreKeptAside) {
+  write("{ broken, but mine");
+  Settings s;
+  s.zoom = 2;
+  save_settings(file_, s, &s);
+  EXPECT_EQ(load_settings(file_, complaint_), s);
+  std::ifstream aside(file_.string() + ".unreadable");
+  std::string text;
+  std::getline(aside, text);
+  EXPECT_EQ(text, "{ broken, but mine");
 }
 
 TEST_F(SettingsTest, SayWhereTheyCannotBeWritten) {

@@ -160,6 +160,38 @@ TEST_F(WindowTest, TakesNoPictureOverWhatIsNotItsOwn) {
   EXPECT_EQ(text.str(), "notes");
 }
 
+// A window that stays open: its settings are there while it is, and a signal closes it as a hand
+// would.
+TEST_F(WindowTest, SavesWhatChangesAndEndsCleanlyWhenItIsKilled) {
+  const VirtualDisplay display(1280, 800);
+  ASSERT_NE(display.name(), "");
+  const fs::path file = folder_ / "config" / "mambo" / "window.json";
+  for (const char* signal : {"TERM", "HUP"}) {
+    SCOPED_TRACE(signal);
+    fs::remove_all(folder_ / "config" / "mambo");
+    const std::string command =
+        "sh -c '" MAMBO_PROGRAM " gui --model " MAMBO_TEST_DATA
+        "/rand-unet-p4.safetensors --level -60 & window=$!; i=0; while [ ! -s " +
+        file.string() +
+        " ] && [ $i -lt 600 ] && kill -0 $window; do sleep 0.1; i=$((i + 1)); done; kill -" +
+        signal + " $window; wait $window' >" + said_file_.string() + " 2>&1";
+    const int status = std::system(  // NOLINT(concurrency-mt-unsafe): one thread
+        ("env -u WAYLAND_DISPLAY DISPLAY=" + display.name() + " HOME=" + folder_.string() +
+         " XDG_CONFIG_HOME=" + (folder_ / "config").string() + " MAMBO_ASSETS=" MAMBO_ASSETS +
+         " timeout 100 " + command)
+            .c_str());
+    std::stringstream text;
+    text << std::ifstream(said_file_).rdbuf();
+    said_ = text.str();
+    if (no_opengl()) GTEST_SKIP() << said_;
+    ASSERT_TRUE(WIFEXITED(status)) << said_;
+    EXPECT_EQ(WEXITSTATUS(status), 0) << said_;
+    std::stringstream settings;
+    settings << std::ifstream(file).rdbuf();
+    EXPECT_NE(settings.str().find("rand-unet-p4.safetensors"), std::string::npos) << said_;
+  }
+}
+
 TEST_F(WindowTest, SaysInOneLineThatThereIsNoDisplay) {
   for (const char* display : {"", ":987"}) {
     EXPECT_EQ(run(display, "--screenshot " + picture_.string()), 1);

@@ -1,5 +1,6 @@
 #include "app/gui/panels/transport.h"
 
+#include "app/files/paths.h"
 #include "app/gui/keys.h"
 #include "app/gui/widgets.h"
 #include "app/gui/words.h"
