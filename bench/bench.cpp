@@ -8,11 +8,11 @@
 #include <cstdio>
 #include <numeric>
 #include <span>
-#include <thread>
 #include <tuple>
 
 #include "bench/scan.h"
 #include "kernels/random_network.h"
+#include "kernels/usable_cores.h"
 #include "model/message.h"
 #include "model/voice.h"
 
@@ -300,8 +300,7 @@ BenchRow bench_scan_alone(const ScanBench& o) {
 #endif
   } else {
 #if MAMBO_HAS_CPU
-    const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    const int threads = o.threads > 0 ? o.threads : cores;
+    const int threads = o.threads > 0 ? o.threads : usable_cores();
     row.numbers.push_back({"threads", static_cast<double>(threads), true});
     wall = bench_scan(o.d_inner, o.d_state, o.steps, threads);
 #else

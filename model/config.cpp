@@ -29,8 +29,6 @@ constexpr std::int64_t max_expand = 16;
 constexpr std::int64_t max_d_state = 256;
 constexpr std::int64_t max_d_conv = 64;
 constexpr std::size_t max_name = 200;  // bytes
-constexpr std::int64_t min_rate = 1000;
-constexpr std::int64_t max_rate = 384000;
 
 // An object whose keys are read one by one; keys left unread are unknown.
 class Keys {
@@ -204,7 +202,7 @@ Config parse_config(std::string_view json, const std::string& where) {
                 std::to_string(c.name.size()));
   }
   c.name = printable(c.name, max_name);
-  c.sample_rate = keys.integer("sample_rate", min_rate, max_rate);
+  c.sample_rate = keys.integer("sample_rate", kLowestRate, kHighestRate);
   const std::string encoding = json_string(keys.need("encoding"), where, "encoding");
   try {
     c.encoding = parse_encoding(encoding);

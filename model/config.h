@@ -17,6 +17,10 @@ enum class Encoding : std::uint8_t { mulaw8, linear8 };
 const char* encoding_name(Encoding e);
 Encoding parse_encoding(std::string_view name);  // throws Error naming the ones there are
 
+// Hz: of a model, wherever it is said.
+inline constexpr int kLowestRate = 1000;
+inline constexpr int kHighestRate = 384000;
+
 struct Config {
   std::string name;
   int sample_rate = 16000;

@@ -72,7 +72,8 @@ std::int64_t read_dt_rank(const Keys& keys, const std::string& where, std::int64
 void read_audio_keys(const Keys& keys, const std::string& where, Config& c) {
   c.sample_rate = 16000;
   if (const Json* rate = keys.find("sample_rate")) {
-    c.sample_rate = static_cast<int>(json_int(*rate, where, "sample_rate", 1000, 384000));
+    c.sample_rate =
+        static_cast<int>(json_int(*rate, where, "sample_rate", kLowestRate, kHighestRate));
   }
   const std::string encoding = keys.string("encoding", "mulaw8");
   try {

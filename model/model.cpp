@@ -57,20 +57,13 @@ void check_weights(const fs::path& folder) {
                    : ""));
 }
 
-std::string read_text(const fs::path& path) {
-  const Mapping m = map_file(path);
-  constexpr std::size_t most = 16 << 20;
-  if (m.bytes.size() > most) {
-    throw Error(path.string() + ": expected a configuration of at most " + std::to_string(most) +
-                " bytes, found " + std::to_string(m.bytes.size()));
-  }
-  return {reinterpret_cast<const char*>(m.bytes.data()), m.bytes.size()};
-}
+constexpr std::uint64_t most_configuration = 1U << 20U;  // bytes
 
 void apply(const LoadOptions& options, Config& config) {
   if (options.sample_rate) {
-    if (*options.sample_rate < 1000 || *options.sample_rate > 384000) {
-      throw Error("sample_rate: expected from 1000 to 384000 Hz, found " +
+    if (*options.sample_rate < kLowestRate || *options.sample_rate > kHighestRate) {
+      throw Error("sample_rate: expected from " + std::to_string(kLowestRate) + " to " +
+                  std::to_string(kHighestRate) + " Hz, found " +
                   std::to_string(*options.sample_rate));
     }
     config.sample_rate = *options.sample_rate;
@@ -85,8 +78,11 @@ struct Model::HashOnce {
   std::string hex;
 };
 
-std::shared_ptr<const Model> Model::load(const fs::path& path, const LoadOptions& options) {
-  if (!is_there(path)) throw Error(path.string() + ": no such file or folder");
+std::shared_ptr<const Model> Model::load(const fs::path& path, const LoadOptions& options,
+                                         const LoadProgress& progress) {
+  if (const std::string why = why_missing(path); !why.empty()) {
+    throw Error(path.string() + ": " + why);
+  }
   std::error_code ignored;
   const std::shared_ptr<Model> model(new Model);
   model->path_ = path;
@@ -97,7 +93,7 @@ std::shared_ptr<const Model> Model::load(const fs::path& path, const LoadOptions
   const fs::path folder = is_folder ? path : folder_of(path);
   if (!ecosystem) {
     note_input(path);
-    model->file_ = TensorFile::open(path);
+    model->file_ = TensorFile::open(path, progress);
     const auto& metadata = model->file_.metadata();
     if (const auto it = metadata.find("mambo.config"); it != metadata.end()) {
       model->config_ = parse_config(it->second, path.string() + ": mambo.config");
@@ -115,11 +111,11 @@ std::shared_ptr<const Model> Model::load(const fs::path& path, const LoadOptions
     const fs::path config = folder / config_file;
     note_input(config);
     note_input(folder / weights_file);
-    const EcosystemConfig parsed =
-        parse_ecosystem_config(read_text(config), config.string(), folder_name(folder));
+    const EcosystemConfig parsed = parse_ecosystem_config(
+        load_bytes(config, most_configuration).text(), config.string(), folder_name(folder));
     check_weights(
         folder);  // of the right architecture: only now is it worth naming what is missing
-    model->file_ = TensorFile::open(folder / weights_file);
+    model->file_ = TensorFile::open(folder / weights_file, progress);
     model->config_ = parsed.config;
     model->network_ = build_ecosystem(model->file_, parsed);
   }

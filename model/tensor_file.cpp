@@ -16,7 +16,8 @@
 namespace mambo {
 namespace {
 
-constexpr std::uint64_t max_header = 100'000'000;  // the format's own limit
+// The format allows 100 MB; the largest network has 100,000 tensors, of 130 bytes each.
+constexpr std::uint64_t max_header = 1U << 24U;
 constexpr std::size_t max_dimensions = 16;
 
 // All element types of the format, so that a file with others than ours is still listed and
@@ -45,28 +46,30 @@ std::uint64_t read_length(std::span<const std::byte> bytes) {  // little-endian,
   return n;
 }
 
-std::string_view header_text(std::span<const std::byte> bytes, const std::string& name) {
-  if (bytes.empty()) throw Error(name + ": expected a safetensors file, found an empty file");
-  if (bytes.size() < 8) {
-    throw Error(name + ": expected a safetensors file, found only " + std::to_string(bytes.size()) +
+// Bytes of the header of a file of `size` bytes that begins with `start` (nine bytes will do).
+std::size_t header_length(std::span<const std::byte> start, std::uint64_t size,
+                          const std::string& name) {
+  if (size == 0) throw Error(name + ": expected a safetensors file, found an empty file");
+  if (start.size() < 8) {
+    throw Error(name + ": expected a safetensors file, found only " + std::to_string(size) +
                 " bytes");
   }
-  const std::uint64_t length = read_length(bytes);
-  if (length > bytes.size() - 8) {
+  const std::uint64_t length = read_length(start);
+  if (length > size - 8) {
     throw Error(name + ": header of " + std::to_string(length) +
                 " bytes reaches beyond the end of the file: expected at most " +
-                std::to_string(bytes.size() - 8) + " (not a safetensors file, or a truncated one)");
+                std::to_string(size - 8) + " (not a safetensors file, or a truncated one)");
   }
   if (length > max_header) {
     throw Error(name + ": expected a header of at most " + std::to_string(max_header) +
                 " bytes, found " + std::to_string(length));
   }
-  const auto* text = reinterpret_cast<const char*>(bytes.data() + 8);
-  if (length == 0 || text[0] != '{') {
+  const char first = length == 0 || start.size() < 9 ? '\0' : static_cast<char>(start[8]);
+  if (first != '{') {
     throw Error(name + ": expected a safetensors header that begins with {, found " +
-                (length == 0 ? "none" : printable({text, 1})));
+                (length == 0 ? "none" : printable({&first, 1})));
   }
-  return {text, static_cast<std::size_t>(length)};
+  return static_cast<std::size_t>(length);
 }
 
 std::vector<std::int64_t> read_shape(const Json& value, const std::string& where) {
@@ -138,6 +141,19 @@ TensorEntry read_entry(const Json& value, std::span<const std::byte> data,
   return entry;
 }
 
+constexpr const char* metadata_key = "__metadata__";
+
+std::map<std::string, std::string> read_metadata(const Json& value, const std::string& name) {
+  std::map<std::string, std::string> metadata;
+  if (value.is_null()) return metadata;  // as good as absent, to the format's own library too
+  const std::string where = name + ": metadata";
+  if (!value.is_object()) throw Error(where + ": expected an object, found " + shown(value));
+  for (const auto& [key, text] : value.items()) {
+    metadata[key] = json_string(text, where, printable(key));
+  }
+  return metadata;
+}
+
 // The format wants every byte to belong to exactly one tensor. A gap or an overlap means a damaged
 // file, or one made to mislead.
 void check_cover(const std::map<std::string, TensorEntry>& tensors, std::span<const std::byte> data,
@@ -166,28 +182,51 @@ void check_cover(const std::map<std::string, TensorEntry>& tensors, std::span<co
 
 }  // namespace
 
-TensorFile TensorFile::open(const std::filesystem::path& path) {
-  Mapping mapping = map_file(path);
-  TensorFile file = parse(mapping.bytes, path.string());
-  file.mapping_ = std::move(mapping.owner);
+TensorFile TensorFile::open(const std::filesystem::path& path, const LoadProgress& progress) {
+  InputFile input(path);
+  std::array<std::byte, 9> start{};
+  const std::size_t got = input.read(start);
+  // What is no model is refused by its beginning, whatever its size.
+  const std::size_t head = 8 + header_length({start.data(), got}, input.size(), path.string());
+  FileBytes whole = room_for(path, input.size());
+  std::copy_n(start.begin(), got, whole.bytes.begin());
+  if (input.read(whole.bytes.subspan(got, head - got)) < head - got) {
+    throw Error(path.string() + ": became shorter while it was read");
+  }
+  TensorFile file = parse(whole.bytes, path.string());
+  fill(whole, head, input, path, progress);
+  file.owner_ = std::move(whole.owner);
   return file;
 }
 
+std::map<std::string, std::string> TensorFile::metadata_of(const std::filesystem::path& path) {
+  InputFile input(path);
+  std::array<std::byte, 9> start{};
+  const std::size_t got = input.read(start);
+  const std::size_t length = header_length({start.data(), got}, input.size(), path.string());
+  std::string text(length, '{');  // as header_length() found it
+  if (input.read(std::as_writable_bytes(std::span(text)).subspan(1)) < length - 1) {
+    throw Error(path.string() + ": became shorter while it was read");
+  }
+  const Json header = parse_json(text, path.string() + ": header");
+  const auto it = header.find(metadata_key);
+  return it == header.end() ? std::map<std::string, std::string>()
+                            : read_metadata(*it, path.string());
+}
+
 TensorFile TensorFile::parse(std::span<const std::byte> bytes, const std::string& name) {
-  const std::string_view text = header_text(bytes, name);
-  const std::span<const std::byte> data = bytes.subspan(8 + text.size());
+  const std::size_t length =
+      header_length(bytes.first(std::min<std::size_t>(bytes.size(), 9)), bytes.size(), name);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data() + 8), length);
+  const std::span<const std::byte> data = bytes.subspan(8 + length);
   const Json header = parse_json(text, name + ": header");
 
   TensorFile file;
   file.name_ = name;
   file.bytes_ = bytes;
   for (const auto& [key, value] : header.items()) {
-    if (key == "__metadata__") {
-      const std::string where = name + ": metadata";
-      if (!value.is_object()) throw Error(where + ": expected an object, found " + shown(value));
-      for (const auto& [k, v] : value.items()) {
-        file.metadata_[k] = json_string(v, where, printable(k));
-      }
+    if (key == metadata_key) {
+      file.metadata_ = read_metadata(value, name);
       continue;
     }
     file.tensors_[key] = read_entry(value, data, name + ": tensor " + printable(key));

@@ -1,6 +1,6 @@
 // A safetensors file (github.com/huggingface/safetensors, format of 2023): 8 bytes of header
-// length, a JSON header, then the tensors. Read by mapping, nothing copied; every offset is checked
-// against the file before use. Written under a temporary name and renamed.
+// length, a JSON header, then the tensors. Read into memory once; every offset is checked against
+// the file before the tensors are read. Written under a temporary name and renamed.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 #include "kernels/network.h"
 #include "model/output_file.h"
+#include "model/progress.h"
 
 namespace mambo {
 
@@ -26,7 +27,9 @@ class TensorFile {
  public:
   // Throws Error (missing, empty, truncated, not safetensors, header beyond the file, overlapping
   // or out-of-range offsets, sizes that do not match shape and dtype).
-  static TensorFile open(const std::filesystem::path& path);
+  static TensorFile open(const std::filesystem::path& path, const LoadProgress& progress = {});
+  // Of a file, whose header alone is read. Throws Error likewise, for what is in the header.
+  static std::map<std::string, std::string> metadata_of(const std::filesystem::path& path);
   // The same checks over bytes in memory (borrowed): what the fuzz target calls.
   static TensorFile parse(std::span<const std::byte> bytes, const std::string& name);
 
@@ -42,7 +45,7 @@ class TensorFile {
 
  private:
   std::string name_;
-  std::shared_ptr<const void> mapping_;  // keeps the bytes mapped
+  std::shared_ptr<const void> owner_;  // of the bytes
   std::span<const std::byte> bytes_;
   std::map<std::string, TensorEntry> tensors_;
   std::map<std::string, std::string> metadata_;

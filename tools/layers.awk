@@ -29,6 +29,8 @@ BEGIN {
   # Of the window, what reads a model; the rest sees facts and observations.
   allow("app/gui/model_facts.h", "app/gui app/control model " seam)
   allow("app/gui/model_facts.cpp", "app/gui app/gui/model_facts.h app/files app/live model " seam)
+  # And its settings, read as everything is that may come from a stranger (model/json_text.h).
+  allow("app/gui/settings.cpp", "app/gui app/files app/control model " seam)
   allow("app/cli", "app app/audio app/files app/control app/live app/offline dsp model bench " seam)
   allow("app/main.cpp", "app app/cli app/gui " seam)
   allow("examples", "app app/audio app/files app/control app/live app/offline dsp model " seam)

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #endif
 
+#include <cstdlib>
 #include <set>
 
 namespace mambo {
@@ -38,6 +39,24 @@ void expect_alsa() {
 #endif
 }
 
+#ifdef __linux__
+// NOLINTNEXTLINE(cert-dcl50-cpp): ALSA's type
+void say_nothing(const char*, int, const char*, int, const char*, ...) {}
+#endif
+
+// ALSA tells the terminal what it thinks of each device, also from PortAudio's own thread while one
+// plays, where no QuietStderr is.
+void quiet_alsa() {
+#ifdef __linux__
+  if (std::getenv("MAMBO_VERBOSE") != nullptr) return;  // NOLINT(concurrency-mt-unsafe): no setenv
+  using Handler = void (*)(const char* file, int line, const char* function, int error,
+                           const char* format, ...);
+  const auto set =
+      reinterpret_cast<int (*)(Handler)>(dlsym(RTLD_DEFAULT, "snd_lib_error_set_handler"));
+  if (set != nullptr) set(&say_nothing);
+#endif
+}
+
 std::string lower(std::string text) {
   for (char& c : text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
@@ -65,6 +84,7 @@ std::atomic<int>& left_behind() {
 
 Library::Library() {
   if (users == 0) {
+    quiet_alsa();
     expect_alsa();
     const PaError error = Pa_Initialize();
     if (error != paNoError) {

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "app/audio/audio_device.h"
-#include "app/audio/quiet_stderr.h"
+#include "app/quiet_stderr.h"
 #include "kernels/error.h"
 
 namespace mambo::portaudio {

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <new>
 #include <sstream>
 #include <system_error>
 
@@ -103,10 +102,8 @@ int run_command_line(int argc, const char* const* argv, const GuiRunner& gui) {
     return complain(e.what(), 2);
   } catch (const DeviceError& e) {
     return complain(fmt::format("{}; --backend cpu does without the GPU", e.what()), 1);
-  } catch (const std::bad_alloc&) {
-    return complain("there is not enough memory for this", 1);
   } catch (const std::exception& e) {
-    return complain(e.what(), 1);
+    return complain(said_by(e), 1);
   }
 }
 

@@ -73,12 +73,13 @@ class SurpriseSink : public PrefillSink {
 };
 
 int run_eval(const EvalOptions& o) {
-  const auto model = open_model(o.model);
+  for (const auto& path : o.audio) readable_path(path);  // as long as Ctrl-C ends it at once
+  catch_interrupts();
+  const bool silent = o.quiet || o.json;
+  const auto model = open_model(o.model, silent);
   const auto engine = open_engine(*model, o.compute);
   const int rate = model->config().sample_rate;
   const auto state = engine->make_state();
-  for (const auto& path : o.audio) readable_path(path);  // as long as Ctrl-C ends it at once
-  catch_interrupts();
   double nats = 0;
   double terms = 0;
   double seconds = 0;
@@ -86,7 +87,7 @@ int run_eval(const EvalOptions& o) {
   double wall = 0;
   Json clips = Json::array();
   for (const auto& path : o.audio) {
-    const std::vector<std::uint8_t> codes = load_codes(path, *model, o.from_s, o.to_s);
+    const std::vector<std::uint8_t> codes = load_codes(path, *model, {o.from_s, o.to_s}, silent);
     if (codes.size() < 2) {
       throw Error(
           fmt::format("{}: expected at least 2 samples, found {}", path.string(), codes.size()));
@@ -99,7 +100,7 @@ int run_eval(const EvalOptions& o) {
                               path.string(), o.from_s + static_cast<double>(codes.size()) / rate,
                               o.score_from_s));
     }
-    Progress progress(path.filename().string(), o.quiet || o.json);
+    Progress progress(path.filename().string(), silent);
     SurpriseSink sink(codes, first, model->config().vocab_size, rate, progress);
     const auto start = std::chrono::steady_clock::now();
     engine->reset(*state);

@@ -3,18 +3,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
 #include "app/cli/say.h"
 #include "model/horizon.h"
+#include "model/json_text.h"
 #include "model/message.h"
 
 namespace mambo {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct InfoOptions {
   ModelOptions model;
@@ -109,7 +107,7 @@ Json info_json(const Model& model, const std::string& engine) {
                    {"top_k", c.sampling.top_k},
                    {"top_p", Json::parse(fmt::format("{}", c.sampling.top_p))}};
   j["engine"] = engine;
-  j["about"] = c.about.empty() ? Json(nullptr) : Json::parse(c.about, nullptr, false);
+  j["about"] = c.about.empty() ? Json(nullptr) : parse_json(c.about, "about");
   return j;
 }
 
@@ -164,14 +162,15 @@ void print_info(const Model& model, const std::string& engine) {
   if (c.about.empty()) {
     put("\n  about: the file does not say how it was made\n");
   } else {
-    const Json about = Json::parse(c.about, nullptr, false);
+    const Json about = parse_json(c.about, "about");
     put("\n  about\n");
     if (about.is_object()) {
       for (const auto& [key, value] : about.items()) {
-        put("    {}: {}\n", key, value.is_string() ? value.get<std::string>() : value.dump());
+        const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+        put("    {}: {}\n", printable(key), printable(text, text.size()));
       }
     } else {
-      put("    {}\n", c.about);
+      put("    {}\n", printable(c.about, c.about.size()));
     }
   }
 }

@@ -6,11 +6,14 @@
 #include <charconv>
 #include <cmath>
 
+#include "app/cli/interrupt.h"
+#include "app/cli/progress.h"
 #include "app/cli/say.h"
-#include "app/files/audio_file.h"
-#include "app/files/codes.h"
 #include "app/files/paths.h"
 #include "app/files/standard_input.h"
+#include "model/message.h"
+#include "model/platform_file.h"
+#include "model/sha256.h"
 
 namespace mambo {
 namespace {
@@ -28,6 +31,13 @@ CLI::Validator whole_64_bits() {
       "0 or more", "range");
 }
 
+LoadProgress until_interrupted(Progress& progress) {
+  return [&progress](double share) {
+    progress.update(share, 1, 0);
+    return !interrupted();
+  };
+}
+
 }  // namespace
 
 void add_model_options(CLI::App& app, ModelOptions& o) {
@@ -41,7 +51,7 @@ void add_model_options(CLI::App& app, ModelOptions& o) {
 
 void add_load_options(CLI::App& app, ModelOptions& o) {
   app.add_option("--model-rate", o.model_rate, "sampling rate of a model that does not say its own")
-      ->check(between(100, 768000, "Hz"));
+      ->check(between(kLowestRate, kHighestRate, "Hz"));
   app.add_option("--encoding", o.encoding, "encoding of a model that does not say its own")
       ->check(one_of({"mulaw8", "linear8"}));
 }
@@ -53,7 +63,7 @@ void add_compute_options(CLI::App& app, ComputeOptions& o) {
   app.add_option("--weights", o.weights, "how weights are kept: half (16 bits) or f32")
       ->check(one_of({"half", "f32"}))
       ->capture_default_str();
-  app.add_option("--threads", o.threads, "cores used; 0: all")
+  app.add_option("--threads", o.threads, "cores used; 0: all that this process may use")
       ->check(between(0, 1024, "threads"))
       ->capture_default_str();
 }
@@ -127,8 +137,10 @@ LoadOptions load_options(const ModelOptions& o) {
   return load;
 }
 
-std::shared_ptr<const Model> open_model(const ModelOptions& o) {
-  return Model::load(o.model.empty() ? default_model() : o.model, load_options(o));
+std::shared_ptr<const Model> open_model(const ModelOptions& o, bool quiet) {
+  Progress progress("reading the model", quiet);
+  return Model::load(o.model.empty() ? default_model() : o.model, load_options(o),
+                     until_interrupted(progress));
 }
 
 EngineOptions engine_options(const ComputeOptions& o) {
@@ -196,12 +208,16 @@ std::filesystem::path shipped_seed_clip(const std::filesystem::path& model) {
   return clip;
 }
 
-namespace {
-
-Clip load_clip_or_input(const std::filesystem::path& path, int rate) {
+std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Model& model,
+                                     const Stretch& stretch, bool quiet) {
   const std::filesystem::path place = readable_path(path);
+  Progress progress("reading " + printable(clip_name(path).filename().string()), quiet);
   try {
-    return load_clip(place, rate);
+    return load_clip_codes(place, model.config().sample_rate, model.config().encoding, stretch,
+                           until_interrupted(progress))
+        .codes;
+  } catch (const Cancelled&) {
+    throw;
   } catch (const Error& e) {
     if (!is_standard_input(path)) throw;
     std::string what = e.what();  // by the name that was asked for
@@ -210,23 +226,13 @@ Clip load_clip_or_input(const std::filesystem::path& path, int rate) {
   }
 }
 
-}  // namespace
+std::string hash_of(const std::filesystem::path& file) {
+  return sha256_file(readable_path(file), [](double) { return !interrupted(); });
+}
 
-std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Model& model,
-                                     double from_s, double to_s) {
-  const Clip clip = load_clip_or_input(path, model.config().sample_rate);
-  const auto at = [&](double s) {
-    return static_cast<std::size_t>(
-        std::min(std::round(s * clip.rate), static_cast<double>(clip.samples.size())));
-  };
-  const std::size_t begin = at(from_s);
-  const std::size_t end = to_s > 0 ? at(to_s) : clip.samples.size();
-  if (begin >= end) {
-    throw Error(fmt::format("{}: expected a stretch inside its {:.3f} s, found {} s to {} s",
-                            clip_name(path).string(), clip.seconds(), from_s,
-                            to_s > 0 ? to_s : clip.seconds()));
-  }
-  return encode(std::span(clip.samples).subspan(begin, end - begin), model.config().encoding);
+void must_be_there(const std::filesystem::path& path, const std::string& option) {
+  const std::string why = why_missing(path);
+  if (!why.empty()) throw Error(fmt::format("{}: {}; {}", path.string(), why, option));
 }
 
 }  // namespace mambo

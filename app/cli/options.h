@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/control/control.h"
+#include "app/files/audio_file.h"
 #include "kernels/engine.h"
 #include "model/model.h"
 
@@ -38,7 +39,14 @@ void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scop
 std::string option_name(const ControlSpec& spec);  // "--top-k"
 
 LoadOptions load_options(const ModelOptions& o);
-std::shared_ptr<const Model> open_model(const ModelOptions& o);
+// These three take what time a file takes: they show how far they are, unless quiet, and throw
+// Cancelled soon after an interrupt was noted (app/cli/interrupt.h).
+std::shared_ptr<const Model> open_model(const ModelOptions& o, bool quiet = true);
+// Codes of the clip's stretch, at the model's rate and in its encoding. Throws Error when nothing
+// lies there.
+std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Model& model,
+                                     const Stretch& stretch, bool quiet);
+std::string hash_of(const std::filesystem::path& file);  // SHA-256, hex
 EngineOptions engine_options(const ComputeOptions& o);
 // Says in one line on stderr when a better device refused (--backend auto).
 std::unique_ptr<Engine> open_engine(const Model& model, const ComputeOptions& o);
@@ -58,10 +66,7 @@ std::string wrapped(const std::string& text, std::size_t width);
 
 // The shipped clip that suits a model; throws Error when there is none.
 std::filesystem::path shipped_seed_clip(const std::filesystem::path& model);
-
-// Codes of the clip's stretch [from, to) in seconds (to == 0: its end), at the model's rate and in
-// its encoding. Throws Error when nothing lies there.
-std::vector<std::uint8_t> load_codes(const std::filesystem::path& path, const Model& model,
-                                     double from_s = 0, double to_s = 0);
+// Throws Error when there is no file or folder at `path`; `option` says where it is instead.
+void must_be_there(const std::filesystem::path& path, const std::string& option);
 
 }  // namespace mambo

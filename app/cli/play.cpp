@@ -29,6 +29,7 @@ double seconds_since(Clock::time_point t) {
 
 // Waits until the session stands ready. False when it was interrupted; throws what went wrong.
 bool wait_until_ready(Session& session, bool quiet) {
+  Progress reading("reading the clip", quiet);
   Progress progress("absorbing the clip", quiet);
   for (;;) {
     const SessionStatus s = session.status();
@@ -37,7 +38,11 @@ bool wait_until_ready(Session& session, bool quiet) {
       throw Error(s.message);
     }
     if (s.activity == Activity::ready) return true;
-    if (s.activity == Activity::prefilling) progress.update(s.progress, 1, 0);
+    if (s.activity == Activity::loading_clip) reading.update(s.progress, 1, 0);
+    if (s.activity == Activity::prefilling) {
+      reading.clear();
+      progress.update(s.progress, 1, 0);
+    }
     if (interrupted()) {
       session.cancel();
       return false;

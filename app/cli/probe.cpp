@@ -24,6 +24,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
 #include "app/files/png_file.h"
+#include "app/files/standard_input.h"
 #include "app/usage_error.h"
 #include "model/horizon.h"
 
@@ -239,7 +240,7 @@ constexpr const char* about_key = "mambo.probe";  // in the file's metadata: who
 
 bool made_by_probe(const fs::path& path) {
   try {
-    return TensorFile::open(path).metadata().count(about_key) > 0;
+    return TensorFile::metadata_of(path).count(about_key) > 0;
   } catch (const Error&) {
     return false;
   }
@@ -254,10 +255,12 @@ int run_probe(const ProbeOptions& o) {
     throw UsageError(
         fmt::format("expected --to after --from, found {} s to {} s", o.from_s, o.to_s));
   }
-  const auto model = open_model(o.model);
+  readable_path(o.audio);  // as long as Ctrl-C ends it at once
+  catch_interrupts();
+  const auto model = open_model(o.model, o.quiet);
   std::map<int, Watched> watched = choose_layers(model->network(), o.layers);
   const auto engine = open_engine(*model, o.compute);
-  const std::vector<std::uint8_t> codes = load_codes(o.audio, *model, o.from_s, o.to_s);
+  const std::vector<std::uint8_t> codes = load_codes(o.audio, *model, {o.from_s, o.to_s}, o.quiet);
   const int rate = model->config().sample_rate;
   const auto tensors = declare(*model, codes.size(), o, watched);
   std::map<int, HeatMap> maps;
@@ -276,7 +279,6 @@ int run_probe(const ProbeOptions& o) {
                        o.from_s);
     }
   }
-  catch_interrupts();
   const nlohmann::json about = {{"mambo_version", MAMBO_VERSION},
                                 {"model_sha256", model->hash()},
                                 {"audio", o.audio.string()},

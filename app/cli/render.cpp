@@ -16,8 +16,6 @@
 #include "app/offline/output_name.h"
 #include "app/usage_error.h"
 #include "model/output_file.h"
-#include "model/platform_file.h"
-#include "model/sha256.h"
 
 namespace mambo {
 namespace {
@@ -29,14 +27,6 @@ void must_match(const std::string& what, const std::string& expected, const std:
     throw Error(fmt::format("{} is not the one of the recipe: expected SHA-256 {}, found {}", what,
                             expected, found));
   }
-}
-
-// A recipe's model or clip may have been moved.
-void must_be_there(const fs::path& path, const char* option) {
-  std::error_code error;
-  if (!fs::exists(path, error))
-    throw Error(fmt::format("{}: no such file or folder; {} names the recipe's where it is now",
-                            path.string(), option));
 }
 
 void tell_whether_same(const Recipe& recipe, const std::string& hash) {
@@ -68,14 +58,18 @@ std::vector<Take> takes_of(const Recipe& recipe, Recipe base, OutputChoice choic
 int run_recipe(RenderOptions& o) {
   if (o.seed_clips.size() > 1)
     throw UsageError("a recipe has one clip: --seed-clip names one file");
+  for (const fs::path& clip : o.seed_clips) readable_path(clip);  // as long as Ctrl-C ends it
+  catch_interrupts();
+  const bool silent = o.quiet || o.json;
   const Recipe recipe = read_recipe(o.recipe);
-  if (o.model.model.empty()) must_be_there(recipe.model_path, "--model");
+  if (o.model.model.empty())
+    must_be_there(recipe.model_path, "--model names the recipe's where it is now");
   o.model.model = o.model.model.empty() ? recipe.model_path : o.model.model;
   o.model.model_rate = recipe.sample_rate;
   o.model.encoding = encoding_name(recipe.encoding);
   o.compute.weights = recipe.weights;
   if (o.compute.backend == "auto") o.compute.backend = recipe.backend;
-  const auto model = open_model(o.model);
+  const auto model = open_model(o.model, silent);
   must_match(model->path().string(), recipe.model_sha256, model->hash());
   const auto engine = open_engine(*model, o.compute);
   Recipe base = recipe;
@@ -85,13 +79,12 @@ int run_recipe(RenderOptions& o) {
     if (!o.seed_clips.empty()) base.clip_path = o.seed_clips.front();
     if (!is_standard_input(base.clip_path)) {
       base.clip_path = fs::absolute(base.clip_path);
-      must_be_there(base.clip_path, "--seed-clip");
+      must_be_there(base.clip_path, "--seed-clip names the recipe's where it is now");
     } else if (o.seed_clips.empty()) {
       throw Error("the recipe's clip came by standard input: name it with --seed-clip");
     }
-    must_match(clip_name(base.clip_path).string(), recipe.clip_sha256,
-               sha256_hex(map_file(readable_path(base.clip_path)).bytes));
-    seed = load_codes(base.clip_path, *model, recipe.clip_from_s, recipe.clip_to_s);
+    must_match(clip_name(base.clip_path).string(), recipe.clip_sha256, hash_of(base.clip_path));
+    seed = load_codes(base.clip_path, *model, {recipe.clip_from_s, recipe.clip_to_s}, silent);
   }
   fill_in(base, *model, *engine);
   if (o.output.path.empty()) {
@@ -109,7 +102,6 @@ int run_recipe(RenderOptions& o) {
     teller.plan(take.files.size(), static_cast<double>(take.recipe.samples) *
                                        take.recipe.finish.channels() / take.recipe.sample_rate);
   }
-  catch_interrupts();
   const RenderSummary summary = render(*engine, takes, seed, o.parallel, teller);
   teller.end(summary, engine->description());
   teller.summary();

@@ -17,7 +17,6 @@
 #include "app/usage_error.h"
 #include "model/output_file.h"
 #include "model/platform_file.h"
-#include "model/sha256.h"
 
 namespace mambo {
 namespace {
@@ -181,15 +180,13 @@ class Batch {
 
   void plan(std::size_t order, std::vector<Take>& takes) {
     const RenderOptions& o = orders_[order];
-    std::error_code error;
     note_input(model_of(o));
-    if (!fs::exists(model_of(o), error)) {
-      throw Error(fmt::format("{}: there is no such model", model_of(o).string()));
+    if (const std::string why = why_missing(model_of(o)); !why.empty()) {
+      throw Error(fmt::format("{}: {}", model_of(o).string(), why));
     }
     for (const fs::path& clip : clips_of(o)) {
-      if (!clip.empty() && !fs::exists(readable_path(clip), error)) {
-        throw Error(fmt::format("{}: there is no such file", clip.string()));
-      }
+      const std::string why = clip.empty() ? std::string() : why_missing(readable_path(clip));
+      if (!why.empty()) throw Error(fmt::format("{}: {}", clip.string(), why));
       note_input(clip);
       if (takes.size() + static_cast<std::size_t>(o.output.count) > most_takes) {
         throw Error(fmt::format("expected {} takes in all at most: split the list", most_takes));
@@ -236,7 +233,7 @@ class Batch {
 
   void with_one_model(std::vector<Take> takes) {
     const RenderOptions& first = order_of(takes.front());
-    const auto model = open_model(first.model);
+    const auto model = open_model(first.model, base_.quiet || base_.json);
     const auto engine = open_engine(*model, first.compute);
     for (Take& take : takes) complete(take.recipe, order_of(take), *model, *engine);
     teller_.begin(model->config().sample_rate);
@@ -256,16 +253,17 @@ class Batch {
     std::vector<std::uint8_t> seed;
     try {
       const Recipe& r = takes.front().recipe;
-      const std::string hash = r.clip_path.empty()
-                                   ? std::string()
-                                   : sha256_hex(map_file(readable_path(r.clip_path)).bytes);
+      const std::string hash = r.clip_path.empty() ? std::string() : hash_of(r.clip_path);
       for (Take& take : takes) take.recipe.clip_sha256 = hash;
       if (!base_.force) skip(takes);
       if (takes.empty()) return;
       const Recipe& left = takes.front().recipe;
       if (!left.clip_path.empty()) {
-        seed = load_codes(left.clip_path, model, left.clip_from_s, left.clip_to_s);
+        seed = load_codes(left.clip_path, model, {left.clip_from_s, left.clip_to_s},
+                          base_.quiet || base_.json);
       }
+    } catch (const Cancelled&) {
+      throw;
     } catch (const Error& e) {
       if (!several_) throw;
       teller_.failed(e.what());

@@ -134,11 +134,11 @@ void add_sound_options(CLI::App& app, RenderOptions& o) {
       ->check(a_name());
   app.add_flag("--from-silence", o.from_silence, "use no clip");
   app.add_option("--from", o.from_s, "start of the part of the clip to use")
-      ->check(between(0, 86400, "s"));
+      ->check(between(0, kMostSeconds, "s"));
   app.add_option("--to", o.to_s, "end of the part of the clip to use; 0: its end")
-      ->check(between(0, 86400, "s"));
+      ->check(between(0, kMostSeconds, "s"));
   app.add_option("--seconds,-t", o.seconds, "length of the continuation")
-      ->check(between(0, 86400, "s"))
+      ->check(between(0, kMostSeconds, "s"))
       ->capture_default_str();
   app.add_option("--count,-n", o.output.count,
                  "variations of each clip, with random seeds S, S+1, ...")
@@ -166,7 +166,7 @@ void add_file_options(CLI::App& app, RenderOptions& o) {
                  "little-endian samples without a header")
       ->check(one_of({"wav", "flac", "ogg", "raw"}));
   app.add_option("--rate", o.rate, "sampling rate of the file (default: the model's)")
-      ->check(between(8000, 192000, "Hz"));
+      ->check(between(kLowestFileRate, kHighestFileRate, "Hz"));
   app.add_option("--bits", o.bits, "of a sample in wav and flac (flac: 16 or 24)")
       ->check(one_of({"16", "24", "float"}))
       ->capture_default_str();

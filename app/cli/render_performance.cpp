@@ -11,10 +11,10 @@
 #include "app/cli/say.h"
 #include "app/files/audio_file.h"
 #include "app/files/sound_stream.h"
+#include "app/files/standard_input.h"
 #include "app/offline/replay.h"
 #include "app/usage_error.h"
 #include "model/message.h"
-#include "model/platform_file.h"
 #include "model/sha256.h"
 
 namespace mambo {
@@ -22,13 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-void must_be_there(const fs::path& path, const char* option) {
-  std::error_code error;
-  if (fs::exists(path, error)) return;
-  throw Error(fmt::format("{}: no such file or folder; {} names the performance's where it is now",
-                          path.string(), option));
-}
 
 void must_match(const fs::path& path, const std::string& expected, const std::string& found) {
   if (expected != found) {
@@ -45,12 +38,12 @@ class Files final : public ReplaySource {
     ModelOptions where = o_.model;
     if (where.model.empty()) {
       where.model = program.model_path;
-      must_be_there(where.model, "--model");
+      must_be_there(where.model, "--model names the performance's where it is now");
     }
     if (model_ != nullptr && model_->hash() == program.model_sha256) return model_;
     where.model_rate = program.sample_rate;
     where.encoding = encoding_name(program.encoding);
-    model_ = open_model(where);
+    model_ = open_model(where, o_.quiet || o_.json);
     engine_.reset();
     must_match(model_->path(), program.model_sha256, model_->hash());
     return model_;
@@ -59,9 +52,9 @@ class Files final : public ReplaySource {
   std::vector<std::uint8_t> clip(const PlayedProgram& program, const Model& model) override {
     if (program.clip_sha256.empty()) return {};
     const fs::path path = o_.seed_clip.empty() ? program.clip_path : o_.seed_clip;
-    must_be_there(path, "--seed-clip");
-    must_match(path, program.clip_sha256, sha256_hex(map_file(path).bytes));
-    return load_codes(path, model);
+    must_be_there(path, "--seed-clip names the performance's where it is now");
+    must_match(path, program.clip_sha256, hash_of(path));
+    return load_codes(path, model, {}, o_.quiet || o_.json);
   }
 
   std::shared_ptr<const Engine> engine(const PlayedEngine& engine, const Model& model) override {
@@ -110,10 +103,7 @@ class Bars final : public RenderEvents {
 
 fs::path output_path(const PerformanceOptions& o, const Performance& p) {
   std::error_code error;
-  const fs::path name = fs::path(p.file).filename();
-  if (name.empty() || printable(name.string(), p.file.size()) != name) {  // control characters
-    throw Error(fmt::format("{}: file: expected a name", o.performance.string()));
-  }
+  const fs::path name = p.file;  // a plain one
   if (o.output.empty()) return fs::path("out") / name;
   if (o.output.filename().empty() || fs::is_directory(o.output, error)) return o.output / name;
   return o.output;
@@ -165,6 +155,8 @@ std::string verdict(const Performance& p, bool same, bool other_backend) {
 }  // namespace
 
 int render_performance(const PerformanceOptions& o) {
+  readable_path(o.seed_clip);  // as long as Ctrl-C ends it at once
+  catch_interrupts();
   const Performance p = read_performance(o.performance);
   if (p.programs.size() > 1 && (!o.model.model.empty() || !o.seed_clip.empty())) {
     throw UsageError(
@@ -184,7 +176,6 @@ int render_performance(const PerformanceOptions& o) {
     throw Error(
         fmt::format("{} is there: choose another -o, or --force to replace it", path.string()));
   }
-  catch_interrupts();
   const auto start = std::chrono::steady_clock::now();
   Files files(o);
   Bars bars(o.quiet || o.json, program.sample_rate);
@@ -199,7 +190,7 @@ int render_performance(const PerformanceOptions& o) {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const bool written = writer.file_frames() > 0;
-  const std::string hash = written && !stream ? sha256_hex(map_file(path).bytes) : std::string();
+  const std::string hash = written && !stream ? sha256_file(path) : std::string();
   const bool same = hash == p.file_sha256;
   const auto print = [&](const std::string& text) {  // where it does not mix with the sound
     is_standard_output(path) ? write_error(text) : write_output(text);

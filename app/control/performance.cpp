@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <span>
 
+#include "app/control/control_json.h"
 #include "kernels/error.h"
 #include "model/json_text.h"
 #include "model/message.h"
@@ -85,80 +85,31 @@ Json event_json(const Performance& p, const ControlEvent& e) {
 
 // ---- Reading ----
 
-// An object that a line holds: each key once read, and none that is not known.
-class Fields {
- public:
-  Fields(const Json& object, std::string where, std::initializer_list<std::string_view> known)
-      : object_(object), where_(std::move(where)) {
-    if (!object.is_object()) throw Error(where_ + ": expected an object, found " + shown(object));
-    for (const auto& [key, value] : object.items()) {
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        throw Error(where_ + ": unknown key: expected one of " +
-                    fmt::format("{}", fmt::join(known, ", ")) + ", found " + printable(key));
-      }
-    }
-  }
-  bool has(const char* key) const { return object_.contains(key); }
-  const Json& at(const char* key) const {
-    const auto it = object_.find(key);
-    if (it == object_.end()) throw Error(where_ + ": expected " + key + ", found none");
-    return *it;
-  }
-  std::uint64_t whole(const char* key, std::uint64_t most) const {
-    const Json& value = at(key);
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most) {
-      throw Error(fmt::format("{}: {}: expected a whole number from 0 to {}, found {}", where_, key,
-                              most, shown(value)));
-    }
-    return value.get<std::uint64_t>();
-  }
-  int integer(const char* key, int lo, int hi) const {
-    return static_cast<int>(json_int(at(key), where_, key, lo, hi));
-  }
-  std::string text(const char* key) const { return json_string(at(key), where_, key); }
-  std::string text_or_null(const char* key) const {
-    return at(key).is_null() ? std::string() : text(key);
-  }
-  std::string one_of(const char* key, std::initializer_list<std::string_view> words) const {
-    std::string word = text(key);
-    if (std::find(words.begin(), words.end(), word) == words.end()) {
-      throw Error(fmt::format("{}: {}: expected {}, found {}", where_, key,
-                              fmt::join(words, " or "), printable(word)));
-    }
-    return word;
-  }
-  std::string hash(const char* key) const {
-    std::string hex = text(key);
-    if (hex.size() != 64 || hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
-      throw Error(fmt::format("{}: {}: expected a SHA-256 of 64 digits, found {}", where_, key,
-                              printable(hex)));
-    }
-    return hex;
-  }
-  const std::string& where() const { return where_; }
-
- private:
-  const Json& object_;
-  std::string where_;
-};
+// An object of a line: none but these keys.
+JsonFields fields(const Json& object, const std::string& where,
+                  std::initializer_list<std::string_view> known) {
+  JsonFields f(object, where);
+  f.only(known);
+  return f;
+}
 
 PlayedEngine read_engine(const Json& object, const std::string& where) {
-  const Fields f(object, where + ": engine", {"backend", "weights", "description"});
+  const JsonFields f = fields(object, where + ": engine", {"backend", "weights", "description"});
   return {f.one_of("backend", {backend_name(Backend::cpu), backend_name(Backend::cuda)}),
           f.one_of("weights", {"half", "f32"}), f.text("description")};
 }
 
 PlayedProgram read_program(const Json& object, const std::string& where) {
-  const Fields f(object, where + ": program",
-                 {"model_path", "model_name", "model_sha256", "sample_rate_hz", "encoding",
-                  "clip_path", "clip_sha256", "engine"});
+  const JsonFields f = fields(object, where + ": program",
+                              {"model_path", "model_name", "model_sha256", "sample_rate_hz",
+                               "encoding", "clip_path", "clip_sha256", "engine"});
   PlayedProgram p;
-  p.model_path = f.text_or_null("model_path");
+  p.model_path = f.path("model_path");
   p.model_name = f.text("model_name");
   p.model_sha256 = f.hash("model_sha256");
-  p.sample_rate = f.integer("sample_rate_hz", 100, 768000);
+  p.sample_rate = f.integer("sample_rate_hz", kLowestRate, kHighestRate);
   p.encoding = parse_encoding(f.one_of("encoding", {"mulaw8", "linear8"}));
-  p.clip_path = f.text_or_null("clip_path");
+  p.clip_path = f.path("clip_path");
   if (!f.at("clip_sha256").is_null()) p.clip_sha256 = f.hash("clip_sha256");
   if (p.clip_path.empty() != p.clip_sha256.empty()) {
     throw Error(f.where() + ": expected clip_path and clip_sha256 both or neither");
@@ -167,7 +118,7 @@ PlayedProgram read_program(const Json& object, const std::string& where) {
   return p;
 }
 
-void read_control(const Fields& f, ControlEvent& e) {
+void read_control(const JsonFields& f, ControlEvent& e) {
   const std::string key = f.text("control");
   const ControlSpec* spec = find_control(key);
   if (spec == nullptr) {
@@ -184,14 +135,8 @@ void read_control(const Fields& f, ControlEvent& e) {
   e.source = *known;
   if (spec->kind == ControlKind::trigger) {
     if (f.has("value")) throw Error(f.where() + ": expected no value of " + key);
-  } else if (spec->kind == ControlKind::whole64) {
-    e.value.whole = f.whole("value", UINT64_MAX);
-  } else if (spec->kind == ControlKind::real) {
-    e.value.real = json_real(f.at("value"), f.where(), key, spec->min, spec->max);
   } else {
-    e.value.real = static_cast<double>(json_int(f.at("value"), f.where(), key,
-                                                static_cast<std::int64_t>(spec->min),
-                                                static_cast<std::int64_t>(spec->max)));
+    e.value = json_control(f.at("value"), f.where(), *spec);
   }
   if (f.has("ramp")) e.ramp = static_cast<std::uint32_t>(f.whole("ramp", UINT32_MAX));
   if (f.has("target")) {
@@ -205,12 +150,12 @@ void read_control(const Fields& f, ControlEvent& e) {
 class Reader {
  public:
   void line(std::string_view text, const std::string& where) {
-    if (!headed_) return header(parse_json(text, where), where);
+    if (!headed_) return header(text, where);
     if (p_.events.size() >= kMostEvents) {
       throw Error(fmt::format("{}: expected at most {} events", where, kMostEvents));
     }
     const Json object = parse_json(text, where);
-    const Fields f(
+    const JsonFields f = fields(
         object, where,
         {"at", "control", "value", "ramp", "target", "source", "program", "engine", "recording"});
     int kinds = 0;
@@ -244,23 +189,29 @@ class Reader {
   }
 
  private:
-  void header(const Json& object, const std::string& where) {
-    if (!object.is_object() || !object.contains(kFormatKey)) {
-      throw Error(where + ": expected a performance of mambo, found other JSON");
+  void header(std::string_view text, const std::string& where) {
+    Json object;
+    try {
+      object = parse_json(text, where);
+    } catch (const Error&) {  // where the text stops being JSON is nothing to tell of a sound file
     }
-    const Fields f(
+    if (!object.is_object() || !object.contains(kFormatKey)) {
+      throw Error(where + ": expected a performance of mambo (.performance.jsonl), found " +
+                  (object.is_null() ? "no JSON" : "other JSON"));
+    }
+    const JsonFields f = fields(
         object, where,
         {kFormatKey, "mambo_version", "file", "file_sha256", "recorded_samples", "lost_samples"});
     f.integer(kFormatKey, kFormat, kFormat);
     p_.version = f.text("mambo_version");
-    p_.file = f.text("file");
+    p_.file = f.file_name("file");
     p_.file_sha256 = f.hash("file_sha256");
     p_.recorded_samples = f.whole("recorded_samples", kMostSamples);
     p_.lost_samples = f.whole("lost_samples", kMostSamples);
     headed_ = true;
   }
 
-  void read(const Fields& f, ControlEvent& e, const std::string& where) {
+  void read(const JsonFields& f, ControlEvent& e, const std::string& where) {
     if (f.has("program")) {
       if (p_.programs.size() >= kMostPrograms) {
         throw Error(fmt::format("{}: expected at most {} programs", where, kMostPrograms));
@@ -354,6 +305,10 @@ Performance parse_performance(std::string_view text, const std::string& where) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     const std::string here = fmt::format("{}: line {}", where, ++number);
     if (end - at > kMostOfALine) {
+      if (number == 1) {
+        throw Error(where +
+                    ": expected a performance of mambo (.performance.jsonl), found no JSON");
+      }
       throw Error(
           fmt::format("{}: expected at most {} bytes, found {}", here, kMostOfALine, end - at));
     }
@@ -371,10 +326,10 @@ bool may_write_performance(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(fs::symlink_status(path, error))) return true;
   try {
-    const Mapping mapping = map_file(path);
+    InputFile file(path);
     const std::string start = fmt::format("{{\"{}\":", kFormatKey);
-    return mapping.bytes.size() >= start.size() &&
-           std::memcmp(mapping.bytes.data(), start.data(), start.size()) == 0;
+    std::string found(start.size(), '\0');
+    return file.read(std::as_writable_bytes(std::span(found))) == start.size() && found == start;
   } catch (const Error&) {
     return false;
   }
@@ -388,9 +343,7 @@ void write_performance(const fs::path& path, const Performance& p) {
 }
 
 Performance read_performance(const fs::path& path) {
-  const Mapping mapping = map_file(path);
-  return parse_performance(
-      {reinterpret_cast<const char*>(mapping.bytes.data()), mapping.bytes.size()}, path.string());
+  return parse_performance(load_bytes(path, kMostBytes).text(), path.string());
 }
 
 }  // namespace mambo

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "model/config.h"
 #include "model/output_file.h"
+#include "model/progress.h"
 
 namespace mambo {
 
@@ -21,10 +23,29 @@ struct Clip {
   double seconds() const { return rate > 0 ? static_cast<double>(samples.size()) / rate : 0; }
 };
 
-// Anything that libsndfile reads: mixed to mono, resampled to `rate`. NaN and infinities are
-// refused, values beyond +-1 clipped. Throws Error in one sentence (not audio, zero length,
-// unreadable, ...).
-Clip load_clip(const std::filesystem::path& path, int rate);
+// Anything that libsndfile reads and that says itself what it is: mixed to mono, resampled to
+// `rate`. NaN and infinities are refused, values beyond +-1 clipped. Read in blocks, with
+// `progress` between them. Throws Error in one sentence (not audio, no samples, unreadable, longer
+// than kMostClipSamples, ...), Cancelled when `progress` says so.
+Clip load_clip(const std::filesystem::path& path, int rate, const LoadProgress& progress = {});
+
+// What is kept of a clip, at its model's rate: 4 hours 39 minutes at 16 kHz. A few kilobytes of
+// FLAC can hold days of silence, so a bound there has to be.
+inline constexpr std::uint64_t kMostClipSamples = 1ULL << 28U;
+
+struct Stretch {
+  double from_s = 0, to_s = 0;  // to_s == 0: the end
+};
+
+struct ClipCodes {
+  std::vector<std::uint8_t> codes;
+  double seconds = 0;
+};
+
+// The same as the codes of a model, a byte per sample; the bound is on the stretch. What lies after
+// it is not read. Throws Error likewise, and when nothing lies in the stretch.
+ClipCodes load_clip_codes(const std::filesystem::path& path, int rate, Encoding encoding,
+                          const Stretch& stretch = {}, const LoadProgress& progress = {});
 
 enum class FileFormat { wav, flac, ogg, raw };  // raw: of a stream, samples without a header
 FileFormat parse_file_format(const std::string& name);  // throws Error
@@ -35,6 +56,10 @@ const char* file_format_extension(FileFormat f);        // "wav"
 enum class SampleBits : std::uint8_t { pcm16, pcm24, float32 };
 SampleBits parse_sample_bits(const std::string& name);  // "16", "24" or "float"; throws Error
 const char* sample_bits_name(SampleBits b);
+
+// Hz: rates that a file may be converted to.
+inline constexpr int kLowestFileRate = 8000;
+inline constexpr int kHighestFileRate = 192000;
 
 struct WriterOptions {
   FileFormat format = FileFormat::wav;

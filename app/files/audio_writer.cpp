@@ -116,7 +116,8 @@ struct AudioWriter::Impl {
     info.samplerate = options.file_rate;
     info.channels = options.channels;
     info.format = sndfile_format(options);
-    const bool vorbis_takes_it = options.file_rate >= 8000 && options.file_rate <= 192000;
+    const bool vorbis_takes_it =
+        options.file_rate >= kLowestFileRate && options.file_rate <= kHighestFileRate;
     if (sf_format_check(&info) == 0 || (options.format == FileFormat::ogg && !vorbis_takes_it)) {
       throw Error(fmt::format("cannot write {}: {} files of {} Hz do not exist", asked.string(),
                               file_format_extension(options.format), options.file_rate));

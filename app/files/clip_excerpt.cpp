@@ -9,6 +9,7 @@
 
 #include "app/files/audio_file.h"
 #include "app/files/rate_converter.h"
+#include "app/quiet_stderr.h"
 #include "kernels/error.h"
 
 namespace mambo {
@@ -23,6 +24,7 @@ using SndFile = std::unique_ptr<SNDFILE, CloseSndFile>;
 SndFile open_regular(const std::filesystem::path& path, SF_INFO& info) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) return nullptr;
+  const QuietStderr quiet;  // libmpg123 tells the terminal what it thinks of a stream
   SndFile file(sf_open(path.c_str(), SFM_READ, &info));
   const bool raw = (info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_RAW;  // sound by its name alone
   if (raw || info.channels < 1 || info.samplerate < 1) file.reset();

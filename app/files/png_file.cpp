@@ -28,10 +28,10 @@ constexpr std::array<unsigned char, 26> mark = {0,   0,   0,   14,  't',  'E',  
 
 bool is_ours(const fs::path& path) {
   try {
-    const Mapping file = map_file(path);
-    return file.bytes.size() > mark_at + mark.size() &&
-           std::memcmp(file.bytes.data() + 1, "PNG", 3) == 0 &&
-           std::memcmp(file.bytes.data() + mark_at, mark.data(), mark.size()) == 0;
+    InputFile file(path);
+    std::array<std::byte, mark_at + mark.size()> start{};
+    return file.read(start) == start.size() && std::memcmp(start.data() + 1, "PNG", 3) == 0 &&
+           std::memcmp(start.data() + mark_at, mark.data(), mark.size()) == 0;
   } catch (const std::exception&) {
     return false;
   }

@@ -7,21 +7,24 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
+#include <cstdint>
+#include <limits>
 #include <system_error>
+#include <type_traits>
 
 #include "app/files/paths.h"
 #include "app/files/text_file.h"
 #include "app/gui/plot/colormap.h"
 #include "kernels/error.h"
+#include "model/json_text.h"
+#include "model/platform_file.h"
 
 namespace mambo::gui {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
 constexpr std::size_t most_recent = 8;
+constexpr std::size_t most_bytes = 1U << 20U;
 
 // Every field by name, once: `f(key, member)` reads or writes it.
 template <class S, class F>
@@ -44,40 +47,80 @@ void each_field(S& s, F&& f) {
   f("height", s.height);
 }
 
-void read_control(ControlChoice& controls, ControlId id, const Json& json, double scale = 1) {
+// The nearest of lo..hi to what is written: it may be of another version, or anyone's.
+double nearest(const JsonFields& f, const char* key, double lo, double hi) {
+  constexpr double most = std::numeric_limits<double>::max();
+  return std::clamp(f.real(key, -most, most), lo, hi);
+}
+
+template <class T>
+void read_number(const JsonFields& f, const char* key, T& value) {
+  using Limits = std::numeric_limits<T>;
+  const double number =
+      nearest(f, key, static_cast<double>(Limits::lowest()), static_cast<double>(Limits::max()));
+  value = static_cast<T>(std::is_integral_v<T> ? std::round(number) : number);
+}
+
+void read(const JsonFields& f, const char* key, int& value) { read_number(f, key, value); }
+void read(const JsonFields& f, const char* key, float& value) { read_number(f, key, value); }
+void read(const JsonFields& f, const char* key, double& value) { read_number(f, key, value); }
+void read(const JsonFields& f, const char* key, bool& value) {
+  value = json_bool(f.at(key), f.where(), key);
+}
+void read(const JsonFields& f, const char* key, std::string& value) {
+  value = f.path(key).string();
+}
+template <class E>
+std::enable_if_t<std::is_enum_v<E>> read(const JsonFields& f, const char* key, E& value) {
+  std::uint8_t number = 0;
+  read_number(f, key, number);
+  value = static_cast<E>(number);  // bring_into_range() knows which there are
+}
+void read(const JsonFields& f, const char* key, std::vector<std::string>& value) {
+  const Json& list = f.at(key);
+  if (!list.is_array()) {
+    throw Error(f.where() + ": " + key + ": expected a list of names, found " + shown(list));
+  }
+  for (const Json& name : list) {
+    std::string text = json_string(name, f.where(), key);
+    if (value.size() < most_recent && text.find('\0') == std::string::npos) {
+      value.push_back(std::move(text));
+    }
+  }
+}
+
+void read_control(ControlChoice& controls, ControlId id, const JsonFields& f, const char* key,
+                  double scale = 1) {
   const ControlSpec& spec = control_spec(id);
   ControlValue value;
   if (spec.kind == ControlKind::whole64) {
-    json.get_to(value.whole);
+    value.whole = f.whole(key, UINT64_MAX);
   } else {
-    value.real = scale * json.get<double>();
+    value.real = nearest(f, key, spec.min / scale, spec.max / scale) * scale;
   }
   controls[id] = clamped(spec, value);
 }
 
 // Files of mambo 0.1 have the controls beside the rest, latency in seconds, and in sampling_of the
 // model that temperature, top k and top p were set for.
-void read_old_controls(ControlChoice& controls, const Json& json, const std::string& model) {
+void read_old_controls(ControlChoice& controls, const JsonFields& f, const std::string& model) {
   const auto read = [&](const char* key, ControlId id, double scale = 1) {
-    if (const auto it = json.find(key); it != json.end()) read_control(controls, id, *it, scale);
+    if (f.has(key)) read_control(controls, id, f, key, scale);
   };
   read("latency_s", ControlId::latency, 1000);
   read("level_db", ControlId::level);
   read("rng_seed", ControlId::rng_seed);
-  if (const auto of = json.find("sampling_of"); of != json.end() && *of != model) return;
+  if (f.has("sampling_of") && f.text("sampling_of") != model) return;
   read("temperature", ControlId::temperature);
   read("top_k", ControlId::top_k);
   read("top_p", ControlId::top_p);
 }
 
-void read_controls(ControlChoice& controls, const Json& json) {
-  const auto all = json.find("controls");
-  if (all == json.end()) return;
-  if (!all->is_object()) throw Error("expected controls by name, found another kind of value");
+void read_controls(ControlChoice& controls, const JsonFields& f) {
+  if (!f.has("controls")) return;
+  const JsonFields all(f.at("controls"), f.where() + ": controls");
   for (const ControlSpec& spec : kControlTable) {
-    if (const auto it = all->find(spec.key); it != all->end() && is_remembered(spec)) {
-      read_control(controls, spec.id, *it);
-    }
+    if (all.has(spec.key) && is_remembered(spec)) read_control(controls, spec.id, all, spec.key);
   }
 }
 
@@ -145,9 +188,11 @@ Json merged(const Json& before, const Json& after, Json present) {
 Json present(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return Json::object();
-  std::ifstream file(path);
-  Json json = Json::parse(file, nullptr, false);
-  if (json.is_object()) return json;
+  try {
+    Json json = parse_json(load_bytes(path, most_bytes).text(), "settings");
+    if (json.is_object()) return json;
+  } catch (const Error&) {  // as any that is not of settings
+  }
   fs::rename(path, fs::path(path).concat(".unreadable"), error);
   return Json::object();
 }
@@ -188,14 +233,13 @@ Settings load_settings(const fs::path& path, std::string& complaint) {
   std::error_code missing;
   if (!fs::exists(path, missing)) return s;
   try {
-    std::ifstream file(path);
-    const Json json = Json::parse(file);
-    if (!json.is_object()) throw Error("expected an object, found another kind of value");
-    each_field(s, [&json](const char* key, auto& value) {
-      if (const auto it = json.find(key); it != json.end()) it->get_to(value);
+    const Json json = parse_json(load_bytes(path, most_bytes).text(), "settings");
+    const JsonFields fields(json, "settings");
+    each_field(s, [&fields](const char* key, auto& value) {
+      if (fields.has(key)) read(fields, key, value);
     });
-    read_old_controls(s.controls, json, s.model);
-    read_controls(s.controls, json);
+    read_old_controls(s.controls, fields, s.model);
+    read_controls(s.controls, fields);
     bring_into_range(s);
     return s;
   } catch (const std::exception& e) {

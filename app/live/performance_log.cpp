@@ -108,7 +108,7 @@ Performance PerformanceLog::performance() {
       program.encoding = played.model->config().encoding;
       if (!played.clip.empty()) {
         program.clip_path = std::filesystem::absolute(played.clip);
-        program.clip_sha256 = sha256_hex(map_file(played.clip).bytes);
+        program.clip_sha256 = sha256_file(played.clip);
       }
       program.engine = played.engine;
       e.value.whole = p.programs.size();

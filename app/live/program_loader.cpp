@@ -1,9 +1,9 @@
 #include "app/live/program_loader.h"
 
+#include <utility>
 #include <vector>
 
 #include "app/files/audio_file.h"
-#include "app/files/codes.h"
 
 namespace mambo {
 namespace {
@@ -23,8 +23,9 @@ std::shared_ptr<const Engine> ProgramLoader::upload(const Model& model, const st
 ProgramLoader::Loaded ProgramLoader::open(const Path& path, const LoadOptions& load) const {
   Loaded loaded;
   report_(Activity::loading_model, 0);
-  loaded.model = Model::load(path, load);
-  report_(Activity::loading_model, 0.3F);
+  loaded.model = Model::load(path, load, [this](double share) {
+    return report_(Activity::loading_model, 0.3F * static_cast<float>(share));
+  });
   loaded.engine = upload(*loaded.model, options_.backend, &loaded.notice);
   if (!report_(Activity::loading_model, 1)) throw Cancelled();
   return loaded;
@@ -38,10 +39,12 @@ ProgramLoader::Prepared ProgramLoader::prepare(const std::shared_ptr<const Model
   std::vector<std::uint8_t> codes;
   if (!clip.empty()) {
     report_(Activity::loading_clip, 0);
-    const Clip loaded = load_clip(clip, model->config().sample_rate);
-    next.clip_seconds = loaded.seconds();
-    codes = encode(loaded.samples, model->config().encoding);
-    if (!report_(Activity::loading_clip, 1)) throw Cancelled();
+    ClipCodes loaded = load_clip_codes(
+        clip, model->config().sample_rate, model->config().encoding, {}, [this](double share) {
+          return report_(Activity::loading_clip, static_cast<float>(share));
+        });
+    next.clip_seconds = loaded.seconds;
+    codes = std::move(loaded.codes);
   }
   prefilling(0);
   const auto absorb = [&](const std::shared_ptr<const Engine>& on) {

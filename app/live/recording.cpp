@@ -89,7 +89,7 @@ std::string Recording::write_performance(std::uint64_t samples) {
     if (!may_write_performance(path)) throw Error(path.string() + " is there and is none");
     Performance p = log_.performance();
     p.file = path_.filename().string();
-    p.file_sha256 = sha256_hex(map_file(path_).bytes);
+    p.file_sha256 = sha256_file(path_);
     p.recorded_samples = samples;
     p.lost_samples = missing();
     mambo::write_performance(path, p);

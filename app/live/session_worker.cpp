@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "model/message.h"
+
 namespace mambo {
 
 using namespace std::chrono_literals;
@@ -53,7 +55,7 @@ void SessionWorker::work() {
       const std::lock_guard lock(mutex_);
       if (r.model && requests_.clip && !requests_.model) requests_.model = std::move(r.model);
     } catch (const std::exception& e) {
-      parts_.board.say(e.what(), true);
+      parts_.board.say(said_by(e), true);
     }
     watch_generator();
     parts_.board.report(parts_.now.get().model ? Activity::ready : Activity::empty, 0);
@@ -205,7 +207,7 @@ void SessionWorker::watch_generator() {
   } catch (const Cancelled&) {  // something else is wanted; if not, the next look tries again
   } catch (const std::exception& e) {
     given_up_ = true;
-    parts_.board.say("The engine failed (" + why + ") and nothing can go on: " + e.what() +
+    parts_.board.say("The engine failed (" + why + ") and nothing can go on: " + said_by(e) +
                          ". Open a model again.",
                      true);
   }

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <numeric>
 
+#include "model/message.h"
+
 namespace mambo {
 
 void StatusBoard::say(const std::string& text, bool is_error) {
   const std::lock_guard lock(mutex_);
-  message_ = text;
+  message_ = printable(text, text.size());  // it may quote a file
   message_is_error_ = is_error;
   ++message_id_;
 }

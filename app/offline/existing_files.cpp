@@ -10,7 +10,6 @@
 #include "app/files/sound_stream.h"
 #include "kernels/error.h"
 #include "model/output_file.h"
-#include "model/platform_file.h"
 #include "model/sha256.h"
 
 namespace mambo {
@@ -19,8 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool untouched(const Recipe& found, const fs::path& audio) {
-  return found.file == audio.filename().string() &&
-         found.file_sha256 == sha256_hex(map_file(audio).bytes);
+  return found.file == audio.filename().string() && found.file_sha256 == sha256_file(audio);
 }
 
 // The .json beside a file is its recipe. Where one lies already and is not: of which other file

@@ -2,19 +2,21 @@
 
 #include <fmt/core.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
 
-#include "app/control/control.h"
+#include "app/control/control_json.h"
 #include "app/files/text_file.h"
+#include "kernels/engine.h"
 #include "kernels/error.h"
+#include "model/json_text.h"
+#include "model/message.h"
 #include "model/platform_file.h"
 
 namespace mambo {
 namespace {
 
-using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 // 2: with the keys of Finish. What leaves the samples as they were drawn is 1, and the same file as
@@ -75,61 +77,60 @@ Part parse_part(const std::string& name) {
   throw Error(fmt::format("expected a part of continuation, joined or seed, found \"{}\"", name));
 }
 
-double number_within(const Json& j, const char* key, double min, double max) {
-  const auto value = j.at(key).get<double>();
-  if (value >= min && value <= max) return value;
-  throw Error(fmt::format("expected {} from {} to {}, found {}", key, min, max, value));
-}
-
-Finish read_finish(const Json& j) {
-  Finish f;
-  f.bits = parse_sample_bits(j.at("bits").get<std::string>());
-  f.fade_in_ms = number_within(j, "fade_in_ms", 0, FinishLimits::max_fade_ms);
-  f.fade_out_ms = number_within(j, "fade_out_ms", 0, FinishLimits::max_fade_ms);
-  if (!j.at("normalize_lufs").is_null()) {
-    f.lufs = number_within(j, "normalize_lufs", FinishLimits::min_lufs, FinishLimits::max_lufs);
+Finish read_finish(const JsonFields& f) {
+  Finish finish;
+  finish.bits = parse_sample_bits(f.one_of("bits", {"16", "24", "float"}));
+  finish.fade_in_ms = f.real("fade_in_ms", 0, FinishLimits::max_fade_ms);
+  finish.fade_out_ms = f.real("fade_out_ms", 0, FinishLimits::max_fade_ms);
+  if (!f.at("normalize_lufs").is_null()) {
+    finish.lufs = f.real("normalize_lufs", FinishLimits::min_lufs, FinishLimits::max_lufs);
   }
-  const Json& channels = j.at("channels");
-  if (channels != 1 && channels != 2) {
-    throw Error(fmt::format("expected channels of 1 or 2, found {}", channels.dump()));
-  }
-  f.stereo = channels == 2;
-  if (!f.stereo) return f;
-  if (!j.at("rng_seed_right").is_number_unsigned()) {
-    throw Error("expected rng_seed_right as a whole number of 0 or more");
-  }
-  f.rng_seed_right = j.at("rng_seed_right").get<std::uint64_t>();
-  return f;
+  finish.stereo = f.integer("channels", 1, 2) == 2;
+  if (finish.stereo) finish.rng_seed_right = f.whole("rng_seed_right", UINT64_MAX);
+  return finish;
 }
 
 // Of what a batch needs to go on; the rest is for people.
-Verdict read_verdict(const Json& j) {
+Verdict read_verdict(const JsonFields& f) {
   Verdict v;
-  v.kept = static_cast<int>(number_within(j, "kept", 1, INT32_MAX));
-  v.of = static_cast<int>(number_within(j, "of", 1, INT32_MAX));
-  v.first_rng_seed = j.at("first_rng_seed").get<std::uint64_t>();
-  v.rank = static_cast<int>(number_within(j, "rank", 1, INT32_MAX));
+  v.kept = f.integer("kept", 1, INT32_MAX);
+  v.of = f.integer("of", 1, INT32_MAX);
+  v.first_rng_seed = f.whole("first_rng_seed", UINT64_MAX);
+  v.rank = f.integer("rank", 1, INT32_MAX);
   return v;
 }
 
-// A recipe is untrusted input.
-void check(const Recipe& r) {
-  ControlChoice said;
-  said.say(r.sampling);
-  for (const ControlSpec& spec : kControlTable) {
-    if (said[spec.id] && !in_range(spec, *said[spec.id])) {
-      throw Error(
-          fmt::format("expected {} {}, found {}", spec.key, range_text(spec), said[spec.id]->real));
-    }
+// A stretch of the clip, in seconds, as --from and --to take it.
+double read_seconds(const JsonFields& f, const char* key) { return f.real(key, 0, kMostSeconds); }
+
+SamplingParams read_sampling(const JsonFields& f) {
+  const auto value = [&](ControlId id) {
+    const ControlSpec& spec = control_spec(id);
+    return json_control(f.at(spec.key), f.where(), spec).real;
+  };
+  return {static_cast<float>(value(ControlId::temperature)),
+          static_cast<int>(value(ControlId::top_k)), static_cast<float>(value(ControlId::top_p))};
+}
+
+int read_file_rate(const JsonFields& f, int model_rate) {
+  const Json& value = f.at("file_rate_hz");
+  if (value == model_rate) return model_rate;
+  return f.integer("file_rate_hz", kLowestFileRate, kHighestFileRate);
+}
+
+// The name of the file that lies, or will lie, beside the recipe: never one elsewhere, nor of
+// another kind.
+std::string read_file_name(const JsonFields& f, FileFormat format) {
+  std::string name = f.file_name("file");
+  std::string extension = fs::path(name).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (const std::string expected = fmt::format(".{}", file_format_extension(format));
+      extension != expected) {
+    throw Error(fmt::format("{}: file: expected a name that ends in {}, found {}", f.where(),
+                            expected, printable(name)));
   }
-  if (r.sample_rate < 1 || r.file_rate < 1 || r.samples > (1ULL << 40U)) {
-    throw Error(fmt::format("expected rates and samples that exist, found {} Hz, {} Hz, {} samples",
-                            r.sample_rate, r.file_rate, r.samples));
-  }
-  if (!(r.clip_from_s >= 0) || !(r.clip_to_s >= 0)) {
-    throw Error(fmt::format("expected a stretch of the clip from 0 s on, found {} s to {} s",
-                            r.clip_from_s, r.clip_to_s));
-  }
+  return name;
 }
 
 }  // namespace
@@ -172,66 +173,49 @@ std::string recipe_json(const Recipe& r) {
   return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Recipe parse_recipe(const std::string& json, const std::string& where) {
-  const Json j = Json::parse(json, nullptr, false);
-  if (!j.is_object() || !j.contains("mambo_recipe")) {
-    throw Error(fmt::format("{}: expected a recipe of mambo render, found {}", where,
-                            j.is_discarded() ? "no JSON" : "other JSON"));
+Recipe parse_recipe(std::string_view json, const std::string& where) {
+  if (!Json::accept(json)) {  // no place in it: it may be a sound file
+    throw Error(where + ": expected a recipe of mambo render, found no JSON");
   }
-  try {
-    const Json& f = j.at("mambo_recipe");
-    if (f != plain_format && f != finished_format) {
-      throw Error(fmt::format("expected mambo_recipe {} or {}, found {}", plain_format,
-                              finished_format, f.dump()));
-    }
-    Recipe r;
-    const auto text = [&](const char* key) {
-      const auto at = j.find(key);
-      return at == j.end() || at->is_null() ? std::string() : at->get<std::string>();
-    };
-    // Exactly as written: a fraction or 1e30 has no place in an integer.
-    const auto whole = [&](const char* key) {
-      const Json& value = j.at(key);
-      if (!value.is_number_unsigned()) {
-        throw Error(
-            fmt::format("expected {} as a whole number of 0 or more, found {}", key, value.dump()));
-      }
-      return value.get<std::uint64_t>();
-    };
-    r.version = text("mambo_version");
-    r.part = parse_part(j.at("part").get<std::string>());
-    r.model_path = text("model_path");
-    r.model_name = text("model_name");
-    r.model_sha256 = j.at("model_sha256").get<std::string>();
-    r.sample_rate = j.at("sample_rate_hz").get<int>();
-    r.encoding = parse_encoding(j.at("encoding").get<std::string>());
-    r.clip_path = text("clip_path");
-    r.clip_sha256 = text("clip_sha256");
-    r.clip_from_s = j.at("clip_from_seconds").get<double>();
-    r.clip_to_s = j.at("clip_to_seconds").get<double>();
-    r.sampling.temperature = j.at("temperature").get<float>();
-    r.sampling.top_k = j.at("top_k").get<int>();
-    r.sampling.top_p = j.at("top_p").get<float>();
-    r.rng_seed = whole("rng_seed");
-    r.samples = whole("samples");
-    r.backend = j.at("backend").get<std::string>();
-    r.weights = j.at("weights").get<std::string>();
-    r.engine = text("engine");
-    r.format = parse_file_format(j.at("format").get<std::string>());
-    r.file_rate = j.at("file_rate_hz").get<int>();
-    r.file = text("file");
-    r.file_sha256 = text("file_sha256");
-    r.file_samples = j.value("file_samples", std::uint64_t{0});
-    r.interrupted = j.value("interrupted", false);
-    if (f == finished_format) r.finish = read_finish(j);
-    if (j.contains("kept_of_many")) r.verdict = read_verdict(j.at("kept_of_many"));
-    check(r);
-    return r;
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(fmt::format("{}: not a whole recipe of mambo render: {}", where, e.what()));
-  } catch (const Error& e) {
-    throw Error(fmt::format("{}: {}", where, e.what()));
+  const Json object = parse_json(json, where);
+  if (!object.is_object() || !object.contains("mambo_recipe")) {
+    throw Error(where + ": expected a recipe of mambo render, found other JSON");
   }
+  const JsonFields f(object, where);
+  const int format = f.integer("mambo_recipe", plain_format, finished_format);
+  Recipe r;
+  r.version = f.text_or("mambo_version", "");
+  r.part = parse_part(f.one_of("part", {"continuation", "joined", "seed"}));
+  r.model_path = f.path("model_path");
+  r.model_name = f.text_or("model_name", "");
+  r.model_sha256 = f.hash("model_sha256");
+  r.sample_rate = f.integer("sample_rate_hz", kLowestRate, kHighestRate);
+  r.encoding = parse_encoding(f.one_of("encoding", {"mulaw8", "linear8"}));
+  r.clip_path = f.path("clip_path");
+  if (f.has("clip_sha256") && !f.at("clip_sha256").is_null()) r.clip_sha256 = f.hash("clip_sha256");
+  r.clip_from_s = read_seconds(f, "clip_from_seconds");
+  r.clip_to_s = read_seconds(f, "clip_to_seconds");
+  r.sampling = read_sampling(f);
+  r.rng_seed = f.whole("rng_seed", UINT64_MAX);
+  r.samples = f.whole("samples", static_cast<std::uint64_t>(kMostSeconds) *
+                                     static_cast<std::uint64_t>(r.sample_rate));
+  r.backend = f.one_of("backend", {backend_name(Backend::cpu), backend_name(Backend::cuda)});
+  r.weights = f.one_of("weights", {"half", "f32"});
+  r.engine = f.text_or("engine", "");
+  r.format = parse_file_format(f.one_of("format", {"wav", "flac", "ogg"}));
+  r.file_rate = read_file_rate(f, r.sample_rate);
+  if (format == finished_format) r.finish = read_finish(f);
+  // What follows is of the file beside, and not there in a sound file's metadata.
+  if (f.has("file")) r.file = read_file_name(f, r.format);
+  if (!f.text_or("file_sha256", "").empty()) r.file_sha256 = f.hash("file_sha256");
+  if (f.has("file_samples")) r.file_samples = f.whole("file_samples", 1ULL << 50U);
+  if (f.has("interrupted")) {
+    r.interrupted = json_bool(f.at("interrupted"), where, "interrupted");
+  }
+  if (f.has("kept_of_many")) {
+    r.verdict = read_verdict(JsonFields(f.at("kept_of_many"), where + ": kept_of_many"));
+  }
+  return r;
 }
 
 fs::path recipe_path(const fs::path& audio) { return fs::path(audio).replace_extension(".json"); }
@@ -241,9 +225,8 @@ void write_recipe(const fs::path& audio, const Recipe& r) {
 }
 
 Recipe read_recipe(const fs::path& json) {
-  const Mapping mapping = map_file(json);
-  const auto* text = reinterpret_cast<const char*>(mapping.bytes.data());
-  return parse_recipe(std::string(text, mapping.bytes.size()), json.string());
+  constexpr std::uint64_t most = 1U << 20U;  // bytes; names make most of the few thousand
+  return parse_recipe(load_bytes(json, most).text(), json.string());
 }
 
 }  // namespace mambo

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "app/files/audio_file.h"
 #include "app/offline/finish.h"
@@ -18,6 +19,9 @@ namespace mambo {
 // What of a take a file holds.
 enum class Part : std::uint8_t { continuation, joined, seed };
 const char* part_name(Part p);
+
+// Seconds that one rendering may draw, and that a stretch of a clip may begin or end at.
+inline constexpr double kMostSeconds = 86400;
 
 struct Recipe {
   std::string version;  // of the program
@@ -58,8 +62,9 @@ bool same_sound(const Recipe& a, const Recipe& b);
 
 std::string recipe_metadata(const Recipe& r);  // one line of JSON
 std::string recipe_json(const Recipe& r);      // the file beside
-// Throws Error, one sentence that begins with `where`.
-Recipe parse_recipe(const std::string& json, const std::string& where);
+// A recipe may come from a stranger: every value is held to the range and kind of the option that
+// says the same, and `file` is a plain name. Throws Error, one sentence that begins with `where`.
+Recipe parse_recipe(std::string_view json, const std::string& where);
 
 std::filesystem::path recipe_path(const std::filesystem::path& audio);   // x.wav -> x.json
 void write_recipe(const std::filesystem::path& audio, const Recipe& r);  // aside and renamed

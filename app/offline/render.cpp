@@ -14,6 +14,7 @@
 #include "app/files/open_files.h"
 #include "app/offline/absorb_sink.h"
 #include "app/offline/take_writer.h"
+#include "kernels/usable_cores.h"
 #include "model/sanity.h"
 
 namespace mambo {
@@ -41,7 +42,7 @@ void for_each_on_all_cores(const std::vector<TakeWriter*>& take_writers, F f) {
     }
   };
   constexpr std::size_t worth_a_thread = 32;  // take_writers, of a chunk each
-  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  static const auto cores = static_cast<std::size_t>(usable_cores());
   {
     std::vector<std::jthread> helpers;
     for (std::size_t i = 1; i < std::min(cores, take_writers.size() / worth_a_thread); ++i)

@@ -7,7 +7,6 @@
 #include "app/files/codes.h"
 #include "app/files/loudness.h"
 #include "app/files/sound_stream.h"
-#include "model/platform_file.h"
 #include "model/sha256.h"
 
 namespace mambo {
@@ -226,7 +225,7 @@ void TakeWriter::finish(File& file, RenderEvents& events) {
       file.recipe.interrupted = left_ > 0 || first != nullptr || broken_;
       file.recipe.verdict = verdict_;
       if (!file.writer.streams()) {  // a stream's recipe is in its header
-        file.recipe.file_sha256 = sha256_hex(map_file(file.path).bytes);
+        file.recipe.file_sha256 = sha256_file(file.path);
         write_recipe(file.path, file.recipe);
       }
       ++written_;

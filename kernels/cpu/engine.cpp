@@ -13,6 +13,7 @@
 #include "kernels/cpu/prefill.h"
 #include "kernels/cpu/step.h"
 #include "kernels/cpu/team.h"
+#include "kernels/usable_cores.h"
 
 #if defined(__linux__)
 #include <unistd.h>
@@ -21,12 +22,8 @@
 namespace mambo::cpu {
 namespace {
 
-int hardware_threads() {
-  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-}
-
 int threads_of(const EngineOptions& options) {
-  return options.threads > 0 ? options.threads : hardware_threads();
+  return options.threads > 0 ? options.threads : usable_cores();
 }
 
 // Of `wanted` threads what the system lets this process have. Half of what there was room for,
@@ -223,7 +220,7 @@ ComputeDevice cpu_device() {
     break;
   }
   device.capabilities =
-      std::string(instruction_set()) + ", " + std::to_string(hardware_threads()) + " threads";
+      std::string(instruction_set()) + ", " + std::to_string(usable_cores()) + " threads";
 #if defined(__linux__)
   device.memory_bytes = static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
                         static_cast<std::uint64_t>(sysconf(_SC_PAGE_SIZE));

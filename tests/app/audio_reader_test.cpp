@@ -110,10 +110,10 @@ TEST(AudioReader, WhatIsNoClipIsRefusedInOneSentence) {
   const struct {
     const char* name;
     const char* words;
-  } cases[] = {{"zero.wav", "found a clip of zero length"},
+  } cases[] = {{"zero.wav", "found a sound file without samples"},
                {"text.wav", "expected a sound file"},
                {"empty.wav", "found an empty one"},
-               {"missing.wav", "there is no such file"},
+               {"missing.wav", "no such file or folder"},
                {".", "found a folder"}};
   for (const auto& c : cases) {
     const std::string text = message(folder / c.name);

@@ -144,25 +144,34 @@ TEST_F(PerformanceCommand, RefusesInOneLine) {
   EXPECT_FALSE(std::filesystem::exists(fresh));
 }
 
-// What a stranger's file names is written nowhere but where -o says.
+// What a stranger's file names is written nowhere but where -o says, and never elsewhere.
 TEST_F(PerformanceCommand, ItsNamesLeadNowhereElse) {
-  p.file = (folder.path() / ".." / "evil.wav").string();
-  write();
   const std::string dir = (folder / "dir").string() + "/";
-  const Outcome o = render({"-o", dir});
-  EXPECT_EQ(o.code, 0) << o.err;
-  EXPECT_TRUE(std::filesystem::exists(dir + "evil.wav"));
-  EXPECT_FALSE(std::filesystem::exists(p.file));
-  for (const char* name : {"..", ".", "a/", "a\x1b[2J.wav", ""}) {
+  const std::string out_of_it = (folder.path() / ".." / "evil.wav").string();
+  for (const std::string& name :
+       {out_of_it, std::string("../evil.wav"), std::string(".bashrc\0.wav", 12), std::string(".."),
+        std::string("."), std::string("a/"), std::string("a\x1b[2J.wav"), std::string()}) {
     p.file = name;
     write();
     const Outcome refused = render({"-o", dir, "--force"});
     EXPECT_EQ(refused.code, 1) << name;
     expect_one_line(refused.err);
   }
-  EXPECT_EQ(folder.names(), (std::vector<std::string>{"dir", "take.performance.jsonl"}));
-  const auto in = std::filesystem::directory_iterator(dir);
-  EXPECT_EQ(std::distance(begin(in), end(in)), 1);
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"take.performance.jsonl"});
+  EXPECT_FALSE(std::filesystem::exists(out_of_it));
+}
+
+TEST_F(PerformanceCommand, AFileThatIsNoneIsSaidToBeNone) {
+  for (const std::string& text : {std::string("RIFF....WAVE"), std::string("{\"a\":1}\n"),
+                                  std::string(200'000, 'x'), std::string("[[[\n")}) {
+    std::ofstream(file, std::ios::binary) << text;
+    const Outcome o = render({"-o", out});
+    EXPECT_EQ(o.code, 1);
+    expect_one_line(o.err);
+    EXPECT_NE(o.err.find("expected a performance of mambo (.performance.jsonl), found"),
+              std::string::npos)
+        << o.err;
+  }
 }
 
 TEST_F(PerformanceCommand, ControlCharactersOfItDoNotReachTheTerminal) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
+#include "tests/fuzz/mutator.h"
 
 namespace mambo {
 namespace {
@@ -96,15 +97,99 @@ TEST(Recipe, BadOnesAreRefusedByName) {
     expect_refused(strange.dump());
   }
   const std::vector<std::pair<const char*, nlohmann::json>> absurd = {
-      {"temperature", -1},       {"top_k", -1},        {"top_p", 0},
-      {"file_rate_hz", 0},       {"samples", 1e30},    {"format", "mp3"},
-      {"part", "all"},           {"encoding", "alaw"}, {"sample_rate_hz", -1},
-      {"clip_from_seconds", -1}, {"mambo_recipe", "1"}};
+      {"temperature", -1},
+      {"top_k", -1},
+      {"top_p", 0},
+      {"file_rate_hz", 0},
+      {"samples", 1e30},
+      {"format", "mp3"},
+      {"part", "all"},
+      {"encoding", "alaw"},
+      {"sample_rate_hz", -1},
+      {"clip_from_seconds", -1},
+      {"mambo_recipe", "1"},
+      // What lies outside the options' ranges, or is of another kind.
+      {"file_rate_hz", 2e9},
+      {"file_rate_hz", 2000000000},
+      {"file_rate_hz", 7999},
+      {"file_rate_hz", 1e23},
+      {"sample_rate_hz", 1e23},
+      {"sample_rate_hz", 16000.5},
+      {"sample_rate_hz", 400000},
+      {"samples", 86401ULL * 16000},
+      {"samples", 9e19},
+      {"samples", 0.5},
+      {"top_k", 0.5},
+      {"top_k", 1e23},
+      {"top_k", 257},
+      {"temperature", 1e300},
+      {"temperature", 11},
+      {"temperature", "1"},
+      {"rng_seed", -1},
+      {"rng_seed", 0.5},
+      {"clip_to_seconds", 1e300},
+      {"clip_from_seconds", 86401},
+      {"file_samples", 1e23},
+      {"file_samples", -1},
+      {"interrupted", 1},
+      {"backend", "abacus"},
+      {"weights", "f64"},
+      {"model_sha256", "abc"},
+      {"clip_sha256", "../x"},
+      {"file_sha256", "abc"},
+      {"model_path", std::string("/m\0x", 4)},
+      {"clip_path", std::string("/c\0x", 4)},
+      // A stranger's recipe names no file but one beside it.
+      {"file", "../../x.flac"},
+      {"file", "/abs/x.flac"},
+      {"file", "a/x.flac"},
+      {"file", ".."},
+      {"file", "."},
+      {"file", ""},
+      {"file", std::string(".bash_profile\0.flac", 19)},
+      {"file", "x\n.flac"},
+      {"file", "x\x1B[2J.flac"},
+      {"file", "x.wav"},
+      {"file", ".flac"},
+      {"file", ".bash_profile"},
+      {"file", std::string(300, 'a') + ".flac"},
+      {"file", 3}};
   for (const auto& [key, value] : absurd) {
     nlohmann::json bad = good;
     bad[key] = value;
     expect_refused(bad.dump());
   }
+}
+
+TEST(Recipe, ALongOneOfManyKeysIsRefusedOrReadSoon) {
+  auto good = recipe_json(sample());
+  std::string keys;
+  for (int i = 0; i < 300'000; ++i) keys += "\"" + std::to_string(i) + "\":0,";
+  good.insert(good.find('{') + 1, keys);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(parse_recipe(good, "r.json").samples, sample().samples);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10))
+      << "the square of the keys takes minutes";
+}
+
+// Damaged ones, always the same: a recipe within the options' ranges or an Error.
+TEST(Recipe, DamagedOnesAreRefusedOrWithinTheRanges) {
+  fuzz::Mutator mutator(11);
+  const std::string good = recipe_json(sample());
+  int whole = 0;
+  for (int i = 0; i < 4000; ++i) {
+    try {
+      const Recipe r = parse_recipe(mutator.mutate(good), "r.json");
+      ++whole;
+      EXPECT_TRUE(r.file.empty() || std::filesystem::path(r.file).filename() == r.file);
+      EXPECT_LE(r.file_rate, 384000);
+      EXPECT_LE(r.samples, 86400ULL * 384000);
+      EXPECT_LE(r.sampling.top_k, 256);
+    } catch (const Error& e) {
+      EXPECT_EQ(std::string(e.what()).rfind("r.json: ", 0), 0U) << e.what();
+    }
+  }
+  EXPECT_GT(whole, 100);
 }
 
 TEST(Recipe, LiesBesideItsFile) { EXPECT_EQ(recipe_path("out/a.b.wav"), "out/a.b.json"); }

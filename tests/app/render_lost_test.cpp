@@ -18,6 +18,8 @@ Recipe recipe_of(std::uint64_t samples) {
   r.sample_rate = r.file_rate = 16000;
   r.samples = samples;
   r.backend = "cuda";
+  r.model_sha256 = std::string(64, '0');
+  r.weights = "half";
   return r;
 }
 

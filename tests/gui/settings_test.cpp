@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -98,6 +99,35 @@ TEST_F(SettingsTest, ControlsAreBroughtIntoTheTablesRanges) {
   EXPECT_EQ(s.controls[ControlId::level], (ControlValue{-60, 0}));
   EXPECT_EQ(s.controls[ControlId::top_k], (ControlValue{8, 0}));
   EXPECT_FALSE(s.controls[ControlId::playing].has_value()) << "opens as it is told to";
+}
+
+TEST_F(SettingsTest, NumbersBeyondEveryKindAreBroughtIntoRangeToo) {
+  write(R"({"width": 1e23, "height": -9e99, "layer": 1e300, "colour_map": -1e19, "zoom": 1e300,
+            "layer_colour": 1e23, "channel_order": 256, "latency_s": 1e300,
+            "controls": {"top_k": 1e23, "level": -1e300}})");
+  const Settings s = load_settings(file_, complaint_);
+  EXPECT_EQ(complaint_, "");
+  EXPECT_EQ(s.width, 16384);
+  EXPECT_EQ(s.height, Settings::least_height);
+  EXPECT_EQ(s.layer, std::numeric_limits<int>::max());
+  EXPECT_EQ(s.colour_map, 0);
+  EXPECT_EQ(s.zoom, 3.0F);
+  EXPECT_EQ(s.layer_colour, DeltaColour::delta);
+  EXPECT_EQ(s.channel_order, ChannelOrder::horizon);
+  EXPECT_EQ(s.controls[ControlId::top_k], (ControlValue{256, 0}));
+  EXPECT_EQ(s.controls[ControlId::latency], (ControlValue{2000, 0}));
+}
+
+TEST_F(SettingsTest, ComplainInOneSentenceOfTheirOwn) {
+  for (const char* text : {"{", "[1, 2]", "garbage", R"({"zoom": "big"})", R"({"a":1,"a":1})",
+                           R"({"rng_seed": -1})", R"({"model": "a\u0000b"})"}) {
+    write(text);
+    complaint_.clear();
+    EXPECT_EQ(load_settings(file_, complaint_), Settings{}) << text;
+    for (const char* leak : {"json.exception", "type_error", "parse error", "syntax"}) {
+      EXPECT_EQ(complaint_.find(leak), std::string::npos) << complaint_;
+    }
+  }
 }
 
 // Written before controls stood in an object of their own.

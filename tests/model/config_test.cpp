@@ -128,7 +128,7 @@ TEST_P(ConfigErrors, NameKeyExpectedAndFound) {
 INSTANTIATE_TEST_SUITE_P(
     All, ConfigErrors,
     ::testing::Values(
-        Wrong{"NotJson", "{", "{,", {"expected JSON", "syntax error"}},
+        Wrong{"NotJson", "{", "{,", {"expected JSON", "found none at column 2"}},
         Wrong{"Format", "mambo-1", "mambo-9", {"unknown format", "mambo-1", "mambo-9"}},
         Wrong{"FormatMissing", R"("format":"mambo-1",)", "", {"expected the key format"}},
         Wrong{"UnknownKey", "{", R"({"dropout":0.1,)", {"unknown key dropout"}},

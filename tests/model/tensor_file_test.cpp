@@ -102,12 +102,58 @@ TEST(TensorFileHostile, AnotherKindOfFile) {
 }
 
 TEST(TensorFileHostile, HeaderTooLarge) {
-  // 100 MB is the format's own limit; the bytes are never looked at, so a sparse file will do.
+  // The bytes are never looked at, so a sparse file will do.
   const TempFolder folder;
   const auto path = folder / "big.safetensors";
   write_file(path, length_bytes(100'000'001) + "{}");
   std::filesystem::resize_file(path, 100'000'200);
-  EXPECT_SAYS(error_of([&] { TensorFile::open(path); }), "header of at most 100000000 bytes");
+  EXPECT_SAYS(error_of([&] { TensorFile::open(path); }), "header of at most 16777216 bytes");
+}
+
+TEST(TensorFile, NullMetadataIsNone) {
+  const std::string bytes =
+      file_of(R"({"__metadata__":null,"a":)" + entry("U8", "[2]", "[0,2]") + "}", 2);
+  const TensorFile file = parse(bytes);
+  EXPECT_TRUE(file.metadata().empty());
+  EXPECT_TRUE(file.has("a"));
+}
+
+TEST(TensorFile, IsReadWithProgressAndMayBeCancelled) {
+  const TempFolder folder;
+  const auto path = folder / "a.safetensors";
+  constexpr std::size_t n = 10'000'000;
+  write_file(path, file_of(R"({"a":)" + entry("U8", "[10000000]", "[0,10000000]") + "}", n));
+  std::vector<double> shares;
+  const auto note = [&](double share) {
+    shares.push_back(share);
+    return true;
+  };
+  EXPECT_EQ(TensorFile::open(path, note).get("a", {n}).size(), static_cast<std::int64_t>(n));
+  EXPECT_GE(shares.size(), 3U);
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_EQ(shares.back(), 1);
+  EXPECT_THROW(TensorFile::open(path, [](double) { return false; }), Cancelled);
+}
+
+TEST(TensorFile, ShortenedWhileItIsReadOrAfterwardsEndsNoProcess) {
+  const TempFolder folder;
+  const auto path = folder / "a.safetensors";
+  constexpr std::size_t n = 10'000'000;
+  const std::string bytes =
+      file_of(R"({"a":)" + entry("U8", "[10000000]", "[0,10000000]") + "}", n);
+  write_file(path, bytes);
+  EXPECT_SAYS(error_of([&] {
+                TensorFile::open(path, [&](double) {
+                  std::filesystem::resize_file(path, 5'000'000);
+                  return true;
+                });
+              }),
+              "became shorter while it was read");
+  write_file(path, bytes);
+  const TensorFile file = TensorFile::open(path);
+  std::filesystem::resize_file(path, 0);
+  const TensorView view = file.get("a", {n});
+  EXPECT_EQ(std::to_integer<char>(view.data[n - 1]), bytes.back());  // a mapping would be gone
 }
 
 TEST(TensorFileHostile, HeaderNotJson) {

@@ -1,4 +1,4 @@
-#include "app/audio/quiet_stderr.h"
+#include "app/quiet_stderr.h"
 
 #include <fcntl.h>
 #include <unistd.h>
