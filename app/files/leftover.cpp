@@ -186,7 +186,7 @@ fs::path keep_leftover(const Leftover& leftover) {
   // Its own name is free, or was reserved for it and is empty.
   std::error_code error;
   const bool reserved = fs::file_size(leftover.name, error) == 0 && !error;
-  const fs::path path = reserved ? leftover.name : reserve_free_name(leftover.name);
+  fs::path path = reserved ? leftover.name : reserve_free_name(leftover.name);
   if (::rename(leftover.aside.c_str(), path.c_str()) != 0) fail(leftover.aside, "rename", errno);
   return path;
 }

@@ -11,6 +11,11 @@
 namespace mambo::cpu {
 namespace {
 
+std::size_t at(int row, int columns, int column) {
+  return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) +
+         static_cast<std::size_t>(column);
+}
+
 class Gemm : public ::testing::Test {
  protected:
   void TearDown() override { hwy::SetSupportedTargetsForTest(0); }
@@ -24,9 +29,8 @@ TEST_F(Gemm, IsTheSumOfProductsWhateverTheShape) {
       Linear w;
       std::vector<float> weights(static_cast<std::size_t>(depth * outputs));
       for (float& x : weights) x = normal(rng);
-      w.panels = pack(outputs, depth, WeightStorage::f32, [&](int r, int c) {
-        return weights[static_cast<std::size_t>(r * depth + c)];
-      });
+      w.panels = pack(outputs, depth, WeightStorage::f32,
+                      [&](int r, int c) { return weights[at(r, depth, c)]; });
       w.bias = AlignedBuffer<float>(static_cast<std::size_t>(outputs));
       for (int i = 0; i < outputs; ++i) w.bias[static_cast<std::size_t>(i)] = normal(rng);
       constexpr int rows = 15;  // 6 + 6 + 2 + 1
@@ -44,13 +48,13 @@ TEST_F(Gemm, IsTheSumOfProductsWhateverTheShape) {
           double worst = 0;
           for (int r = 0; r < rows; ++r) {
             for (int n = 0; n < outputs; ++n) {
-              const auto at = static_cast<std::size_t>(r * outputs + n);
-              double want = init == Init::bias ? w.bias[static_cast<std::size_t>(n)] : start[at];
+              const std::size_t here = at(r, outputs, n);
+              double want = init == Init::bias ? w.bias[static_cast<std::size_t>(n)] : start[here];
               for (int k = 0; k < depth; ++k) {
-                want += static_cast<double>(in[static_cast<std::size_t>(r * stride + k)]) *
-                        static_cast<double>(weights[static_cast<std::size_t>(n * depth + k)]);
+                want += static_cast<double>(in[at(r, stride, k)]) *
+                        static_cast<double>(weights[at(n, depth, k)]);
               }
-              worst = std::max(worst, std::fabs(want - static_cast<double>(out[at])));
+              worst = std::max(worst, std::fabs(want - static_cast<double>(out[here])));
             }
           }
           EXPECT_LT(worst, 1e-3) << depth << " x " << outputs;
