@@ -13,7 +13,7 @@ namespace mambo {
 namespace {
 
 // Bytes after the last chunk that are no chunk: padding and tags of old programs are shorter.
-constexpr std::uint64_t junk = 1U << 16U;
+constexpr std::uint64_t junk = 4096;
 
 using Head = std::array<char, 8>;  // of a chunk: its name, its length
 

@@ -165,6 +165,8 @@ TEST(ClipLoading, SoundBeyondWhatTheHeaderSaysIsNotLostSilently) {
             std::string::npos);
   EXPECT_NE(said(wav(0, sound)).find("its header says 0 bytes of sound, but 200000 bytes follow"),
             std::string::npos);
+  EXPECT_NE(said(wav(4000, std::string(32'000, '\x11'))).find("but 28000 bytes follow them"),
+            std::string::npos);
   const std::string fact("LIST\4\0\0\0abcd", 12);
   EXPECT_EQ(said(wav(4000, sound.substr(0, 4000), fact)), "no error") << "another chunk";
   EXPECT_EQ(said(wav(4000, sound.substr(0, 4000), std::string(128, '\0'))), "no error")
