@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cfloat>
 #include <chrono>
-#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -24,6 +23,7 @@
 #include "app/gui/glyphs.h"
 #include "app/gui/icon.h"
 #include "app/gui/keys.h"
+#include "app/gui/monitor_scale.h"
 #include "app/gui/settings.h"
 #include "app/gui/shell.h"
 #include "app/gui/terminal.h"
@@ -71,33 +71,6 @@ struct DestroyWindow {
   void operator()(GLFWwindow* w) const { glfwDestroyWindow(w); }
 };
 using WindowPtr = std::unique_ptr<GLFWwindow, DestroyWindow>;
-
-float in_quarters(float scale) { return std::clamp(std::floor(scale * 4 + 0.5F) / 4, 1.0F, 3.0F); }
-
-// What the desktop asks for; where it asks for nothing, what the monitor's size suggests; and where
-// that is not known, its pixels.
-float monitor_scale() {
-  GLFWmonitor* monitor = glfwGetPrimaryMonitor();
-  if (monitor == nullptr) return 1;
-  float asked = 1;
-  float ignored = 1;
-  glfwGetMonitorContentScale(monitor, &asked, &ignored);
-  if (asked > 1.01F) return std::min(asked, 4.0F);
-  int width_mm = 0;
-  int height_mm = 0;
-  glfwGetMonitorPhysicalSize(monitor, &width_mm, &height_mm);
-  const GLFWvidmode* mode = glfwGetVideoMode(monitor);
-  if (mode == nullptr) return 1;
-  const auto made_up = [](int pixels) {  // what GLFW says when it does not know
-    return static_cast<int>(static_cast<float>(pixels) * 25.4F / 96.0F);
-  };
-  const bool unknown = width_mm == made_up(mode->width) && height_mm == made_up(mode->height);
-  if (unknown || width_mm < 150 || height_mm < 80) {  // or a projector's lie
-    return in_quarters(static_cast<float>(mode->width) / 1920);
-  }
-  const float dpi = 25.4F * static_cast<float>(mode->width) / static_cast<float>(width_mm);
-  return in_quarters(dpi / 96);
-}
 
 // In pixels, as large as settings say at 96 dpi.
 int scaled(int size, float scale) { return static_cast<int>(static_cast<float>(size) * scale); }
@@ -379,7 +352,7 @@ int run_gui(const GuiOptions& options) {
   std::string complaint;
   Settings settings = gui::load_settings(gui::settings_path(), complaint);
   SettingsSaver saver(gui::settings_path(), settings);
-  const float scale = monitor_scale();
+  const float scale = gui::monitor_scale();
   const auto sized = [scale](int wanted, int remembered) {
     return wanted > 0 ? wanted : scaled(remembered, scale);
   };

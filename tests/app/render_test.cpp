@@ -1,4 +1,5 @@
 // Rendering, through the program: the same again, many, resumed, interrupted, out of room.
+// Past 400 lines: all of them look at one fixture's takes.
 #include <gtest/gtest.h>
 #include <signal.h>  // NOLINT: kill is POSIX
 #include <sndfile.h>

@@ -1,4 +1,5 @@
 // The session as its owner sees it, on a machine without sound: the silent clock plays.
+// Past 400 lines: one fixture, one table of what a session must do.
 #include "app/live/session.h"
 
 #include <gtest/gtest.h>
