@@ -166,7 +166,7 @@ TEST_F(Batch, AStrangersJobsStayInTheirRangesAndFolder) {
   refused(R"({"force": true})", "expected keys of");
   refused(R"({"jobs": "x"})", "expected keys of");
   refused(R"({"help": true})", "expected keys of");
-  refused(R"({"clip": "nowhere.wav"})", "there is no such file");
+  refused(R"({"clip": "nowhere.wav"})", "no such file or folder");
   refused(R"({"clip": "clips/a.wav", "from_silence": true})", "exclude each other");
 }
 
