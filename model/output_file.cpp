@@ -199,7 +199,13 @@ bool OutputFile::rename_into(const OutputPlace& place) const {
 void OutputFile::commit() {
   if (::fsync(fd_) != 0) fail(errno);
   do {
-    place_ = output_place(place_.asked, replace_);
+    try {
+      place_ = output_place(place_.asked, replace_);
+    } catch (const Error& e) {
+      const fs::path kept = keep_beside();
+      if (kept.empty()) throw;
+      throw Error(std::string(e.what()) + "; what was written is kept as " + kept.string());
+    }
     struct stat before {};
     if (place_.there && ::stat(place_.path.c_str(), &before) == 0) {
       ::fchmod(fd_, before.st_mode & permissions);  // not every file system has them
@@ -207,6 +213,26 @@ void OutputFile::commit() {
   } while (!rename_into(place_));
   ::close(fd_);
   fd_ = -1;
+}
+
+// Under a free name in the folder where the file lies already; empty: there is none, or no name
+// fits.
+fs::path OutputFile::keep_beside() {
+  constexpr int most_names = 1000;
+  const fs::path name = place_.asked.filename();
+  for (int i = 2; i < most_names; ++i) {
+    fs::path free = aside_.parent_path() / name.stem();
+    free += '-';
+    free += std::to_string(i);
+    free += name.extension();
+    if (::renameat2(AT_FDCWD, aside_.c_str(), AT_FDCWD, free.c_str(), RENAME_NOREPLACE) == 0) {
+      ::close(fd_);
+      fd_ = -1;
+      return free;
+    }
+    if (errno != EEXIST) return {};
+  }
+  return {};
 }
 
 void OutputFile::fail(int error) const { refuse(place_.asked, reason(error)); }

@@ -60,12 +60,14 @@ class OutputFile {
 
   void write(std::uint64_t offset, std::span<const std::byte> bytes);  // throws Error (full disk)
   // To the disk, and renamed, with the permissions of the file that it replaces. What lies there
-  // is judged once more. Throws Error.
+  // is judged once more: where it may not be replaced, the work is kept as "name-2.ext" (or -3,
+  // ...), and the Error says so. Throws Error.
   void commit();
 
  private:
   [[noreturn]] void fail(int error) const;
   bool rename_into(const OutputPlace& place) const;
+  std::filesystem::path keep_beside();
 
   OutputPlace place_;
   Replace replace_;

@@ -72,17 +72,29 @@ TEST(OutputFile, ReplacesItsOwnAndNoForeignFile) {
   EXPECT_EQ(folder.files(), 1U);
 }
 
-TEST(OutputFile, JudgesOnceMoreWhatCameMeanwhile) {
+TEST(OutputFile, JudgesOnceMoreWhatCameMeanwhileAndKeepsTheWork) {
   const TempFolder folder;
-  const fs::path path = folder / "a";
-  OutputFile file(path, ours());
-  write_file(path, "theirs");
-  EXPECT_THROW(file.commit(), Error);
-  EXPECT_EQ(read_file(path), "theirs");
-  write_file(path, "mine");
+  for (const char* kept : {"a-2.wav", "a-3.wav"}) {
+    OutputFile file(folder / "a.wav", ours());
+    file.write(0, std::as_bytes(std::span("work", 4)));
+    write_file(folder / "a.wav", "theirs");
+    try {
+      file.commit();
+      FAIL() << "expected an Error";
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(std::string("is kept as ") + (folder / kept).string()),
+                std::string::npos)
+          << e.what();
+    }
+    EXPECT_EQ(read_file(folder / "a.wav"), "theirs");
+    EXPECT_EQ(read_file(folder / kept), "work");
+    fs::remove(folder / "a.wav");
+  }
+  OutputFile file(folder / "a.wav", ours());
+  write_file(folder / "a.wav", "mine");
   file.commit();
-  EXPECT_EQ(read_file(path), "");
-  EXPECT_EQ(folder.files(), 1U);
+  EXPECT_EQ(read_file(folder / "a.wav"), "");
+  EXPECT_EQ(folder.files(), 3U);
 }
 
 TEST(OutputFile, KeepsThePermissionsOfWhatItReplaces) {
