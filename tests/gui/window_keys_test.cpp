@@ -42,9 +42,9 @@ TEST_F(WindowKeysTest, QuickKeysAreNotLostAndChangesAreUndone_timed) {
   ASSERT_TRUE(window.does("sleep 2"));  // the model is there; a person would look first
   ASSERT_TRUE(
       window.does("key --delay 6 Next Next Next Next Next "  // level: -5 dB
-                                                             // From the end: colour maps, device,
-                                                             // latency; a step; undone.
-                  "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab Right "
+                                                             // From the end: maps, device,
+                                                             // underruns, latency; a step; undone.
+                  "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab Right "
                   "key --delay 6 ctrl+z "
                   // The random seed by typing, undone and done again.
                   "key --delay 6 shift+Tab shift+Tab shift+Tab Return sleep 0.5"));
