@@ -1,4 +1,4 @@
-// Takes a constant offset away, which nobody hears, but which holds a loudspeaker's cone off its
+// Takes a constant offset away, which is inaudible, but holds a loudspeaker's cone off its
 // rest, heats its coil, and makes a limiter turn down what is heard.
 //
 // The mean of the last quarter of a second or so, by two one-pole low-passes at 2 Hz, is subtracted

@@ -1,4 +1,4 @@
-// The platform's part of reading files: into memory, where nobody may pull them away. POSIX;
+// The platform's part of reading files: into memory, where no other process changes them. POSIX;
 // another system needs only another platform_file.cpp.
 #pragma once
 
@@ -19,7 +19,7 @@ namespace mambo {
 std::string why_missing(const std::filesystem::path& path);
 
 // A regular file, read from its beginning. Read, not mapped: a mapping's pages are gone, and the
-// process with them (SIGBUS), when somebody shortens the file, and change when somebody writes.
+// process with them (SIGBUS), when the file is shortened, and change when it is written to.
 class InputFile {
  public:
   // Throws Error when there is no such regular file or it may not be read. Never waits (for a

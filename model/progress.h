@@ -8,7 +8,7 @@
 namespace mambo {
 
 // Called many times per second on the reading thread with the share done, 0 to 1 (0 throughout
-// where the end is not known); false ends the reading. Empty: nobody asks.
+// where the end is not known); false ends the reading. Empty: no reports, no cancelling.
 using LoadProgress = std::function<bool(double share)>;
 
 inline void tell(const LoadProgress& progress, double share) {

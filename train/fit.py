@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from . import augment, checkpoint, config as configs, data, labels, memory
+from . import augment, checkpoint, config as configs, data, held_out, labels, memory
 from .config import UserError
 from .feeder import Feeder
 from .machines import Asked, Machines, Stop
@@ -77,31 +77,6 @@ def load_config(args) -> configs.Config:
     return configs.parse(tree, args.config)
 
 
-def held_out_crops(corpus, t: configs.TrainConfig, stride: int) -> torch.Tensor:
-    """The same crops at each evaluation: uint8 [eval_crops, crop + 1], or none. Of a small folder they are as long as the
-    longest file that is held out."""
-    if t.held_out <= 0 or not corpus.side(True):
-        return torch.empty(0, t.crop + 1, dtype=torch.uint8)
-    length = t.crop + 1
-    if not t.whole and t.after_end != "again":
-        longest = max(p.length for p in corpus.side(True))
-        length = min(length, (longest - 1) // stride * stride + 1)
-    # Otherwise the random file that follows would be scored, which says nothing about a model.
-    after = t.after_end if t.whole or t.after_end == "again" else "stop"
-    return torch.from_numpy(data.Crops(corpus, True, length, 0, t.whole, after).batch(0, 0, t.eval_crops))
-
-
-def held_out_batches(crops, t: configs.TrainConfig, machines: Machines, per_part: int) -> list[torch.Tensor]:
-    """Evaluates, divided among any number of processes."""
-    if not len(crops):
-        return []
-    # Equal shares, so that the mean of the means is the mean; a remainder wraps around.
-    each = -(-t.eval_crops // machines.count)
-    mine = crops[(torch.arange(each) * machines.count + machines.rank) % t.eval_crops]
-    size = max(s for s in range(1, min(per_part, each) + 1) if each % s == 0)
-    return list(mine.split(size))
-
-
 def read_corpus(args, config: configs.Config, machines: Machines, run: Path, say) -> data.Corpus:
     """The first process of each machine encodes, then all read. An error there ends all of them."""
     t = config.train
@@ -156,7 +131,7 @@ def train(args) -> int:
                        round(t.gap * m.sample_rate), t.crop + 1)
 
     table, known = labels.classes(crops.names, t.labels)
-    held = held_out_crops(corpus, t, m.stride)
+    held = held_out.crops_of(corpus, t, m.stride)
     key = hashlib.sha256(held.numpy().tobytes()).hexdigest()[:16]
     trainer = Trainer(config, machines, args.float32, not args.no_graph, known)
     trainer.asked = asked
@@ -192,7 +167,7 @@ def train(args) -> int:
     stop = Stop()
     feeder = Feeder(crops, trainer.step, t.accumulate, machines.rank, per_part, machines.device.type == "cuda")
     try:
-        held = held_out_batches(held, t, machines, per_part)
+        held = held_out.batches_of(held, t, machines, per_part)
         return Loop(args, trainer, feeder, held, report, stop, last, table).run()
     finally:
         feeder.stop()
@@ -390,30 +365,16 @@ class Loop:
         return self.machines.any(self.stop.asked or late)
 
 
-def _short_of_memory(e: Exception) -> bool:
-    # PyTorch has its own exception class since 1.13, for GPUs alone; the CPU's allocator only has a message.
-    return isinstance(e, MemoryError) or any(w in str(e).lower() for w in ("out of memory", "allocate memory"))
-
-
-def _less_at_once(m, t) -> str:
-    at_once = t.batch // t.accumulate
-    if at_once > 1:
-        parts = next(n for n in range(2, at_once + 1) if at_once % n == 0 and (n >= 4 or n == at_once))
-        return (f"--set train.accumulate={t.accumulate * parts} takes {at_once // parts} at once and learns the same; a "
-                "smaller train.batch or train.crop learns from less")
-    return f"--set train.crop={max(m.stride, t.crop // 2 // m.stride * m.stride)} takes shorter ones"
-
-
 def _train_in_memory(args) -> int:
     try:
         return train(args)
     except (RuntimeError, MemoryError) as e:
-        if not _short_of_memory(e):
+        if not memory.ran_out(e):
             raise
         config = load_config(args)
         t = config.train
         raise UserError(f"out of memory with {t.batch // t.accumulate} crops of {t.crop} samples at once: "
-                        f"{_less_at_once(config.model, t)}") from None
+                        f"{memory.less_at_once(config.model, t)}") from None
 
 
 def main(argv=None) -> int:

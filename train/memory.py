@@ -83,3 +83,17 @@ def fit(config: Config, count: int, there: float) -> str:
     t.accumulate = parts
     now = (fixed(m) + each // parts * t.crop * per_sample(m)) * count
     return said + (f"the network takes {each // parts} at once, {parts} parts per update (about {size(now)}){same}")
+
+
+def ran_out(e: Exception) -> bool:
+    # PyTorch has its own exception class since 1.13, for GPUs alone; the CPU's allocator only has a message.
+    return isinstance(e, MemoryError) or any(w in str(e).lower() for w in ("out of memory", "allocate memory"))
+
+
+def less_at_once(m, t) -> str:
+    at_once = t.batch // t.accumulate
+    if at_once > 1:
+        parts = next(n for n in range(2, at_once + 1) if at_once % n == 0 and (n >= 4 or n == at_once))
+        return (f"--set train.accumulate={t.accumulate * parts} takes {at_once // parts} at once and learns the same; a "
+                "smaller train.batch or train.crop learns from less")
+    return f"--set train.crop={max(m.stride, t.crop // 2 // m.stride * m.stride)} takes shorter ones"

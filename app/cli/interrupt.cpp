@@ -14,8 +14,8 @@ static_assert(std::atomic<bool>::is_always_lock_free);  // a signal handler may 
 
 extern "C" void note_interrupt(int) { noted = true; }
 
-// A write to a pipe whose reader is gone raises SIGPIPE in this process: whoever writes sees it by
-// EPIPE, and knows whether it matters. One that was sent asks to end.
+// A write to a pipe whose reader is gone raises SIGPIPE in this process: the writing code sees it
+// by EPIPE, and knows whether it matters. One that was sent asks to end.
 extern "C" void note_sent_pipe(int, siginfo_t* info, void*) {
   if (info->si_pid != ::getpid()) noted = true;
 }

@@ -12,6 +12,7 @@
 #include "app/usage_error.h"
 #include "model/message.h"
 #include "model/output_file.h"
+#include "model/platform_file.h"
 
 namespace mambo {
 namespace {
@@ -45,6 +46,9 @@ std::string read_text(const fs::path& path) {
   if (path == "-") {
     take(std::cin);
     return text;
+  }
+  if (const std::string why = why_missing(path); !why.empty()) {
+    throw Error(fmt::format("{}: {}", path.string(), why));
   }
   std::error_code error;
   if (fs::is_directory(path, error)) {

@@ -2,8 +2,8 @@
 //
 // Standard error: what cannot be written is lost, and the command goes on; a terminal that was
 // closed must not cost the work. Standard output: the first failure is remembered, and the program
-// ends with an error for it (flushed_output); if its reader has gone (EPIPE), what follows is for
-// nobody, and the command ends as after Ctrl-C.
+// ends with an error for it (flushed_output); if its reader has gone (EPIPE), what follows has
+// no reader, and the command ends as after Ctrl-C.
 #pragma once
 
 #include <fmt/format.h>

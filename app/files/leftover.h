@@ -13,8 +13,8 @@ struct Leftover {
   double seconds = 0;           // of sound that can be read; 0: not known before it is read
 };
 
-// Those of a folder that nobody writes any more, oldest first. Opens each; reads no sound. Never
-// throws: what cannot be read is no leftover.
+// Those of a folder that no process writes any more, oldest first. Opens each; reads no sound.
+// Never throws: what cannot be read is no leftover.
 std::vector<Leftover> find_leftovers(const std::filesystem::path& folder);
 
 // Makes it a whole sound file under its name, or under the next free one. Returns that; throws

@@ -22,7 +22,7 @@ class Glyphs {
   // eye and joined, what no font has as <U+1F3B9>, bytes that are no UTF-8 as <FF>. Valid until
   // begin_frame(). Cost: none for plain words, a look into a table for others.
   const char* shown(const char* words);
-  // Letters that somebody types: they are fetched, but stay as they are.
+  // Letters as they are typed: they are fetched, but stay as they are.
   void need(const char* words);
 
   void begin_frame();                        // forgets old words

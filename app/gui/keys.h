@@ -76,7 +76,7 @@ class Keys {
     ++times_;
   }
   Key first() const { return times_ > 0 ? first_ : Key::none; }
-  // True: it was pressed, once or more often, and nobody else gets it.
+  // True: it was pressed, once or more often, and is not reported again.
   bool take(Key key) { return take_all(key) > 0; }
   int take_all(Key key);
   void drop() { times_ = 0; }

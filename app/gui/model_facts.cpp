@@ -88,7 +88,7 @@ std::string glance_at_model(const std::filesystem::path& path) {
     const auto model = Model::load(path);
     return fmt::format("{:.1f} M, {}", static_cast<double>(model->stats().parameters) / 1e6,
                        hertz_words(model->config().sample_rate).c_str());
-  } catch (const std::exception&) {  // whoever chooses it is told why
+  } catch (const std::exception&) {  // choosing it says why
     return {};
   }
 }

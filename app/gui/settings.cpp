@@ -184,7 +184,7 @@ Json merged(const Json& before, const Json& after, Json present) {
   return present;
 }
 
-// The file as it is. One that is not of settings goes aside: somebody may want to mend it.
+// The file as it is. One that is not of settings goes aside, so that it can be mended.
 Json present(const fs::path& path) {
   std::error_code error;
   if (!fs::exists(path, error)) return Json::object();

@@ -28,7 +28,7 @@ struct FinishLimits {
   static constexpr double min_lufs = -60, max_lufs = 0;
 };
 
-// At a cut nobody chose a fade for: long enough that no click is heard, too short to be heard.
+// At a cut for which no fade was chosen: long enough that no click is heard, too short to be heard.
 inline constexpr double cut_fade_ms = 5;
 // The loudest waveform that normalizing leaves: no limiter works, the file stays quieter instead.
 inline constexpr double true_peak_dbtp = -1;

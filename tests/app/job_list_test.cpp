@@ -1,4 +1,4 @@
-// Job lists and names with fields: read strictly, whoever wrote them.
+// Job lists and names with fields: read strictly.
 #include "app/offline/job_list.h"
 
 #include <gtest/gtest.h>

@@ -168,6 +168,9 @@ TEST_F(Batch, AStrangersJobsStayInTheirRangesAndFolder) {
   refused(R"({"help": true})", "expected keys of");
   refused(R"({"clip": "nowhere.wav"})", "no such file or folder");
   refused(R"({"clip": "clips/a.wav", "from_silence": true})", "exclude each other");
+  const Outcome lost = render({"--jobs", path("lost.jsonl"), "-o", path("x")});
+  testing::expect_one_line(lost.err);
+  EXPECT_NE(lost.err.find("lost.jsonl: no such file or folder"), std::string::npos) << lost.err;
 }
 
 TEST_F(Batch, KeepsTheBestAndGoesOnFromThem) {

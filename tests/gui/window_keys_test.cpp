@@ -72,7 +72,7 @@ TEST_F(WindowKeysTest, HelpAndMenusOpenAndCloseByKeysAndFullScreenIsNotRemembere
 }
 
 // The menu is searched, the one that fits is heard and then opened; a laboratory's model is found
-// by whoever types its name.
+// by typing its name.
 TEST_F(WindowKeysTest, AClipIsSearchedHeardAndOpened_timed) {
   LiveWindow window(1280, 800, folder_, small_);
   if (!window.is_open()) GTEST_SKIP() << window.why();

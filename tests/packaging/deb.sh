@@ -39,7 +39,7 @@ inside mambo --version
 inside mambo render --seconds 2 -o /tmp/take.wav --quiet
 [ "$(stat -c %s "$bare/tmp/take.wav")" -gt 60000 ] || { echo 'failed: expected two seconds of sound'; exit 1; }
 inside mambo info | head -n 3
-# It plays, here for nobody: a bare machine has no sound card.
+# It plays, here without sound: a bare machine has no sound card.
 code=0
 inside timeout -s INT 30 mambo play --seconds 3 </dev/null >"$root/log" 2>&1 || code=$?
 case $code in 0 | 124 | 130) ;; *) cat "$root/log"; echo "failed: mambo play, exit code $code"; exit 1 ;; esac

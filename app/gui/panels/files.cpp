@@ -72,7 +72,7 @@ void FilesPanel::choice(Context& c, Wants what, const fs::path& path, bool is_sh
 
 void FilesPanel::choices(Context& c, Wants what) {
   const auto recent = what == Wants::model ? c.settings.recent_models : c.settings.recent_clips;
-  const bool all = laboratory_ || !list_.typed().empty();  // whoever types a name asks for it
+  const bool all = laboratory_ || !list_.typed().empty();  // a typed name asks for it
   list_.title(c, "Shipped");
   for (const fs::path& p : shipped_) {
     if (all || !is_laboratory(p)) choice(c, what, p, true);
