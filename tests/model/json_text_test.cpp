@@ -45,8 +45,10 @@ TEST(JsonText, AKeyThatIsThereTwiceIsNamed) {
 
 TEST(JsonText, DepthAndNumberOfValuesAreBounded) {
   EXPECT_NO_THROW(parse_json(std::string(32, '[') + std::string(32, ']'), "f"));
-  EXPECT_EQ(refusal(std::string(100'000, '[')),
-            "f: expected JSON nested at most 32 deep, found more");
+  for (const std::size_t depth : {std::size_t{33}, std::size_t{100'000}}) {
+    EXPECT_EQ(refusal(std::string(depth, '[')),
+              "f: expected JSON nested at most 32 deep, found more");
+  }
   std::string many = "[0";
   for (int i = 0; i < (1 << 21); ++i) many += ",0";
   EXPECT_EQ(refusal(many + "]"), "f: expected JSON of at most 2097152 values, found more");
