@@ -1,4 +1,5 @@
 """Labels from the names of files, and the loss that trains the innermost tier on them."""
+import contextlib
 import unittest
 from types import SimpleNamespace
 
@@ -73,8 +74,8 @@ class InTraining(InFolder):
             codes = torch.tensor([60, 190, 128], dtype=torch.uint8)[files.long()]
             made = SimpleNamespace(config=config.Config(config.ModelConfig(), t), machines=machines.Machines("cpu"), step=1,
                                    seconds=0.0, samples=0)
-            loop = fit.Loop(SimpleNamespace(minutes=None), made, SimpleNamespace(next=lambda: (codes, files)), [], None, None,
-                            self.dir, np.array([[3, 1], [0, 2]]))
+            loop = fit.Loop(SimpleNamespace(minutes=None), made, SimpleNamespace(next=lambda: (codes, files)), [], None,
+                            SimpleNamespace(at_once=contextlib.nullcontext), self.dir, np.array([[3, 1], [0, 2]]))
             said, heard, told = loop._batch()[0]
             self.assertEqual((said.shape, told.shape), ((40, t.crop + 1), (40, 8, 2)))
             self.assertEqual(torch.equal(said, heard), noise == 0)

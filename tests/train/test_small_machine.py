@@ -160,7 +160,7 @@ class Memory(InFolder):
         with unittest.mock.patch.object(memory, "free", lambda: (33e6 + 600 * each) / memory.SHARE + 2e6):
             code, said = self.fit("--set", "train.steps=2")
         self.assertEqual(code, 0, said)
-        self.assertRegex(said, r"an update of 4 crops of 256 samples takes about .* GB are free: the network takes [12] at once")
+        self.assertRegex(said, r"an update of 4 crops of 256 samples takes about .* MB are free: the network takes [12] at once")
         first = checkpoint.load(self.dir / "run" / "last.pt")
         self.assertGreater(first["config"]["train"]["accumulate"], 1)
         code, said = self.fit("--set", "train.steps=3")
