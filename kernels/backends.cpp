@@ -88,6 +88,14 @@ std::unique_ptr<Engine> make_engine(const NetworkView& net, const std::string& b
   return engine;
 }
 
+void Engine::forget(State& state, int layer, float factor) const {
+  std::vector<float> all(layout_.size);
+  read_state(state, all);
+  const StateLayout::Layer& l = layout_.layers[static_cast<std::size_t>(layer)];
+  for (std::size_t i = 0; i < l.h_size(); ++i) all[l.h + i] *= factor;
+  write_state(state, all, state.position());
+}
+
 std::string describe_engine(const NetworkView& net, const std::string& backend,
                             const EngineOptions& options, std::string* notice) {
   return choose(compute_devices(), backend, notice,

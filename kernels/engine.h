@@ -17,6 +17,7 @@
 #include "kernels/network.h"
 #include "kernels/observe.h"
 #include "kernels/sampling.h"
+#include "kernels/selectivity.h"
 #include "kernels/state_layout.h"
 
 namespace mambo {
@@ -50,6 +51,7 @@ struct GenerateRequest {
   std::span<float> logits;        // out, optional: [codes][V], the logits drawn from
   std::span<float> last_logits;   // out, optional: [V], those that the last code was drawn from
   DeltaTap* tap = nullptr;
+  const Selectivity* by_hand = nullptr;  // of this network; null: as the network says
 };
 
 class State {
@@ -94,16 +96,25 @@ class Engine {
 
   // Absorbs codes with all cores, from any state to the exact state that stepping would leave (up
   // to float rounding); may be cut anywhere. Allocates scratch bounded independently of the length.
+  // by_hand: as in GenerateRequest.
   virtual void prefill(State& state, std::span<const std::uint8_t> codes,
-                       PrefillSink* sink = nullptr) const = 0;
+                       PrefillSink* sink = nullptr, const Selectivity* by_hand = nullptr) const = 0;
   // Absorbs codes one step at a time, as generation does. One thread; no allocation once prepared.
-  virtual void step(State& state, std::span<const std::uint8_t> codes) const = 0;
+  virtual void step(State& state, std::span<const std::uint8_t> codes,
+                    const Selectivity* by_hand = nullptr) const = 0;
   // Draws request.codes.size() codes, absorbing each. One thread; no allocation once prepared, no
   // lock. A state at position 0 first absorbs `silence_code` (docs/model.md: generation from
   // nothing starts with it).
   virtual void generate(State& state, const GenerateRequest& request) const = 0;
   // The same for many streams with all cores; each gives the samples that generate would give it.
   virtual void generate_many(std::span<Stream> streams) const = 0;
+
+  // Whether selectivity can be played by hand. Where it cannot, calls with a Selectivity that is
+  // not off throw Error.
+  virtual bool plays_by_hand() const { return true; }
+  // h of the layer <- factor h. Here by way of read_state and write_state; an engine that can do it
+  // in place allocates nothing.
+  virtual void forget(State& state, int layer, float factor) const;
 
   // The state in the layout of StateLayout: between backends, to snapshots, to panels and tests.
   // read: no allocation; out.size() == layout().size.

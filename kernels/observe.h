@@ -7,6 +7,8 @@
 
 namespace mambo {
 
+class SelectionSums;  // kernels/selectivity.h
+
 // Delta of one layer over some steps and all channels. steps == 0: nothing, and the rest is 0.
 struct LayerSummary {
   float mean = 0, min = 0, max = 0;
@@ -39,10 +41,12 @@ struct SummaryBlocks {
 // time-invariant layer it is the constant of each channel.
 struct DeltaTap {
   std::span<LayerSummary> layers;  // one per layer, data-flow order; empty: no summaries
-  int layer = -1;                  // the layer recorded at full rate, or -1
-  std::span<float> delta;          // [max_steps][d_inner] of that layer, n/stride + 1 rows or more
-  int steps = 0;                   // out: rows filled
-  std::uint64_t first_step = 0;    // out: index of the first row in steps of the layer's tier
+  // Of what the network says, where `layers` is of what is played by hand; empty: not wanted.
+  std::span<LayerSummary> said;
+  int layer = -1;                // the layer recorded at full rate, or -1
+  std::span<float> delta;        // [max_steps][d_inner] of that layer, n/stride + 1 rows or more
+  int steps = 0;                 // out: rows filled
+  std::uint64_t first_step = 0;  // out: index of the first row in steps of the layer's tier
 };
 
 // Receives what prefill computes, a stretch of steps at a time, in order, on the calling thread.
@@ -59,6 +63,9 @@ class PrefillSink {
   // For views of a long clip as a whole: of every layer a summary per block of so many samples,
   // counted from position 0 of the stream (SummaryBlocks); 0: none.
   virtual int samples_per_summary() const { return 0; }
+  // To be added to: what the network says of delta, B and C, before a Selectivity. Null: not
+  // wanted.
+  virtual SelectionSums* selection_sums() { return nullptr; }
   // row r: after the sample first + r of this call. [rows][V]
   virtual void logits(std::uint64_t /*first*/, int /*rows*/, const float* /*logits*/) {}
   // step r of the layer's tier, counted from position 0 of the stream: first + r.

@@ -16,6 +16,7 @@ StateLayout::StateLayout(const NetworkView& net) {
     l.tier = layer.tier;
     l.states = layer.states();
     l.parts = mixer_info(layer.mixer()).state_parts;
+    l.selects = !layer.time_invariant();
     l.conv = take(static_cast<std::size_t>(net.d_conv - 1) * static_cast<std::size_t>(l.d_inner));
     l.h = take(l.h_size());
     layers.push_back(l);

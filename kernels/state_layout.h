@@ -26,8 +26,9 @@ struct StateLayout {
   struct Layer {
     std::size_t conv, h;
     int d_inner, tier;
-    int states;  // per channel
-    int parts;   // floats of a state (MixerInfo::state_parts)
+    int states;    // per channel
+    int parts;     // floats of a state (MixerInfo::state_parts)
+    bool selects;  // not time-invariant
 
     std::size_t h_size() const {  // floats
       return static_cast<std::size_t>(parts) * static_cast<std::size_t>(d_inner) *

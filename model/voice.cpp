@@ -2,12 +2,13 @@
 
 namespace mambo {
 
-Voice::Voice(const Engine& engine) : engine_(engine), state_(engine.make_state()) {
+Voice::Voice(const Engine& engine)
+    : engine_(engine), state_(engine.make_state()), selectivity_(engine.layout()) {
   engine.prepare(*state_);
 }
 
 void Voice::prefill(std::span<const std::uint8_t> codes, PrefillSink* sink) {
-  engine_.prefill(*state_, codes, sink);
+  engine_.prefill(*state_, codes, sink, &selectivity_);
 }
 
 void Voice::generate(std::span<std::uint8_t> chunk, std::span<float> log_prob,
@@ -21,6 +22,7 @@ void Voice::generate(std::span<std::uint8_t> chunk, std::span<float> log_prob,
   request.entropy = entropy;
   request.tap = tap;
   request.last_logits = last_logits;
+  request.by_hand = &selectivity_;
   engine_.generate(*state_, request);
   rng_index_ += chunk.size();
 }

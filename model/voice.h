@@ -26,11 +26,18 @@ class Snapshot {
 
 class Voice {
  public:
-  // Allocates the state; the engine must outlive the generator.
+  // Allocates the state; the engine must outlive the voice.
   explicit Voice(const Engine& engine);
 
-  // Not real-time: prefill allocates scratch and uses all cores.
+  // Not real-time: prefill allocates scratch and uses all cores. With the present selectivity.
   void prefill(std::span<const std::uint8_t> codes, PrefillSink* sink = nullptr);
+
+  // What prefill and generate compute with. Its means are those of the clip that was absorbed, set
+  // by who absorbed it (SelectionSums); they stay over restore().
+  Selectivity& selectivity() { return selectivity_; }
+  const Selectivity& selectivity() const { return selectivity_; }
+  // h of the layer <- factor h. Allocates nothing where Engine::forget does not.
+  void forget(int layer, float factor) { engine_.forget(*state_, layer, factor); }
 
   // Draws chunk.size() samples with the current controls. One thread; no allocation, no lock.
   // Optional outputs have chunk.size() elements or are empty; last_logits [V]: those that the last
@@ -60,6 +67,7 @@ class Voice {
   const Engine& engine_;
   std::unique_ptr<State> state_;
   SamplingParams sampling_;
+  Selectivity selectivity_;
   std::uint64_t rng_seed_ = 0;
   std::uint64_t rng_index_ = 0;
 };

@@ -37,12 +37,13 @@ class FailingEngine final : public Engine {
   }
   void reset(State& state) const override { lives().reset(state); }
   void copy(const State& from, State& to) const override { lives().copy(from, to); }
-  void prefill(State& state, std::span<const std::uint8_t> codes,
-               PrefillSink* sink) const override {
-    lives().prefill(state, codes, sink);
+  void prefill(State& state, std::span<const std::uint8_t> codes, PrefillSink* sink,
+               const Selectivity* by_hand) const override {
+    lives().prefill(state, codes, sink, by_hand);
   }
-  void step(State& state, std::span<const std::uint8_t> codes) const override {
-    lives().step(state, codes);
+  void step(State& state, std::span<const std::uint8_t> codes,
+            const Selectivity* by_hand) const override {
+    lives().step(state, codes, by_hand);
   }
   void generate(State& state, const GenerateRequest& request) const override {
     std::this_thread::sleep_for(std::chrono::milliseconds(pause_ms));

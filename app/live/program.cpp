@@ -43,7 +43,11 @@ class ClipObserver final : public PrefillSink {
  public:
   ClipObserver(const Model& model, std::span<const std::uint8_t> codes, int tap_layer, int block,
                const std::function<bool(float)>& progress)
-      : net_(model.network()), codes_(codes), tap_layer_(tap_layer), progress_(progress) {
+      : net_(model.network()),
+        codes_(codes),
+        tap_layer_(tap_layer),
+        progress_(progress),
+        sums_(model.network()) {
     const auto kept = static_cast<std::uint64_t>(kClipHistorySeconds * model.config().sample_rate);
     const auto b = static_cast<std::uint64_t>(block);
     block_ = b;
@@ -85,6 +89,8 @@ class ClipObserver final : public PrefillSink {
       (*observations_)[(at - first_) / block_].layers[static_cast<std::size_t>(layer)].add(part);
     }
   }
+  SelectionSums* selection_sums() override { return &sums_; }
+  SelectionMeans means() const { return sums_.means(); }
   bool wants_layer(int layer) const override { return layer == tap_layer_; }
   std::uint64_t layer_from(int) const override { return tap_from_; }
   void layer(int layer, std::uint64_t first, int rows, const float* delta, const float*,
@@ -121,6 +127,7 @@ class ClipObserver final : public PrefillSink {
   std::uint64_t block_ = 1;
   std::uint64_t first_ = 0;
   std::uint64_t tap_from_ = 0;
+  SelectionSums sums_;
   std::shared_ptr<std::vector<Observation>> observations_ =
       std::make_shared<std::vector<Observation>>();
 };
@@ -158,6 +165,7 @@ std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
   program->voice = std::make_unique<Voice>(*engine);
   ClipObserver observer(*model, codes, tap_layer, chunk, progress);
   program->voice->prefill(codes, &observer);
+  program->voice->selectivity().set_means(observer.means());
   program->clip_end = program->voice->snapshot();
   program->clip_samples = codes.size();
   const auto kept = static_cast<std::size_t>(kClipHistorySeconds * model->config().sample_rate);
@@ -183,6 +191,7 @@ std::unique_ptr<Program> revive_program(const Program& lost, std::shared_ptr<con
   const Heard heard = {lost.clip_tail, lost.clip_samples, drawn, drawn_in_all};
   program->clip_end =
       revive(*program->voice, lost.model->network(), heard, &clip_reporter, &drawn_reporter);
+  program->voice->selectivity() = lost.voice->selectivity();
   program->clip_samples = lost.clip_samples;
   program->clip_tail = lost.clip_tail;
   program->table = lost.table;

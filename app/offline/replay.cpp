@@ -64,8 +64,9 @@ class Replay {
     if (lost_at_once) return;
     engine_ = source_.engine(program.engine, *model_);
     voice_ = std::make_unique<Voice>(*engine_);
-    AbsorbSink reporter(events_, clip_.size());
+    AbsorbSink reporter(events_, clip_.size(), &model_->network());
     voice_->prefill(clip_, &reporter);
+    voice_->selectivity().set_means(reporter.means());
     clip_end_ = voice_->snapshot();
   }
 
@@ -97,6 +98,8 @@ class Replay {
   }
 
   void change_engine(const PlayedEngine& engine) {
+    const Selectivity voice_selectivity =
+        voice_ != nullptr ? voice_->selectivity() : Selectivity(StateLayout(model_->network()));
     voice_.reset();
     engine_ = source_.engine(engine, *model_);
     auto next = std::make_unique<Voice>(*engine_);
@@ -108,6 +111,7 @@ class Replay {
     AbsorbSink reporter(events_, heard.clip_tail.size() + heard.drawn.size());
     clip_end_ = revive(*next, model_->network(), heard, &reporter, &reporter);
     next->set_rng(rng_seed_, position_);
+    next->selectivity() = voice_selectivity;
     voice_ = std::move(next);
   }
 

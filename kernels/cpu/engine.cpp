@@ -77,21 +77,29 @@ class CpuEngine final : public Engine {
     mine(to).at = mine(from).at;
   }
 
-  void prefill(State& state, std::span<const std::uint8_t> codes,
-               PrefillSink* sink) const override {
+  void prefill(State& state, std::span<const std::uint8_t> codes, PrefillSink* sink,
+               const Selectivity* by_hand) const override {
     CpuState& s = mine(state);
     try {
-      cpu::prefill(net_, plan_, s.memory.data(), s.at, codes, sink, threads_);
+      cpu::prefill(net_, plan_, s.memory.data(), s.at, codes, sink, in_use(by_hand), threads_);
     } catch (...) {
       reset(state);  // never half a chunk
       throw;
     }
   }
 
-  void step(State& state, std::span<const std::uint8_t> codes) const override {
+  void step(State& state, std::span<const std::uint8_t> codes,
+            const Selectivity* by_hand) const override {
     const FlushSubnormals flush;
     CpuState& s = mine(state);
-    advance(net_, plan_, s.memory.data(), s.at, codes);
+    advance(net_, plan_, s.memory.data(), s.at, codes, in_use(by_hand));
+  }
+
+  void forget(State& state, int layer, float factor) const override {
+    const Layer& l = net_.layers[static_cast<std::size_t>(layer)];
+    float* h = mine(state).memory.data() + plan_.layers[static_cast<std::size_t>(layer)].h;
+    const auto floats = static_cast<std::size_t>(l.dp) * static_cast<std::size_t>(l.h_rows());
+    for (std::size_t i = 0; i < floats; ++i) h[i] *= factor;
   }
 
   void generate(State& state, const GenerateRequest& request) const override {
@@ -147,6 +155,10 @@ class CpuEngine final : public Engine {
   }
 
  private:
+  static const Selectivity* in_use(const Selectivity* by_hand) {
+    return by_hand != nullptr && !by_hand->off() ? by_hand : nullptr;
+  }
+
   // Visits every run of n floats: (place in StateLayout, place in the stream's memory, n).
   template <class F>
   void exchange(std::uint64_t position, F f) const {

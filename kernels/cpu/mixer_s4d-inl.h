@@ -25,9 +25,28 @@ struct ModeStep {
   }
 };
 
-// y = (Re(gain h) + D u) * silu(z) after one step of h; y may be u. No exponential but the gate's.
-// Returns delta, [dp].
-HWY_INLINE const float* StepMixer(const cpu::S4dWeights& w, const cpu::MixerStep& s) {
+HWY_INLINE void PlayByHand(const cpu::S4dWeights& /*w*/, const Selectivity::Layer& by_hand,
+                           cpu::MixerStep& s) {
+  s.read = by_hand.read;
+}
+
+// The first part of a step: nothing depends on the input. Returns delta, [dp].
+HWY_INLINE const float* SelectStep(const cpu::S4dWeights& w, const cpu::MixerStep& /*s*/) {
+  return w.dt.data();
+}
+
+// What is read out, of two sums over states, with the skip: D u + read * states. `skip` is already
+// in `first` where nothing scales the states.
+template <bool kRead>
+HWY_INLINE V ReadOut(V first, V second, V skip, V read) {
+  const V sum = hn::Add(first, second);
+  return kRead ? hn::MulAdd(read, sum, skip) : sum;
+}
+
+// y = (read Re(gain h) + D u) * silu(z) after one step of h; y may be u. No exponential but the
+// gate's.
+template <bool kRead>
+HWY_INLINE void S4dStates(const cpu::S4dWeights& w, const cpu::MixerStep& s) {
   constexpr int kRow = 16;
   const float* HWY_RESTRICT mode = w.modes.data();
   float* HWY_RESTRICT h = s.h;
@@ -35,7 +54,8 @@ HWY_INLINE const float* StepMixer(const cpu::S4dWeights& w, const cpu::MixerStep
     for (int i = 0; i < 16; i += static_cast<int>(kLanes)) {
       const int c = block + i;
       const V uc = hn::Load(d, s.u + c);
-      V sum[2] = {hn::Mul(hn::Load(d, s.D + c), uc), hn::Zero(d)};
+      const V skip = hn::Mul(hn::Load(d, s.D + c), uc);
+      V sum[2] = {kRead ? hn::Zero(d) : skip, hn::Zero(d)};
       for (int m = 0; m < w.M; ++m) {
         const float* at = mode + m * cpu::kModeRows * kRow + i;
         float* hm = h + m * 2 * kRow + i;
@@ -45,13 +65,19 @@ HWY_INLINE const float* StepMixer(const cpu::S4dWeights& w, const cpu::MixerStep
         hn::Store(next.re, d, hm);
         hn::Store(next.im, d, hm + kRow);
       }
-      const V out = hn::Mul(hn::Add(sum[0], sum[1]), Silu(hn::Load(d, s.z + c)));
-      hn::Store(out, d, s.y + c);
+      const V out = ReadOut<kRead>(sum[0], sum[1], skip, Const(s.read));
+      hn::Store(hn::Mul(out, Silu(hn::Load(d, s.z + c))), d, s.y + c);
     }
     mode += w.M * cpu::kModeRows * kRow;
     h += w.M * 2 * kRow;
   }
-  return w.dt.data();
+}
+
+HWY_INLINE void StatesStep(const cpu::S4dWeights& w, const cpu::MixerStep& s) {
+  if (HWY_LIKELY(s.read == 1.0F))
+    S4dStates<false>(w, s);
+  else
+    S4dStates<true>(w, s);
 }
 
 }  // namespace HWY_NAMESPACE

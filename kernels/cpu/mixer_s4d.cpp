@@ -12,11 +12,13 @@ namespace HWY_NAMESPACE {
 
 constexpr int kLaneStep = static_cast<int>(kLanes);
 
-// kStates complex states of one vector of channels stay in registers along all rows.
-template <int kStates>
+// kStates complex states of one vector of channels stay in registers along all rows. y has the
+// skip and the states so far where nothing scales them (kRead false), else the states alone until
+// the last pass.
+template <bool kRead, int kStates>
 HWY_INLINE void ScanModes(const float* HWY_RESTRICT modes, const float* skip_weight, int rows,
                           const float* u, int dp, const float* z, size_t uz_stride,
-                          float* HWY_RESTRICT h, float* y, bool first, bool last) {
+                          float* HWY_RESTRICT h, float* y, bool first, bool last, float read) {
   constexpr int kRow = 16;
   ModeStep state[kStates];
   MAMBO_UNROLL
@@ -25,7 +27,8 @@ HWY_INLINE void ScanModes(const float* HWY_RESTRICT modes, const float* skip_wei
   const V skip = hn::Load(d, skip_weight);
   for (int r = 0; r < rows; ++r) {
     const V uc = hn::Load(d, u);
-    V sum[2] = {first ? hn::Mul(skip, uc) : hn::Load(d, y), hn::Zero(d)};
+    const V start = kRead ? hn::Zero(d) : hn::Mul(skip, uc);
+    V sum[2] = {first ? start : hn::Load(d, y), hn::Zero(d)};
     MAMBO_UNROLL
     for (int m = 0; m < kStates; ++m) {
       const float* w = modes + m * cpu::kModeRows * kRow;
@@ -33,6 +36,7 @@ HWY_INLINE void ScanModes(const float* HWY_RESTRICT modes, const float* skip_wei
                    hn::Load(d, w + 3 * kRow), uc, sum[m & 1]);
     }
     V out = hn::Add(sum[0], sum[1]);
+    if (kRead && last) out = hn::MulAdd(Const(read), out, hn::Mul(skip, uc));
     if (last) out = hn::Mul(out, Silu(hn::Load(d, z)));
     hn::Store(out, d, y);
     y += uz_stride;
@@ -46,7 +50,8 @@ HWY_INLINE void ScanModes(const float* HWY_RESTRICT modes, const float* skip_wei
   }
 }
 
-void S4dScanBlock(const cpu::S4dWeights& w, const cpu::MixerTile& t, int block, float* h) {
+template <bool kRead>
+void S4dScanTile(const cpu::S4dWeights& w, const cpu::MixerTile& t, int block, float* h) {
   constexpr int kMany = kLanes == 16 ? 8 : 4;  // two registers each
   constexpr int kSome = kMany / 2;
   const int M = w.M;
@@ -57,8 +62,9 @@ void S4dScanBlock(const cpu::S4dWeights& w, const cpu::MixerTile& t, int block, 
     while (m < M) {
       const auto run = [&](auto states) {
         constexpr int kHere = decltype(states)::value;
-        ScanModes<kHere>(modes + m * cpu::kModeRows * 16 + i, t.D + c, t.rows, t.u + c, w.dp,
-                         t.z + c, t.uz_stride, h + m * 2 * 16 + i, t.y + c, m == 0, m + kHere >= M);
+        ScanModes<kRead, kHere>(modes + m * cpu::kModeRows * 16 + i, t.D + c, t.rows, t.u + c, w.dp,
+                                t.z + c, t.uz_stride, h + m * 2 * 16 + i, t.y + c, m == 0,
+                                m + kHere >= M, t.read);
         m += kHere;
       };
       if (M - m >= kMany)
@@ -69,6 +75,13 @@ void S4dScanBlock(const cpu::S4dWeights& w, const cpu::MixerTile& t, int block, 
         run(std::integral_constant<int, 1>());
     }
   }
+}
+
+void S4dScanBlock(const cpu::S4dWeights& w, const cpu::MixerTile& t, int block, float* h) {
+  if (t.read == 1.0F)
+    S4dScanTile<false>(w, t, block, h);
+  else
+    S4dScanTile<true>(w, t, block, h);
 }
 
 }  // namespace HWY_NAMESPACE

@@ -4,6 +4,7 @@
 #include "kernels/cpu/mixer_tile.h"
 #include "kernels/cpu/packed.h"
 #include "kernels/mixers/s4d.h"
+#include "kernels/selectivity.h"
 
 namespace mambo::cpu {
 
@@ -27,6 +28,9 @@ S4dWeights pack_mixer(const S4dView& view, int d_inner, WeightStorage storage);
 // Prefill: nothing of the mixer depends on the input.
 inline void project(const S4dWeights& /*w*/, const float* /*u*/, int /*rows*/, float* /*projected*/,
                     float* /*delta*/) {}
+// Prefill: `read` alone, which the scan takes from its tile.
+inline void play_by_hand(const S4dWeights& /*w*/, const Selectivity::Layer& /*by_hand*/,
+                         int /*rows*/, float* /*projected*/, float* /*delta*/) {}
 // Prefill: one block of 16 channels along time. h: [M][real, imaginary][16].
 void scan_block(const S4dWeights& w, const MixerTile& t, int block, float* h);
 

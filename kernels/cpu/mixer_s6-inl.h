@@ -1,5 +1,5 @@
-// One step of S6 with its gate, and what makes delta. (Per-target header: included once for each
-// instruction set by Highway.)
+// One step of S6 with its gate, what makes delta, and what changes it by hand. (Per-target header:
+// included once for each instruction set by Highway.)
 #if defined(MAMBO_KERNELS_CPU_MIXER_S6_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MAMBO_KERNELS_CPU_MIXER_S6_INL_H_
 #undef MAMBO_KERNELS_CPU_MIXER_S6_INL_H_
@@ -61,15 +61,42 @@ HWY_INLINE void S6States(const cpu::S6Weights& w, const cpu::MixerStep& s) {
   }
 }
 
-// One step. Returns its delta, [dp].
-HWY_INLINE const float* StepMixer(const cpu::S6Weights& w, const cpu::MixerStep& s) {
+// Selectivity by hand: X' = gain X + offset for delta, B and C of so many steps.
+HWY_INLINE void PlayByHand(const cpu::S6Weights& w, const Selectivity::Layer& by_hand, int rows,
+                           float* projected, float* delta) {
+  const V gain = Const(by_hand.delta_gain);
+  for (int r = 0; r < rows; ++r) {
+    float* HWY_RESTRICT row = delta + static_cast<size_t>(r) * w.dp;
+    for (int c = 0; c < w.dp; c += static_cast<int>(kLanes)) {
+      const V offset = hn::LoadU(d, by_hand.delta_offset.data() + c);
+      hn::Store(hn::MulAdd(gain, hn::Load(d, row + c), offset), d, row + c);
+    }
+    float* HWY_RESTRICT B = projected + static_cast<size_t>(r) * w.xp + w.rank;
+    float* HWY_RESTRICT C = B + w.N;
+    for (int n = 0; n < w.N; ++n) {
+      const auto i = static_cast<size_t>(n);
+      B[n] = by_hand.B_gain * B[n] + by_hand.B_offset[i];
+      C[n] = by_hand.C_gain * C[n] + by_hand.C_offset[i];
+    }
+  }
+}
+
+HWY_INLINE void PlayByHand(const cpu::S6Weights& w, const Selectivity::Layer& by_hand,
+                           cpu::MixerStep& s) {
+  PlayByHand(w, by_hand, 1, s.projected, s.delta);
+}
+
+// The first part of a step: delta, B and C as the network says. Returns delta, [dp].
+HWY_INLINE const float* SelectStep(const cpu::S6Weights& w, const cpu::MixerStep& s) {
   Gemv(w.x_proj.packed, s.u, nullptr, s.projected);
   Gemv(w.dt_proj.packed, s.projected, w.dt_proj.bias.data(), s.delta);
   for (int c = 0; c < w.dp; c += static_cast<int>(kLanes))
     hn::Store(S6Delta(hn::Load(d, s.delta + c)), d, s.delta + c);
-  S6States(w, s);
   return s.delta;
 }
+
+// The rest of it.
+HWY_INLINE void StatesStep(const cpu::S6Weights& w, const cpu::MixerStep& s) { S6States(w, s); }
 
 }  // namespace HWY_NAMESPACE
 }  // namespace mambo

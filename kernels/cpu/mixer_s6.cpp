@@ -29,6 +29,11 @@ void S6DeltaRows(const cpu::S6Weights& w, const float* projected, int rows, floa
   }
 }
 
+void S6PlayByHand(const cpu::S6Weights& w, const Selectivity::Layer& by_hand, int rows,
+                  float* projected, float* delta) {
+  PlayByHand(w, by_hand, rows, projected, delta);
+}
+
 // kStates states of one vector of channels stay in registers along all rows. `first`: the pass that
 // starts y with D u; `last`: the one that applies the gate.
 template <int kStates>
@@ -103,6 +108,7 @@ HWY_AFTER_NAMESPACE();
 namespace mambo {
 
 HWY_EXPORT(S6DeltaRows);
+HWY_EXPORT(S6PlayByHand);
 HWY_EXPORT(S6ScanBlock);
 
 namespace cpu {
@@ -144,6 +150,11 @@ void project(const S6Weights& w, const float* u, int rows, float* projected, flo
   gemm(u, static_cast<std::size_t>(w.dp), w.x_proj, rows, projected, static_cast<std::size_t>(w.xp),
        Init::bias);
   HWY_DYNAMIC_DISPATCH(S6DeltaRows)(w, projected, rows, delta);
+}
+
+void play_by_hand(const S6Weights& w, const Selectivity::Layer& by_hand, int rows, float* projected,
+                  float* delta) {
+  HWY_DYNAMIC_DISPATCH(S6PlayByHand)(w, by_hand, rows, projected, delta);
 }
 
 void scan_block(const S6Weights& w, const MixerTile& t, int block, float* h) {

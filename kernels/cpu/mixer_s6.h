@@ -4,6 +4,7 @@
 #include "kernels/cpu/linear.h"
 #include "kernels/cpu/mixer_tile.h"
 #include "kernels/mixers/s6.h"
+#include "kernels/selectivity.h"
 
 namespace mambo::cpu {
 
@@ -26,6 +27,9 @@ S6Weights pack_mixer(const S6View& view, int d_inner, WeightStorage storage);
 
 // Prefill: projected [rows][xp] and delta [rows][dp] from u [rows][dp].
 void project(const S6Weights& w, const float* u, int rows, float* projected, float* delta);
+// Prefill: what the network says of delta, B and C becomes what is played.
+void play_by_hand(const S6Weights& w, const Selectivity::Layer& by_hand, int rows, float* projected,
+                  float* delta);
 // Prefill: one block of 16 channels along time (Gu & Dao, section 3.3). h: [N][16].
 void scan_block(const S6Weights& w, const MixerTile& t, int block, float* h);
 

@@ -15,6 +15,7 @@ struct MixerStep {
   float* delta;      // scratch [dp]
   float* h;          // the stream's states
   float* y;          // out [dp]: (mixer(u) + D u) silu(z); may be u
+  float read = 1;    // of a time-invariant mixer: its output's factor (Selectivity)
 };
 
 // A tile of prefill: `rows` steps. u and delta are [rows][dp], projected [rows][projected()]; z and
@@ -28,6 +29,7 @@ struct MixerTile {
   const float* z;
   std::size_t uz_stride;
   float* y;
+  float read = 1;  // as in MixerStep
 };
 
 }  // namespace mambo::cpu

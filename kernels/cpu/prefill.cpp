@@ -18,9 +18,15 @@ namespace {
 
 class Prefill {
  public:
-  Prefill(const Network& net, const StatePlan& plan, float* memory, PrefillSink* sink, int threads,
-          std::size_t length)
-      : net_(net), plan_(plan), m_(memory), sink_(sink), team_(threads), tiers_(net.tiers.size()) {
+  Prefill(const Network& net, const StatePlan& plan, float* memory, PrefillSink* sink,
+          const Selectivity* by_hand, int threads, std::size_t length)
+      : net_(net),
+        plan_(plan),
+        m_(memory),
+        sink_(sink),
+        by_hand_(by_hand),
+        team_(threads),
+        tiers_(net.tiers.size()) {
     choose_chunk(length);
     for (std::size_t i = 0; i < tiers_.size(); ++i) tiers_[i].allocate(net.tiers[i], chunk_);
     for (int i = 0; i < team_.size(); ++i) scratch_.emplace_back(net);
@@ -34,6 +40,7 @@ class Prefill {
     traces_.resize(net.layers.size());
     if (sink_ == nullptr) return;
     want_logits_ = sink_->wants_logits();
+    sums_ = sink_->selection_sums();
     if (want_logits_) {
       head_xn_ = AlignedBuffer<float>(size(chunk_) * size(net.tiers[0].wp));
       logits_ = AlignedBuffer<float>(size(chunk_) * size(net.vp));
@@ -90,6 +97,7 @@ class Prefill {
       TierWork& w = tiers_[size(net_.layers[i].tier)];
       w.tile = std::min(w.tile, tile_rows(net_.layers[i]));
       progress_[i].conv = 0;
+      progress_[i].summed = 0;
       for (int b = 0; b < net_.layers[i].dp / kBlock; ++b) progress_[i].scanned[size(b)] = 0;
     }
   }
@@ -160,6 +168,28 @@ class Prefill {
           project(mixer, b.u.data(), n, b.projected.data(), b.delta.data());
         },
         l.mixer);
+    if (sums_ != nullptr) {
+      SelectionSums::Layer& sums = sums_->layers()[size(index)];
+      await(progress.summed, tile);  // in the order of the steps, whatever the tiles are
+      std::visit(
+          [&](const auto& mixer) {
+            add_to_sums(mixer, b.projected.data(), b.delta.data(), n, sums);
+          },
+          l.mixer);
+      announce(progress.summed, tile + 1);
+    }
+    float read = 1;
+    if (by_hand_ != nullptr) {
+      const Selectivity::Layer& hand = by_hand_->layers()[size(index)];
+      if (!hand.off) {
+        read = hand.read;
+        std::visit(
+            [&](const auto& mixer) {
+              play_by_hand(mixer, hand, n, b.projected.data(), b.delta.data());
+            },
+            l.mixer);
+      }
+    }
     if (traces_[size(index)]) traces_[size(index)]->keep(at, n, b.delta.data(), b.projected.data());
 
     float* h = m_ + plan_.layers[size(index)].h;
@@ -170,7 +200,8 @@ class Prefill {
                                .D = l.D.data(),
                                .z = uz + l.dp,
                                .uz_stride = stride,
-                               .y = uz};
+                               .y = uz,
+                               .read = read};
     for (int block = 0; block < l.dp / kBlock; ++block) {
       std::atomic<int>& scanned = progress.scanned[size(block)];
       await(scanned, tile);
@@ -184,6 +215,21 @@ class Prefill {
     for (int r = 0; r < n; ++r) {
       for (int c = 0; c < l.wp; ++c) x[size(r) * size(l.wp) + size(c)] += l.out_proj.bias[size(c)];
     }
+  }
+
+  static void add_to_sums(const S6Weights& w, const float* projected, const float* delta, int n,
+                          SelectionSums::Layer& sums) {
+    for (int r = 0; r < n; ++r, projected += w.xp, delta += w.dp) {
+      for (std::size_t c = 0; c < sums.delta.size(); ++c) sums.delta[c] += delta[c];
+      const float* B = projected + w.b_column();
+      for (std::size_t i = 0; i < sums.B.size(); ++i) sums.B[i] += B[i];
+      for (std::size_t i = 0; i < sums.C.size(); ++i) sums.C[i] += B[sums.B.size() + i];
+    }
+    sums.steps += static_cast<std::uint64_t>(n);
+  }
+  static void add_to_sums(const S4dWeights& /*w*/, const float* /*projected*/,
+                          const float* /*delta*/, int n, SelectionSums::Layer& sums) {
+    sums.steps += static_cast<std::uint64_t>(n);
   }
 
   // Reads the K-1 inputs before the tile out of the state's ring and leaves the tile's last ones
@@ -316,6 +362,8 @@ class Prefill {
   const StatePlan& plan_;
   float* m_;
   PrefillSink* sink_;
+  SelectionSums* sums_ = nullptr;
+  const Selectivity* by_hand_;
   Team team_;
   std::vector<TierWork> tiers_;
   std::vector<Scratch> scratch_;
@@ -333,10 +381,11 @@ class Prefill {
 }  // namespace
 
 void prefill(const Network& net, const StatePlan& plan, float* memory, std::uint64_t& position,
-             std::span<const std::uint8_t> codes, PrefillSink* sink, int threads) {
+             std::span<const std::uint8_t> codes, PrefillSink* sink, const Selectivity* by_hand,
+             int threads) {
   if (codes.empty()) return;
   const FlushSubnormals flush;
-  Prefill(net, plan, memory, sink, threads, codes.size()).run(position, codes);
+  Prefill(net, plan, memory, sink, by_hand, threads, codes.size()).run(position, codes);
 }
 
 }  // namespace mambo::cpu

@@ -12,6 +12,7 @@
 namespace mambo::cpu {
 
 void prefill(const Network& net, const StatePlan& plan, float* memory, std::uint64_t& position,
-             std::span<const std::uint8_t> codes, PrefillSink* sink, int threads);
+             std::span<const std::uint8_t> codes, PrefillSink* sink, const Selectivity* by_hand,
+             int threads);
 
 }  // namespace mambo::cpu

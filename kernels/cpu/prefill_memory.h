@@ -24,6 +24,7 @@ inline int tile_rows(const Layer& l) {
 // what its tile computes in its own cache.
 struct Progress {
   std::atomic<int> conv{0};                     // tiles whose last inputs are in the state
+  std::atomic<int> summed{0};                   // tiles in the sums of delta, B and C
   std::unique_ptr<std::atomic<int>[]> scanned;  // [dp/16]: tiles that are through the block's scan
 
   void allocate(const Layer& l) {

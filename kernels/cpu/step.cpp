@@ -66,7 +66,7 @@ HWY_INLINE void Tap(DeltaTap& tap, int layer, const Layer& l, uint64_t step, con
 
 // One block, in place on the residual stream x [wp]. `step`: of the layer's tier.
 HWY_INLINE void Block(const Network& net, const StatePlan& plan, float* m, int layer, uint64_t step,
-                      float* x, DeltaTap* tap) {
+                      float* x, DeltaTap* tap, const Selectivity* by_hand) {
   const Layer& l = net.layers[static_cast<size_t>(layer)];
   const StatePlan::LayerPlan& at = plan.layers[static_cast<size_t>(layer)];
   float* xn = m + plan.xn;
@@ -88,15 +88,26 @@ HWY_INLINE void Block(const Network& net, const StatePlan& plan, float* m, int l
   }
   ConvSilu(l.conv.data(), l.conv_bias.data(), rows, net.K, l.dp, u);
 
-  const cpu::MixerStep mixer_step{.u = u,
-                                  .z = uz + l.dp,
-                                  .D = l.D.data(),
-                                  .projected = m + plan.projected,
-                                  .delta = m + plan.delta,
-                                  .h = m + at.h,
-                                  .y = u};
-  const float* delta = std::visit([&](const auto& w) { return StepMixer(w, mixer_step); }, l.mixer);
-  if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, delta);
+  cpu::MixerStep mixer_step{.u = u,
+                            .z = uz + l.dp,
+                            .D = l.D.data(),
+                            .projected = m + plan.projected,
+                            .delta = m + plan.delta,
+                            .h = m + at.h,
+                            .y = u};
+  std::visit(
+      [&](const auto& w) {
+        const float* delta = SelectStep(w, mixer_step);
+        if (HWY_UNLIKELY(tap != nullptr && !tap->said.empty()))
+          TapSummary(delta, l.d_inner, tap->said[static_cast<size_t>(layer)]);
+        if (HWY_UNLIKELY(by_hand != nullptr)) {
+          const Selectivity::Layer& hand = by_hand->layers()[static_cast<size_t>(layer)];
+          if (!hand.off) PlayByHand(w, hand, mixer_step);
+        }
+        if (HWY_UNLIKELY(tap != nullptr)) Tap(*tap, layer, l, step, delta);
+        StatesStep(w, mixer_step);
+      },
+      l.mixer);
   Gemv(l.out_proj.packed, u, x, x);
   const float* bias = l.out_proj.bias.data();
   for (int i = 0; i < l.wp; i += static_cast<int>(kLanes)) {
@@ -106,10 +117,10 @@ HWY_INLINE void Block(const Network& net, const StatePlan& plan, float* m, int l
 
 // One step of tier s on x [wp], in place; steps the tiers inside when a group is full.
 void TierStep(const Network& net, const StatePlan& plan, float* m, size_t s, uint64_t step,
-              DeltaTap* tap) {
+              DeltaTap* tap, const Selectivity* by_hand) {
   const Tier& t = net.tiers[s];
   float* x = m + plan.x[s];
-  for (int i = t.down_begin; i < t.down_end; ++i) Block(net, plan, m, i, step, x, tap);
+  for (int i = t.down_begin; i < t.down_end; ++i) Block(net, plan, m, i, step, x, tap, by_hand);
   if (t.pool == 0) return;
 
   const size_t phase = static_cast<size_t>(step % static_cast<uint64_t>(t.pool));
@@ -120,12 +131,12 @@ void TierStep(const Network& net, const StatePlan& plan, float* m, size_t s, uin
     hn::Store(v, d, group + phase * t.wp + i);
     hn::Store(hn::Add(v, hn::Load(d, up + phase * t.wp + i)), d, x + i);
   }
-  for (int i = t.up_begin; i < t.up_end; ++i) Block(net, plan, m, i, step, x, tap);
+  for (int i = t.up_begin; i < t.up_end; ++i) Block(net, plan, m, i, step, x, tap, by_hand);
 
   if (phase + 1 == static_cast<size_t>(t.pool)) {  // the result feeds the next group
     float* inner = m + plan.x[s + 1];
     Gemv(t.down_pool.packed, group, t.down_pool.bias.data(), inner);
-    TierStep(net, plan, m, s + 1, step / static_cast<uint64_t>(t.pool), tap);
+    TierStep(net, plan, m, s + 1, step / static_cast<uint64_t>(t.pool), tap, by_hand);
     Gemv(t.up_pool.packed, inner, t.up_pool.bias.data(), up);
   }
 }
@@ -138,18 +149,18 @@ void FinishLogits(const Network& net, const StatePlan& plan, float* m) {
 }
 
 HWY_INLINE void Absorb(const Network& net, const StatePlan& plan, float* m, uint64_t position,
-                       uint8_t code, DeltaTap* tap) {
+                       uint8_t code, DeltaTap* tap, const Selectivity* by_hand) {
   const Tier& outer = net.tiers[0];
   float* x = m + plan.x[0];
   std::memcpy(x, net.embed.data() + static_cast<size_t>(code) * outer.wp,
               static_cast<size_t>(outer.wp) * sizeof(float));
-  TierStep(net, plan, m, 0, position, tap);
+  TierStep(net, plan, m, 0, position, tap, by_hand);
   FinishLogits(net, plan, m);
 }
 
 void Advance(const Network& net, const StatePlan& plan, float* m, uint64_t& position,
-             std::span<const uint8_t> codes) {
-  for (const uint8_t code : codes) Absorb(net, plan, m, position++, code, nullptr);
+             std::span<const uint8_t> codes, const Selectivity* by_hand) {
+  for (const uint8_t code : codes) Absorb(net, plan, m, position++, code, nullptr, by_hand);
 }
 
 void Generate(const Network& net, const StatePlan& plan, float* m, uint64_t& position,
@@ -157,9 +168,11 @@ void Generate(const Network& net, const StatePlan& plan, float* m, uint64_t& pos
   DeltaTap* tap = r.tap;
   if (tap != nullptr) {
     for (LayerSummary& s : tap->layers) s = {};
+    for (LayerSummary& s : tap->said) s = {};
     tap->steps = 0;
   }
-  if (position == 0) Absorb(net, plan, m, position++, silence_code, tap);
+  const Selectivity* by_hand = r.by_hand != nullptr && !r.by_hand->off() ? r.by_hand : nullptr;
+  if (position == 0) Absorb(net, plan, m, position++, silence_code, tap, by_hand);
   float* logits = m + plan.logits;
   float* p = m + plan.probs;
   for (size_t i = 0; i < r.codes.size(); ++i) {
@@ -176,7 +189,7 @@ void Generate(const Network& net, const StatePlan& plan, float* m, uint64_t& pos
       Likelihood(logits, net.vp, code, p, r.log_prob.empty() ? nullptr : &r.log_prob[i],
                  r.entropy.empty() ? nullptr : &r.entropy[i]);
     }
-    Absorb(net, plan, m, position++, static_cast<uint8_t>(code), tap);
+    Absorb(net, plan, m, position++, static_cast<uint8_t>(code), tap, by_hand);
   }
 }
 
@@ -197,8 +210,8 @@ HWY_EXPORT(InstructionSet);
 namespace cpu {
 
 void advance(const Network& net, const StatePlan& plan, float* memory, std::uint64_t& position,
-             std::span<const std::uint8_t> codes) {
-  HWY_DYNAMIC_DISPATCH(Advance)(net, plan, memory, position, codes);
+             std::span<const std::uint8_t> codes, const Selectivity* by_hand) {
+  HWY_DYNAMIC_DISPATCH(Advance)(net, plan, memory, position, codes, by_hand);
 }
 
 void generate(const Network& net, const StatePlan& plan, float* memory, std::uint64_t& position,

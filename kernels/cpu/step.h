@@ -11,7 +11,7 @@ namespace mambo::cpu {
 
 // memory: StatePlan::size floats, aligned. position: samples absorbed; advanced.
 void advance(const Network& net, const StatePlan& plan, float* memory, std::uint64_t& position,
-             std::span<const std::uint8_t> codes);
+             std::span<const std::uint8_t> codes, const Selectivity* by_hand);
 void generate(const Network& net, const StatePlan& plan, float* memory, std::uint64_t& position,
               const GenerateRequest& request);
 

@@ -83,9 +83,10 @@ class CudaEngine final : public Engine {
     target.at = source.at;
   }
 
-  void prefill(State& state, std::span<const std::uint8_t> codes,
-               PrefillSink* sink) const override {
+  void prefill(State& state, std::span<const std::uint8_t> codes, PrefillSink* sink,
+               const Selectivity* by_hand) const override {
     if (codes.empty()) return;
+    need_off(by_hand);
     network_.use_device();
     CudaState& s = cuda_state(state);
     try {
@@ -102,21 +103,27 @@ class CudaEngine final : public Engine {
     }
   }
 
-  void step(State& state, std::span<const std::uint8_t> codes) const override {
+  void step(State& state, std::span<const std::uint8_t> codes,
+            const Selectivity* by_hand) const override {
+    need_off(by_hand);
     network_.use_device();
     single_.step(cuda_state(state), codes);
   }
 
   void generate(State& state, const GenerateRequest& r) const override {
+    need_off(r.by_hand);
     network_.use_device();
     single_.generate(cuda_state(state), r);
   }
 
   void generate_many(std::span<Stream> streams) const override {
+    for (const Stream& s : streams) need_off(s.request.by_hand);
     network_.use_device();
     const std::lock_guard lock(batch_mutex_);
     batch_.generate(streams, single_);
   }
+
+  bool plays_by_hand() const override { return false; }
 
   void read_state(const State& state, std::span<float> out) const override {
     assert(out.size() == layout().size);
@@ -134,6 +141,10 @@ class CudaEngine final : public Engine {
   }
 
  private:
+  static void need_off(const Selectivity* by_hand) {
+    if (by_hand != nullptr && !by_hand->off())
+      throw Error("selectivity by hand plays on the CPU engine alone so far: --engine cpu");
+  }
   cudaStream_t stream_of(const CudaState& s) const {
     return s.buffers ? s.buffers->stream.get() : conversion_.stream();
   }

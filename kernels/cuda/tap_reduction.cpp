@@ -11,6 +11,7 @@ void TapReduction::begin(DeltaTap& tap) {
   tap.steps = 0;
   tap.first_step = 0;
   std::fill(tap.layers.begin(), tap.layers.end(), LayerSummary{});
+  std::fill(tap.said.begin(), tap.said.end(), LayerSummary{});
 }
 
 void TapReduction::enqueue(StreamBuffers& buffers, std::uint64_t position, int steps,
@@ -31,6 +32,9 @@ void TapReduction::add(const StreamBuffers& buffers, std::uint64_t position, Del
   const std::vector<LayerDev>& layers = network_.net.records().layers;
   for (std::size_t i = 0; i < tap.layers.size() && i < layers.size(); ++i)
     tap.layers[i].add(buffers.results[i]);
+  // Nothing is played by hand on a GPU: the two are equal.
+  for (std::size_t i = 0; i < tap.said.size() && i < layers.size(); ++i)
+    tap.said[i].add(buffers.results[i]);
   if (tap.layer < 0 || tap.layer >= static_cast<int>(layers.size())) return;
   const auto i = static_cast<std::size_t>(tap.layer);
   const auto width = static_cast<std::size_t>(network_.d_inner[i]);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/network.h"
+#include "kernels/selectivity.h"
 
 namespace mambo::reference {
 
@@ -25,9 +26,13 @@ class StepMixer {
   StepMixer& operator=(const StepMixer&) = delete;
 
   virtual void reset() = 0;
+  // From the next step on; means: of this layer, empty where nothing is held.
+  virtual void play_by_hand(const LayerSelectivity& by_hand,
+                            const SelectionMeans::Layer& means) = 0;
+  virtual void forget(double factor) = 0;
   // One step: u [d_inner] to y [d_inner], D u included.
   virtual Vector step(const Vector& u) = 0;
-  virtual std::span<const double> delta() const = 0;  // [d_inner], of the last step
+  virtual std::span<const double> delta() const = 0;  // [d_inner], of the last step, as played
   virtual Vector state() const = 0;                   // h, as StateLayout has it
 
  protected:

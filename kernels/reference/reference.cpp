@@ -83,6 +83,18 @@ void Reference::reset() {
   position_ = 0;
 }
 
+void Reference::play_by_hand(const Selectivity& by_hand) {
+  const SelectionMeans& means = by_hand.means();
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    LayerSelectivity values = by_hand.of(static_cast<int>(i));
+    if (means.empty()) values.hold_delta = values.hold_B = values.hold_C = 0;
+    layers_[i].mixer->play_by_hand(values,
+                                   means.empty() ? SelectionMeans::Layer{} : means.layers[i]);
+  }
+}
+
+void Reference::forget(int layer, double factor) { layers_[layer].mixer->forget(factor); }
+
 Reference::Vector Reference::rmsnorm(const Vector& x, const Vector& weight) const {
   double sum = 0;
   for (const double v : x) sum += v * v;

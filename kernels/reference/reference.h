@@ -22,10 +22,13 @@ class Reference {
   // time.
   std::span<const double> step(std::uint8_t code);
   void reset();
+  // Of all layers, from the next step on.
+  void play_by_hand(const Selectivity& by_hand);
+  void forget(int layer, double factor);  // h <- factor h
   std::uint64_t position() const { return position_; }
   // The state in the layout of StateLayout, rounded to float32.
   std::vector<float> read_state() const;
-  // Δ of the layer's last step, [d_inner]; constant in a time-invariant layer.
+  // Δ of the layer's last step as played, [d_inner]; constant in a time-invariant layer.
   std::span<const double> delta(int layer) const;
 
  private:

@@ -28,6 +28,14 @@ class S4d final : public StepMixer {
 
   void reset() override { h_.assign(A_.size(), 0.0); }
 
+  void play_by_hand(const LayerSelectivity& by_hand,
+                    const SelectionMeans::Layer& /*means*/) override {
+    read_ = by_hand.read;
+  }
+  void forget(double factor) override {
+    for (Complex& h : h_) h *= factor;
+  }
+
   Vector step(const Vector& u) override {
     Vector y(u.size());
     for (std::size_t c = 0; c < u.size(); ++c) {
@@ -39,7 +47,7 @@ class S4d final : public StepMixer {
         const Complex held = A_[i] == 0.0 ? delta_[c] : (decay - 1.0) / A_[i];
         sum += C_[i] * held * h_[i];
       }
-      y[c] = 2.0 * sum.real() + D_[c] * u[c];
+      y[c] = read_ * 2.0 * sum.real() + D_[c] * u[c];
     }
     return y;
   }
@@ -54,6 +62,7 @@ class S4d final : public StepMixer {
 
  private:
   std::size_t M_;
+  double read_ = 1;
   Vector delta_, D_;            // [d_inner]
   std::vector<Complex> A_, C_;  // [d_inner][M]
   std::vector<Complex> h_;      // [d_inner][M]

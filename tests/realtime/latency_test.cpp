@@ -38,12 +38,13 @@ class SwitchedTone final : public Engine {
   std::unique_ptr<State> make_state() const override { return inner_->make_state(); }
   void reset(State& state) const override { inner_->reset(state); }
   void copy(const State& from, State& to) const override { inner_->copy(from, to); }
-  void prefill(State& state, std::span<const std::uint8_t> codes,
-               PrefillSink* sink) const override {
-    inner_->prefill(state, codes, sink);
+  void prefill(State& state, std::span<const std::uint8_t> codes, PrefillSink* sink,
+               const Selectivity* by_hand) const override {
+    inner_->prefill(state, codes, sink, by_hand);
   }
-  void step(State& state, std::span<const std::uint8_t> codes) const override {
-    inner_->step(state, codes);
+  void step(State& state, std::span<const std::uint8_t> codes,
+            const Selectivity* by_hand) const override {
+    inner_->step(state, codes, by_hand);
   }
   void generate(State& /*state*/, const GenerateRequest& request) const override {
     const bool on = request.sampling.temperature < 0.5F;
