@@ -79,6 +79,7 @@ void declare_commands(CLI::App& app, Run& run, const GuiRunner& gui) {
   add_render(app, run);
   add_probe(app, run);
   add_eval(app, run);
+  add_ablate(app, run);
   add_bench(app, run);
   add_info(app, run);
   add_devices(app, run);

@@ -25,6 +25,7 @@ void add_play(CLI::App& app, Run& run);
 void add_render(CLI::App& app, Run& run);
 void add_probe(CLI::App& app, Run& run);
 void add_eval(CLI::App& app, Run& run);
+void add_ablate(CLI::App& app, Run& run);
 void add_bench(CLI::App& app, Run& run);
 void add_info(CLI::App& app, Run& run);
 void add_devices(CLI::App& app, Run& run);

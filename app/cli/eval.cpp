@@ -17,6 +17,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
 #include "app/files/standard_input.h"
+#include "model/surprise.h"
 
 namespace mambo {
 namespace {
@@ -29,47 +30,6 @@ struct EvalOptions {
   std::vector<std::filesystem::path> audio;
   double from_s = 0, to_s = 0, score_from_s = 0;
   bool json = false, quiet = false;
-};
-
-// Sums -ln p of the next code while prefill delivers logits.
-class SurpriseSink : public PrefillSink {
- public:
-  // first: index of the first code that is scored, at least 1.
-  SurpriseSink(std::span<const std::uint8_t> codes, std::uint64_t first, int vocab, int rate,
-               Progress& progress)
-      : codes_(codes),
-        first_(first),
-        vocab_(static_cast<std::size_t>(vocab)),
-        rate_(rate),
-        progress_(progress) {}
-
-  bool progress(std::uint64_t samples) override {
-    const auto done = static_cast<double>(samples);
-    progress_.update(done, static_cast<double>(codes_.size()), done / rate_);
-    return !interrupted();
-  }
-  bool wants_logits() const override { return true; }
-  void logits(std::uint64_t first, int rows, const float* logits) override {
-    for (int r = 0; r < rows; ++r, logits += vocab_) {
-      const std::uint64_t next = first + static_cast<std::uint64_t>(r) + 1;
-      if (next >= codes_.size()) break;
-      if (next < first_) continue;
-      float most = logits[0];
-      for (std::size_t v = 1; v < vocab_; ++v) most = std::max(most, logits[v]);
-      float sum = 0;
-      for (std::size_t v = 0; v < vocab_; ++v) sum += std::exp(logits[v] - most);
-      nats_ += std::log(static_cast<double>(sum)) + most - logits[codes_[next]];
-    }
-  }
-  double nats() const { return nats_; }
-
- private:
-  std::span<const std::uint8_t> codes_;
-  std::uint64_t first_;
-  std::size_t vocab_;
-  int rate_;
-  Progress& progress_;
-  double nats_ = 0;
 };
 
 int run_eval(const EvalOptions& o) {
@@ -101,7 +61,11 @@ int run_eval(const EvalOptions& o) {
                               o.score_from_s));
     }
     Progress progress(path.filename().string(), silent);
-    SurpriseSink sink(codes, first, model->config().vocab_size, rate, progress);
+    SurpriseSink sink(codes, first, model->config().vocab_size, [&](std::uint64_t samples) {
+      const auto done = static_cast<double>(samples);
+      progress.update(done, static_cast<double>(codes.size()), done / rate);
+      return !interrupted();
+    });
     const auto start = std::chrono::steady_clock::now();
     engine->reset(*state);
     engine->prefill(*state, codes, &sink);

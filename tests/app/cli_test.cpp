@@ -19,7 +19,7 @@ using testing::tone_clip;
 
 TEST(CommandLine, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"gui", "play", "render", "probe", "eval", "bench", "info", "devices"}) {
+       {"gui", "play", "render", "probe", "eval", "ablate", "bench", "info", "devices"}) {
     const Outcome o = mambo({command, "--help"});
     EXPECT_EQ(o.code, 0) << command;
     EXPECT_NE(o.out.find("Example"), std::string::npos) << command;
@@ -75,6 +75,7 @@ TEST(CommandLine, NonsenseIsBadUsageInOneLine) {
        "ogg"},
       {"--model", "x", "render"},
       {"eval"},
+      {"ablate"},
       {"probe", "--audio", clip},
       {"probe", "-m", small_model(), "--audio", clip, "-o", (folder / "p").string(), "--layers",
        "up.9.9"},
