@@ -25,6 +25,7 @@ OutputStage::OutputStage(RingBuffer<float>& ring, bool keeps_offset)
 void OutputStage::prepare(int model_rate, int device_rate, int channels) {
   resampler_ = std::make_unique<Resampler>(model_rate, device_rate);
   dc_.prepare(model_rate);
+  match_.prepare(model_rate);
   fader_.set_length(samples(fade_s, model_rate));
   audition_.prepare(samples(fade_s, model_rate));
   gain_ = SmoothGain(samples(gain_s, device_rate));
@@ -50,6 +51,8 @@ void OutputStage::render(float* out, std::size_t frames) noexcept {
   const double delay_s = latency_s_.load(std::memory_order_relaxed) + device_delay_s_ +
                          static_cast<double>(frames) / device_rate_;
   gain_.set(gain_target_.load(std::memory_order_relaxed));
+  const float wanted = match_target_.load(std::memory_order_relaxed);
+  match_.set(std::isnan(wanted) ? std::nullopt : std::optional<double>(wanted));
   mean_fill_ += (static_cast<float>(ring_.filled()) - mean_fill_) * 0.02F;
   const std::size_t asked = resampler_->needed(frames);
   if (asked > block_.load(std::memory_order_relaxed)) {
@@ -65,6 +68,7 @@ void OutputStage::render(float* out, std::size_t frames) noexcept {
     frames -= n;
   }
   closed_.store(fader_.is_closed(), std::memory_order_release);
+  heard_lufs_.store(static_cast<float>(match_.heard().lufs()), std::memory_order_relaxed);
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
   place_.write({ring_.consumed(), std::chrono::nanoseconds(now).count(), mean_fill_, delay_s});
 }
@@ -97,7 +101,7 @@ void OutputStage::pull(std::span<float> to) noexcept {
       n = std::min(to.size(), fill - fader_.to_close());
       ring_.read(to.first(n));
       last_ = to[n - 1];
-      for (float& x : to.first(n)) x = without_offset(x);
+      for (float& x : to.first(n)) x = shaped(x);
     } else if (!open && fader_.is_closed()) {
       n = to.size();
       audition_.read(to);  // silence, mostly
@@ -123,6 +127,7 @@ bool OutputStage::should_open() noexcept {
     cutting_ = false;
     starved_ = true;  // the stream starts anew
     dc_.reset();
+    match_.forget();
   }
   if (!playing_.load(std::memory_order_relaxed) || audition_.busy()) return false;
   if (starved_ || fader_.is_closed()) {
@@ -140,7 +145,7 @@ bool OutputStage::should_open() noexcept {
 // sample is held while it fades.
 float OutputStage::next(bool open) noexcept {
   if (!cutting_ || ring_.consumed() < cut_at_) ring_.read({&last_, 1});
-  return without_offset(last_) * (open ? fader_.open() : fader_.close());
+  return shaped(last_) * (open ? fader_.open() : fader_.close());
 }
 
 }  // namespace mambo

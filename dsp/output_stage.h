@@ -1,6 +1,6 @@
 // The audio callback's work: samples at the model's rate out of the ring, freed of a constant
-// offset, faded where the stream is interrupted, converted to the device's rate, levelled, limited,
-// copied to all channels.
+// offset, brought to the clip's loudness where that is wanted, faded where the stream is
+// interrupted, converted to the device's rate, levelled, limited, copied to all channels.
 //
 // Interruptions never click. The stage always keeps enough of the ring in reserve to close with
 // real samples: 5 ms of latency is the price. An underrun is counted whenever a playing stream has
@@ -12,6 +12,7 @@
 #pragma once
 
 #include <atomic>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "dsp/dc_blocker.h"
 #include "dsp/fader.h"
 #include "dsp/latest.h"
+#include "dsp/level_match.h"
 #include "dsp/limiter.h"
 #include "dsp/resampler.h"
 #include "dsp/ring_buffer.h"
@@ -44,6 +46,11 @@ class OutputStage {
   void set_playing(bool playing) { playing_.store(playing, std::memory_order_relaxed); }
   // Linear; reached within 20 ms.
   void set_gain(float gain) { gain_target_.store(gain, std::memory_order_relaxed); }
+  // The loudness, LUFS, that what comes out of the ring is slowly brought to (dsp/level_match.h);
+  // NaN: none, as it is.
+  void set_match(float lufs) { match_target_.store(lufs, std::memory_order_relaxed); }
+  // Of the last ten seconds out of the ring, before any gain; -infinity: silence, or too little.
+  float heard_lufs() const { return heard_lufs_.load(std::memory_order_relaxed); }
   // Everything written before `index` (of RingBuffer::written) is faded out and discarded.
   void cut(std::uint64_t index) { cut_.store(index, std::memory_order_release); }
   std::uint64_t cut_index() const { return cut_.load(std::memory_order_acquire); }
@@ -85,12 +92,13 @@ class OutputStage {
 
   static constexpr std::size_t piece = 256;  // frames per pass
 
-  float without_offset(float x) noexcept { return keeps_offset_ ? x : dc_.process(x); }
+  float shaped(float x) noexcept { return match_.process(keeps_offset_ ? x : dc_.process(x)); }
 
   RingBuffer<float>& ring_;
   const bool keeps_offset_;
   std::unique_ptr<Resampler> resampler_;
   DcBlocker dc_;  // before the fader: what fades out ends in silence
+  LevelMatch match_;
   Fader fader_;
   Audition audition_;
   SmoothGain gain_;
@@ -108,6 +116,8 @@ class OutputStage {
   std::atomic<bool> playing_{false};
   std::atomic<bool> closed_{true};
   std::atomic<float> gain_target_{1.0F};
+  std::atomic<float> match_target_{NAN};
+  std::atomic<float> heard_lufs_{-INFINITY};
   std::atomic<std::uint64_t> cut_{0};
   std::atomic<std::size_t> refill_{0};
   std::atomic<std::size_t> reserve_{0}, block_{0};

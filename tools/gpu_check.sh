@@ -37,7 +37,7 @@ nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv,noheader ||
 # The installed libraries decide what is built beside the CUDA engine.
 flags=()
 has_library() { command -v pkg-config >/dev/null && pkg-config --exists "$@"; }
-has_library libhwy speexdsp || flags+=(-DMAMBO_CPU=OFF)
+has_library libhwy speexdsp kissfft-float || flags+=(-DMAMBO_CPU=OFF)
 if [ -n "${JSON:-}" ]; then
   flags+=("-DMAMBO_JSON_INCLUDE=$JSON")
 elif [ ! -e /usr/include/nlohmann/json.hpp ]; then
