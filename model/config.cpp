@@ -106,7 +106,7 @@ std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
   return out;
 }
 
-// "about" is free-form, but for one thing: "defaults" in it are the sampling settings that its
+// "about" is free-form, but for two things: "defaults" in it are the sampling settings that its
 // maker found to sound best. Other keys there are ignored.
 SamplingParams read_defaults(const Json& about, const std::string& where) {
   SamplingParams p;
@@ -129,6 +129,24 @@ SamplingParams read_defaults(const Json& about, const std::string& where) {
         json_real(*it, at, "top_p", SamplingLimits::min_top_p, SamplingLimits::max_top_p));
   }
   return p;
+}
+
+// "guard" in it likewise.
+GuardFacts read_guard(const Json& about, const std::string& where) {
+  GuardFacts g;
+  if (!about.is_object() || !about.contains("guard")) return g;
+  const Json& guard = about["guard"];
+  const std::string at = where + ": about.guard";
+  if (!guard.is_object()) throw Error(at + ": expected an object, found " + shown(guard));
+  const auto read = [&](const char* key, double& value) {
+    const auto it = guard.find(key);
+    if (it == guard.end()) return;
+    value = json_real(*it, at, key, GuardFacts::least_s, GuardFacts::most_s);
+  };
+  read("silence_s", g.silence_s);
+  read("noise_s", g.noise_s);
+  read("drone_s", g.drone_s);
+  return g;
 }
 
 // Widths and strides grow as powers: each factor may be sane and the product not.
@@ -228,6 +246,7 @@ Config parse_config(std::string_view json, const std::string& where) {
   if (const Json* about = keys.find("about")) {
     c.about = about->dump();
     c.sampling = read_defaults(*about, where);
+    c.guard = read_guard(*about, where);
   }
   c.mixers = read_mixers(keys, c.layers.size());
   keys.refuse_unknown();

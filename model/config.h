@@ -21,6 +21,13 @@ Encoding parse_encoding(std::string_view name);  // throws Error naming the ones
 inline constexpr int kLowestRate = 1000;
 inline constexpr int kHighestRate = 384000;
 
+// about.guard: how long, s, sound like the model's data may be silent, noise or a standing tone; 0:
+// not said. For what watches over the sound; the network does not know of it.
+struct GuardFacts {
+  static constexpr double least_s = 0.5, most_s = 3600;
+  double silence_s = 0, noise_s = 0, drone_s = 0;
+};
+
 struct Config {
   std::string name;
   int sample_rate = 16000;
@@ -36,6 +43,7 @@ struct Config {
   double norm_eps = 1e-5;
   std::vector<Mixer> mixers;  // one per tier; empty: all s6
   std::string about;          // free-form provenance: the JSON text of "about", or empty
+  GuardFacts guard;           // about.guard
   SamplingParams sampling;    // about.defaults: what sounds best; absent: as the network says
 
   int tiers() const { return static_cast<int>(layers.size()); }

@@ -15,6 +15,7 @@ namespace mambo {
 class Snapshot {
  public:
   std::uint64_t position() const { return position_; }
+  const State& state() const { return *state_; }
 
  private:
   friend class Voice;

@@ -18,6 +18,8 @@
 namespace mambo {
 namespace {
 
+constexpr std::size_t kHelpWidth = 70;
+
 // A double cannot tell the last of these from the first too large one.
 CLI::Validator whole_64_bits() {
   return CLI::Validator(
@@ -36,6 +38,15 @@ LoadProgress until_interrupted(Progress& progress) {
     progress.update(share, 1, 0);
     return !interrupted();
   };
+}
+
+// --match-level and --no-match-level.
+void add_switch(CLI::App& app, ControlChoice& o, const ControlSpec& spec) {
+  const std::string name = option_name(spec);
+  app.add_flag_function(
+      name + ",!--no-" + name.substr(2), [&o, id = spec.id](std::int64_t n) { o.say(id, n > 0); },
+      wrapped(spec.help, kHelpWidth) +
+          fmt::format("\n(default: {})", spec.normal.real != 0 ? "on" : "off"));
 }
 
 }  // namespace
@@ -94,18 +105,21 @@ std::string wrapped(const std::string& text, std::size_t width) {
 
 void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scope>& scopes,
                          const Otherwise& otherwise) {
-  constexpr std::size_t help_width = 70;
   ControlChoice of_models;
   of_models.say(SamplingParams{});
   for (const ControlSpec& spec : kControlTable) {
     if (std::find(scopes.begin(), scopes.end(), spec.scope) == scopes.end()) continue;
-    if (spec.kind == ControlKind::trigger || spec.kind == ControlKind::toggle) continue;
+    if (spec.kind == ControlKind::trigger || spec.id == ControlId::playing) continue;
+    if (spec.kind == ControlKind::toggle) {
+      add_switch(app, o, spec);
+      continue;
+    }
     const bool whole = spec.kind == ControlKind::whole64;
     const std::string normal =
         whole ? fmt::format("{}", spec.normal.whole) : fmt::format("{}", spec.normal.real);
     const std::string& before = of_models[spec.id] ? otherwise.model : otherwise.rest;
     const std::string help =
-        wrapped(spec.help, help_width) +
+        wrapped(spec.help, kHelpWidth) +
         fmt::format("\n(default: {})",
                     before.empty() ? normal : fmt::format("{}, or {}", before, normal));
     const auto take = [&o, id = spec.id, kind = spec.kind](const CLI::results_t& words) {

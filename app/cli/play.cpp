@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -108,6 +109,12 @@ void summarise(const PlayOptions& o, const SessionStatus& s, double played) {
     j["us_per_sample_p99"] = s.us_per_sample_p99;
     j["real_time_factor"] = s.real_time_factor;
     j["underruns"] = s.underruns;
+    const auto lufs = [](double x) {
+      return std::isfinite(x) ? nlohmann::ordered_json(x) : nlohmann::ordered_json(nullptr);
+    };
+    j["brought_back"] = s.brought_back;
+    j["clip_lufs"] = lufs(s.clip_lufs);
+    j["playing_lufs"] = lufs(s.playing_lufs);
     j["output_latency_ms"] = s.output_latency_ms;
     j["first_sound_ms"] = s.time_to_first_sound_ms;
     j["device"] = s.device;
@@ -140,6 +147,8 @@ int run_play(const PlayOptions& o) {
   options.rng_seed = said(ControlId::rng_seed).whole;
   Session session(options);
   session.set(ControlId::level, said(ControlId::level));
+  session.set(ControlId::match_level, said(ControlId::match_level));
+  session.set(ControlId::guard, said(ControlId::guard));
   if (!o.from_silence) session.open_clip(clip);
   session.open_model(path, o.load, o.controls);
   session.play();

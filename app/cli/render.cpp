@@ -102,7 +102,8 @@ int run_recipe(RenderOptions& o) {
     teller.plan(take.files.size(), static_cast<double>(take.recipe.samples) *
                                        take.recipe.finish.channels() / take.recipe.sample_rate);
   }
-  const RenderSummary summary = render(*engine, takes, seed, o.parallel, teller);
+  const RenderSummary summary =
+      render(*engine, takes, seed, o.parallel, teller, limits_of(takes, seed, model->config()));
   teller.end(summary, engine->description());
   teller.summary();
   if (!summary.interrupted && !o.quiet && !teller.hashes().empty()) {
@@ -113,11 +114,11 @@ int run_recipe(RenderOptions& o) {
 
 // A recipe and a performance say these themselves.
 void refuse_beside(const std::string& what, const CLI::App& sub) {
-  std::vector<std::string> names = {"--from-silence", "--from",      "--to",      "--seconds",
-                                    "--count",        "--keep",      "--format",  "--rate",
-                                    "--bits",         "--normalize", "--fade-in", "--fade-out",
-                                    "--stereo",       "--with-seed", "--stems",   "--weights",
-                                    "--model-rate",   "--encoding",  "--jobs",    "--shard"};
+  std::vector<std::string> names = {
+      "--from-silence", "--from",      "--to",    "--seconds",   "--count",       "--keep",
+      "--format",       "--rate",      "--bits",  "--normalize", "--fade-in",     "--fade-out",
+      "--stereo",       "--with-seed", "--stems", "--weights",   "--match-level", "--guard",
+      "--model-rate",   "--encoding",  "--jobs",  "--shard"};
   for (const ControlSpec& spec : kControlTable) names.push_back(option_name(spec));
   if (what == "--performance") names.insert(names.end(), {"--recipe", "--parallel"});
   for (const std::string& name : names) {

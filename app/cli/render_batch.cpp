@@ -10,6 +10,8 @@
 
 #include "app/cli/interrupt.h"
 #include "app/cli/render_teller.h"
+#include "app/control/guard.h"
+#include "app/files/codes.h"
 #include "app/files/paths.h"
 #include "app/files/sound_stream.h"
 #include "app/files/standard_input.h"
@@ -97,6 +99,7 @@ Recipe base_of(const RenderOptions& o, const fs::path& clip) {
   r.rng_seed = resolve(control_spec(ControlId::rng_seed), o.controls, {}, {}).whole;
   r.weights = o.compute.weights;
   r.finish = finish_of(o);
+  r.guard = o.guard;
   return r;
 }
 
@@ -269,7 +272,8 @@ class Batch {
       teller_.failed(e.what());
       return;
     }
-    const RenderSummary part = render(engine, takes, seed, base_.parallel, teller_);
+    const RenderSummary part = render(engine, takes, seed, base_.parallel, teller_,
+                                      limits_of(takes, seed, model.config()));
     teller_.end(part, engine.description());
     stopped_ = part.interrupted;
   }
@@ -295,6 +299,13 @@ class Batch {
 
 }  // namespace
 
+TroubleLimits limits_of(std::span<const Take> takes, std::span<const std::uint8_t> clip,
+                        const Config& config) {
+  const auto guarded = [](const Take& take) { return take.recipe.guard; };
+  if (std::none_of(takes.begin(), takes.end(), guarded)) return {};
+  return guard_limits(config, clip, decode_table(config.encoding));
+}
+
 int render_batch(const RenderOptions& base, const std::vector<RenderOptions>& orders) {
   return Batch(base, orders).run();
 }
@@ -312,6 +323,7 @@ Finish finish_of(const RenderOptions& o) {
   Finish finish;
   finish.bits = parse_sample_bits(o.bits);
   finish.lufs = o.lufs;
+  finish.match_level = o.match_level;
   finish.stereo = o.stereo;
   return finish;
 }

@@ -2,6 +2,8 @@
 // each clip absorbed once.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "app/cli/render_options.h"
@@ -14,5 +16,8 @@ int render_batch(const RenderOptions& base, const std::vector<RenderOptions>& or
 // What the model, clip and engine at hand are, for the recipe.
 void fill_in(Recipe& r, const Model& model, const Engine& engine);
 Finish finish_of(const RenderOptions& o);
+// Of the guard, for takes of one clip; the defaults where none has a guard.
+TroubleLimits limits_of(std::span<const Take> takes, std::span<const std::uint8_t> clip,
+                        const Config& config);
 
 }  // namespace mambo

@@ -178,6 +178,12 @@ void add_file_options(CLI::App& app, RenderOptions& o) {
                  "loudness of each file (EBU R 128), as far as its true peak stays\nbelow -1 dBTP "
                  "(default: as drawn)")
       ->check(between(FinishLimits::min_lufs, FinishLimits::max_lufs, "LUFS"));
+  app.add_flag("--guard", o.guard,
+               "where the model falls silent for long, turns to noise or sticks in a\ntone, fade "
+               "over to a moment when all was well; the recipe says where");
+  app.add_flag(
+      "--match-level", o.match_level,
+      "bring the continuation slowly to the loudness of the clip's end, by\nat most 12 dB");
   for (const bool in : {true, false}) {
     app.add_option(in ? "--fade-in" : "--fade-out", in ? o.output.fade_in_ms : o.output.fade_out_ms,
                    fmt::format("at the {} of a file (default: {} where the sound is cut)",

@@ -22,7 +22,7 @@ struct RenderOptions {
   OutputChoice output;
   std::string format, bits = "16";
   std::optional<double> lufs;
-  bool stereo = false;
+  bool stereo = false, match_level = false, guard = false;
   int rate = 0, parallel = 0;
   int shard = 1, shards = 1;
   bool force = false, quiet = false, json = false;

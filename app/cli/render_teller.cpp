@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -22,6 +23,38 @@ std::string loudness_text(const Recipe& r) {
   const bool short_of = *r.loudness_lufs < *r.finish.lufs - 0.05;
   return fmt::format(", {:.1f} LUFS{}", *r.loudness_lufs,
                      short_of ? fmt::format(" (its true peak is at {} dBTP)", true_peak_dbtp) : "");
+}
+
+// How the continuation goes on where the clip ended.
+std::string level_text(const Recipe& r) {
+  if (!r.clip_lufs || !r.continuation_lufs) return "";
+  return fmt::format(", clip {:.0f} LUFS, continued {:.0f} LUFS{}", *r.clip_lufs,
+                     *r.continuation_lufs, r.finish.match_level ? ", matched" : "");
+}
+
+std::string guard_text(const Recipe& r) {
+  std::string text;
+  for (const Trouble t : {Trouble::silence, Trouble::noise, Trouble::drone}) {
+    const auto n = std::count_if(r.brought_back.begin(), r.brought_back.end(),
+                                 [t](const BroughtBack& b) { return b.from == t; });
+    if (n == 0) continue;
+    text += fmt::format("{} {}", text.empty() ? ", brought back from" : ",", trouble_name(t));
+    if (n > 1) text += fmt::format(" {} times", n);
+  }
+  return text;
+}
+
+Json guard_json(const Recipe& r) {
+  Json all = Json::array();
+  for (const BroughtBack& b : r.brought_back) {
+    Json j;
+    j["at_seconds"] = static_cast<double>(b.at) / r.sample_rate;
+    j["from"] = trouble_name(b.from);
+    j["to_seconds"] = static_cast<double>(b.to) / r.sample_rate;
+    j["voice"] = b.voice;
+    all.push_back(std::move(j));
+  }
+  return all;
 }
 
 std::string verdict_text(const Recipe& r) {
@@ -87,16 +120,19 @@ void RenderTeller::file_done(const fs::path& path, const Recipe& recipe) {
   draw_.clear();
   ++done_files_;
   files_.push_back(path.string());
+  levels_.emplace_back(recipe.clip_lufs, recipe.continuation_lufs);
+  guarded_ = guarded_ || recipe.guard;
+  brought_back_.push_back(recipe.guard ? guard_json(recipe).dump() : "null");
   if (is_sound_stream(path)) {
     streamed_ = recipe_json(recipe);
   } else {
     hashes_.push_back(recipe.file_sha256);
   }
   if (json_) return;
-  print(fmt::format("{}  {:.2f} s{}{}{}\n", stream_name(path),
+  print(fmt::format("{}  {:.2f} s{}{}{}{}{}\n", stream_name(path),
                     static_cast<double>(recipe.file_samples) / recipe.file_rate,
                     recipe.interrupted ? ", cut short" : "", loudness_text(recipe),
-                    verdict_text(recipe)));
+                    level_text(recipe), guard_text(recipe), verdict_text(recipe)));
 }
 
 void RenderTeller::print(const std::string& text) const {
@@ -115,6 +151,14 @@ void RenderTeller::summary() {
     j["files"] = files_;
     j["sha256"] = hashes_;
     if (!streamed_.empty()) j["recipe"] = Json::parse(streamed_);
+    const auto number = [](const std::optional<double>& x) { return x ? Json(*x) : Json(nullptr); };
+    for (const auto& [clip, continuation] : levels_) {
+      j["clip_lufs"].push_back(number(clip));
+      j["continuation_lufs"].push_back(number(continuation));
+    }
+    if (guarded_) {
+      for (const std::string& b : brought_back_) j["brought_back"].push_back(Json::parse(b));
+    }
     j["skipped"] = skipped_;
     j["interrupted"] = interrupted_;
     j["clips_failed"] = failures_;

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/cli/progress.h"
@@ -50,6 +52,9 @@ class RenderTeller final : public RenderEvents {
   bool interrupted_ = false, drawing_ = false;
   std::string engine_;
   std::vector<std::string> files_, hashes_, skipped_;
+  std::vector<std::pair<std::optional<double>, std::optional<double>>> levels_;  // of files_, LUFS
+  bool guarded_ = false;
+  std::vector<std::string> brought_back_;  // of files_, JSON
   std::string streamed_;  // the recipe of what went into no file, and so lies nowhere
   Progress absorb_, draw_;
 };

@@ -26,11 +26,14 @@ enum class ControlId : std::uint8_t {
   rng_seed,
   again,
   playing,
+  guard,
   level,
+  match_level,
   latency,
-  program,    // another model or clip; the value is its number in the performance
-  engine,     // the same program goes on with another engine; the value is its number likewise
-  recording,  // the first sample that a recording holds
+  program,       // another model or clip; the value is its number in the performance
+  engine,        // the same program goes on with another engine; the value is its number likewise
+  recording,     // the first sample that a recording holds
+  brought_back,  // by the guard: the value is the position of the state that it goes on from
 };
 inline constexpr std::size_t kControls = static_cast<std::size_t>(ControlId::latency) + 1;
 
@@ -173,6 +176,23 @@ inline constexpr std::array<ControlSpec, kControls> kControlTable = {{
      .format = "%.0f",
      .off = 0,
      .help = "1 plays; 0 pauses: the sound fades out and the model stands still."},
+    {.id = ControlId::guard,
+     .key = "guard",
+     .label = "Guard",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {1, 0},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::session,
+     .kind = ControlKind::toggle,
+     .step = 1,
+     .format = "%.0f",
+     .off = 0,
+     .help =
+         "1 hears when the model falls silent for long, turns to noise or sticks in a tone, and "
+         "fades over to a moment when all was well."},
     {.id = ControlId::level,
      .key = "level",
      .label = "Level",
@@ -189,6 +209,22 @@ inline constexpr std::array<ControlSpec, kControls> kControlTable = {{
      .off = -60,
      .help = "Loudness; 0 dB is as drawn, -60 dB is silence. A limiter keeps it from clipping. "
              "Recordings are as drawn."},
+    {.id = ControlId::match_level,
+     .key = "match_level",
+     .label = "Match level",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::output,
+     .kind = ControlKind::toggle,
+     .step = 1,
+     .format = "%.0f",
+     .off = 0,
+     .help = "1 brings what is drawn slowly to the loudness of the clip's last ten seconds, by at "
+             "most 12 dB; rests stay rests. Live recordings are as drawn."},
     {.id = ControlId::latency,
      .key = "latency",
      .label = "Latency",

@@ -14,7 +14,7 @@ enum class Source : std::uint8_t {
   start,   // what held at the beginning of a run: a program change or Again
   owner,   // the window or the command line
   preset,  // a stored set of values
-  engine,  // the program itself: an engine was lost
+  engine,  // the program itself: an engine was lost, the guard acted
 };
 inline constexpr std::size_t kSources = 4;
 const char* source_name(Source source);

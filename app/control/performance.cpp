@@ -9,6 +9,7 @@
 #include <span>
 
 #include "app/control/control_json.h"
+#include "dsp/trouble.h"
 #include "kernels/error.h"
 #include "model/json_text.h"
 #include "model/message.h"
@@ -66,6 +67,13 @@ Json event_json(const Performance& p, const ControlEvent& e) {
   }
   if (e.id == ControlId::recording) {
     j["recording"] = true;
+    return j;
+  }
+  if (e.id == ControlId::brought_back) {
+    Json back;
+    back["from"] = trouble_name(static_cast<Trouble>(static_cast<int>(e.value.real)));
+    back["to"] = e.value.whole;
+    j["brought_back"] = std::move(back);
     return j;
   }
   const ControlSpec& spec = control_spec(e.id);
@@ -147,6 +155,22 @@ void read_control(const JsonFields& f, ControlEvent& e) {
   }
 }
 
+// What the guard did: the state that it went back to is one that this run has had.
+void read_brought_back(const Json& object, ControlEvent& e, const std::string& where) {
+  const JsonFields f = fields(object, where + ": brought_back", {"from", "to"});
+  const std::string from = f.one_of("from", {"silence", "noise", "drone"});
+  for (std::size_t i = 0; i < kTroubles; ++i) {
+    if (from == trouble_name(static_cast<Trouble>(i))) e.value.real = static_cast<double>(i);
+  }
+  e.id = ControlId::brought_back;
+  e.source = Source::engine;
+  e.value.whole = f.whole("to", kMostSamples);
+  if (e.value.whole > e.at) {
+    throw Error(fmt::format("{}: brought_back: expected a sample up to {}, found {}", where, e.at,
+                            e.value.whole));
+  }
+}
+
 class Reader {
  public:
   void line(std::string_view text, const std::string& where) {
@@ -155,15 +179,16 @@ class Reader {
       throw Error(fmt::format("{}: expected at most {} events", where, kMostEvents));
     }
     const Json object = parse_json(text, where);
-    const JsonFields f = fields(
-        object, where,
-        {"at", "control", "value", "ramp", "target", "source", "program", "engine", "recording"});
+    const JsonFields f = fields(object, where,
+                                {"at", "control", "value", "ramp", "target", "source", "program",
+                                 "engine", "recording", "brought_back"});
     int kinds = 0;
-    for (const char* kind : {"control", "program", "engine", "recording"}) {
+    for (const char* kind : {"control", "program", "engine", "recording", "brought_back"}) {
       if (f.has(kind)) ++kinds;
     }
     if (kinds != 1 || (!f.has("control") && object.size() != 2)) {
-      throw Error(where + ": expected one event: a control, program, engine or recording");
+      throw Error(where +
+                  ": expected one event: a control, program, engine, recording or brought_back");
     }
     ControlEvent e;
     e.at = f.whole("at", kMostSamples);
@@ -236,6 +261,8 @@ class Reader {
       }
       e.id = ControlId::recording;
       recording_ = true;
+    } else if (f.has("brought_back")) {
+      read_brought_back(f.at("brought_back"), e, where);
     } else {
       read_control(f, e);
     }

@@ -15,7 +15,8 @@ GeneratorThread::GeneratorThread(int chunk, std::uint64_t rng_seed, std::size_t 
       target_(static_cast<std::size_t>(2 * chunk_)),
       codes_(kMaxChunk),
       kept_(kCodesKept),
-      samples_(kMaxChunk) {
+      samples_(kMaxChunk),
+      entropy_(kMaxChunk) {
   controls_.send_rng_seed(rng_seed);
   thread_ = std::thread([this] { run(); });
 }
@@ -50,6 +51,7 @@ std::unique_ptr<Program> GeneratorThread::replace(std::unique_ptr<Program> progr
   std::swap(program_, program);
   program_->voice->set_rng(program->voice->rng_seed(), program->voice->drawn());
   controls_.engine_changed(generated_);
+  program_->guard.begin_at(generated_);
   times_count_ = 0;
   failed_ = false;
   return program;
@@ -70,6 +72,8 @@ std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> prog
     const StateLayout& layout = program_->engine->layout();
     last_logits_.assign(layout.size - layout.logits, 0.0F);
     stuck_.prepare(program_->model->config().sample_rate);
+    fade_.prepare(program_->model->config().sample_rate);
+    guarded_ = false;
     controls_.begin_program(own, generated_);
     program_->voice->set_rng(controls_.at(0)[ControlId::rng_seed].whole);
     generation_.fetch_add(1, std::memory_order_acq_rel);
@@ -175,6 +179,8 @@ void GeneratorThread::start_again() {
   generated_ = 0;
   first_sound_ns_ = 0;
   stuck_.reset();
+  fade_.stop();
+  program_->guard.begin_run();
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
@@ -185,10 +191,19 @@ void GeneratorThread::chunk() {
     if (left < n) take_up_controls();
     const std::uint64_t position = generated_;
     const std::uint64_t constant = controls_.next_boundary(position) - position;
-    const std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(left, constant));
-    program_->voice->set_sampling(controls_.at(position).sampling());
+    std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(left, constant));
+    const Patch& now = controls_.at(position);
+    program_->voice->set_sampling(now.sampling());
+    const bool on = now[ControlId::guard].real != 0;
+    if (on && !guarded_) program_->guard.begin_at(position);
+    guarded_ = on;
+    if (on) {
+      piece =
+          static_cast<std::size_t>(std::min<std::uint64_t>(piece, program_->guard.to_boundary()));
+    }
     draw(piece);
     keep(piece);
+    if (on) guard(piece);
     left -= piece;
   }
   times_[times_count_ % kTimes] =
@@ -201,11 +216,17 @@ void GeneratorThread::draw(std::size_t n) {
   if (observing_) {
     observe(n);
   } else {
-    program_->voice->generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
+    draw_unseen(n);
   }
   chunk_ns_ += now_ns() - begin;
   for (std::size_t i = 0; i < n; ++i) samples_[i] = program_->table[codes_[i]];
+  fade_.pass(std::span(samples_).first(n));
   check(n);
+}
+
+void GeneratorThread::draw_unseen(std::size_t n) {
+  const std::span<float> entropy = std::span(entropy_).first(guarded_ ? n : 0);
+  program_->voice->generate(std::span(codes_).first(n), {}, entropy, nullptr, last_logits_);
 }
 
 // Nothing of this piece is in the ring yet: what is, fades out.
@@ -214,6 +235,19 @@ void GeneratorThread::check(std::size_t n) {
   if (stuck_.hear(std::span<const float>(samples_).first(n))) {
     throw Nonsense("the model's sound stays at an end of the scale");
   }
+}
+
+void GeneratorThread::guard(std::size_t n) {
+  Voice& voice = *program_->voice;
+  const auto back =
+      program_->guard.heard(std::span<const float>(samples_).first(n),
+                            std::span<const float>(entropy_).first(n), voice.state(), generated_);
+  if (!back) return;
+  program_->engine->copy(*back->state, voice.state());
+  fade_.begin();
+  controls_.brought_back(generated_, back->to, static_cast<int>(back->trouble));
+  trouble_.store(back->trouble, std::memory_order_relaxed);
+  brought_back_.fetch_add(1, std::memory_order_release);
 }
 
 void GeneratorThread::keep(std::size_t n) {
@@ -235,7 +269,7 @@ void GeneratorThread::observe(std::size_t n) {
   Observation* o = program_->observations.queue->begin_write();
   if (o == nullptr) {
     ++dropped_;
-    generator.generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
+    draw_unseen(n);
     return;
   }
   o->generation = generation_;
@@ -251,6 +285,7 @@ void GeneratorThread::observe(std::size_t n) {
   tap.delta = o->tap_delta;
   generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap, last_logits_);
   std::copy_n(codes_.begin(), n, o->codes.begin());
+  std::copy_n(o->entropy.begin(), n, entropy_.begin());
   o->tap_layer = tap.layer;
   o->tap_channels =
       tap.steps == 0

@@ -23,6 +23,7 @@
 
 #include "app/live/live_controls.h"
 #include "app/live/program.h"
+#include "dsp/mirror_fade.h"
 #include "dsp/output_stage.h"
 #include "dsp/ring_buffer.h"
 #include "kernels/error.h"
@@ -79,6 +80,9 @@ class GeneratorThread {
   void end_recording();
   bool recording() const { return recordings_ % 2 == 1; }
 
+  // How often the guard has acted, and why it did so last.
+  std::uint64_t brought_back() const { return brought_back_.load(std::memory_order_acquire); }
+  Trouble trouble() const { return trouble_.load(std::memory_order_relaxed); }
   std::uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   std::uint64_t generated() const { return generated_; }
   std::uint64_t dropped_observations() const { return dropped_; }
@@ -97,11 +101,13 @@ class GeneratorThread {
   void play();  // what is due, then a chunk if there is room
   void take_up_controls();
   void chunk();
-  void draw(std::size_t n);  // at most a chunk, with constant controls
-  void keep(std::size_t n);  // what was drawn
+  void draw(std::size_t n);         // at most a chunk, with constant controls
+  void draw_unseen(std::size_t n);  // without an observation
+  void keep(std::size_t n);         // what was drawn
   void start_again();
   void observe(std::size_t n);
   void check(std::size_t n);  // what was drawn; throws Nonsense
+  void guard(std::size_t n);  // likewise, and kept: brings back what went astray
 
   struct Nonsense : Error {
     using Error::Error;
@@ -127,6 +133,8 @@ class GeneratorThread {
   std::atomic<unsigned> recordings_seen_{0};  // by the generator thread, between two chunks
   std::atomic<int> tap_layer_{-1};
   std::atomic<std::uint64_t> generation_{0}, generated_{0}, dropped_{0}, lost_record_{0};
+  std::atomic<std::uint64_t> brought_back_{0};
+  std::atomic<Trouble> trouble_{Trouble::none};
   std::array<std::atomic<float>, kTimes> times_{};
   std::atomic<std::size_t> times_count_{0};
   std::atomic<std::int64_t> marked_ns_{0}, first_sound_ns_{0};
@@ -135,7 +143,9 @@ class GeneratorThread {
   std::int64_t chunk_ns_ = 0;  // of generate calls, in the chunk under way
   std::vector<std::uint8_t> codes_;
   std::vector<std::uint8_t> kept_;  // a ring: code i since the end of the clip is at i % kCodesKept
-  std::vector<float> samples_, last_logits_;
+  std::vector<float> samples_, last_logits_, entropy_;
+  MirrorFade fade_;
+  bool guarded_ = false;  // of the piece under way
   StuckMeter stuck_;
   std::thread thread_;  // last: starts when all else is there
 };

@@ -196,4 +196,13 @@ void LiveControls::recording_began(std::uint64_t position) {
   write(e);
 }
 
+void LiveControls::brought_back(std::uint64_t position, std::uint64_t to, int why) {
+  ControlEvent e;
+  e.at = position;
+  e.id = ControlId::brought_back;
+  e.value = {static_cast<double>(why), to};
+  e.source = Source::engine;
+  write(e);
+}
+
 }  // namespace mambo

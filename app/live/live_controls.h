@@ -65,6 +65,8 @@ class LiveControls {
   void begin_program(const DecidedControls& own, std::uint64_t position_before);
   void engine_changed(std::uint64_t position);
   void recording_began(std::uint64_t position);
+  // By the guard, to the state after sample `to`; why: a Trouble.
+  void brought_back(std::uint64_t position, std::uint64_t to, int why);
 
   // ---- The worker ----
   SlotQueue<ControlEvent>& log() { return log_; }  // in the order of the samples

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "app/live/observation.h"
@@ -21,6 +22,7 @@ class NowPlaying {
     std::string engine_notice;   // why it is not the engine hoped for; mostly empty
     std::filesystem::path clip;  // empty: from silence. Before there is a model: the clip to come
     double clip_seconds = 0;
+    std::optional<double> clip_lufs;  // of its end (app/files/loudness.h); empty: silence
     ObservationSource observations;
     double rate() const { return model ? model->config().sample_rate : 0; }  // Hz; 0: no model
   };

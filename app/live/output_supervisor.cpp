@@ -50,6 +50,23 @@ void OutputSupervisor::set_level_db(float db) {
   if (stage_ != nullptr) stage_->set_gain(gain(db));
 }
 
+void OutputSupervisor::set_match_level(bool on) {
+  const std::lock_guard lock(stage_mutex_);
+  match_level_ = on;
+  match_level();
+}
+
+void OutputSupervisor::set_clip_loudness(std::optional<double> lufs) {
+  const std::lock_guard lock(stage_mutex_);
+  clip_lufs_ = lufs;
+  match_level();
+}
+
+void OutputSupervisor::match_level() {
+  if (stage_ == nullptr) return;
+  stage_->set_match(match_level_ && clip_lufs_ ? static_cast<float>(*clip_lufs_) : NAN);
+}
+
 bool OutputSupervisor::audition(std::vector<float> samples) {
   const std::lock_guard lock(stage_mutex_);
   if (stage_ != nullptr) stage_->audition().play(std::move(samples));
@@ -86,6 +103,7 @@ void OutputSupervisor::open(double rate) {
   stage->set_gain(gain(level_db_));
   stage->set_playing(playing_);
   stage_ = stage;
+  match_level();
 }
 
 void OutputSupervisor::reopen() {
@@ -153,9 +171,11 @@ void OutputSupervisor::fill(SessionStatus& status, double rate) const {
   const auto waiting = static_cast<double>(generator_.waiting());
   const std::lock_guard lock(stage_mutex_);
   status.underruns = underruns_before_;
+  status.clip_lufs = clip_lufs_.value_or(-INFINITY);
   if (stage_ != nullptr) {
     status.underruns += stage_->underruns();
     status.auditioning = stage_->audition().active();
+    status.playing_lufs = stage_->heard_lufs();
   }
   if (rate <= 0) return;
   status.ring_ms = 1e3 * waiting / rate;

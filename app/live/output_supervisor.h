@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ class OutputSupervisor {
   bool playing() const { return playing_; }
   void set_level_db(float db);  // at the bottom of the scale silent
   float level_db() const { return level_db_; }
+  // Whether what is drawn is slowly brought to the clip's loudness, LUFS; without one it stays.
+  void set_match_level(bool on);
+  void set_clip_loudness(std::optional<double> lufs);
   // Plays samples at the model's rate in place of what is drawn, which waits; empty: stops that.
   // False: there is no output yet.
   bool audition(std::vector<float> samples);
@@ -58,6 +62,7 @@ class OutputSupervisor {
     std::chrono::steady_clock::time_point when_;
   };
   void forget_stage();
+  void match_level();  // under the stage's lock
   double device_path_s() const;
 
   GeneratorThread& generator_;
@@ -78,6 +83,8 @@ class OutputSupervisor {
   // The stage that other threads may reach; null before it is destroyed.
   mutable std::mutex stage_mutex_;
   OutputStage* stage_ = nullptr;
+  bool match_level_ = false;            // likewise under the lock
+  std::optional<double> clip_lufs_;     // likewise
   std::uint64_t underruns_before_ = 0;  // of stages that are gone
   mutable Mean mean_path_s_, mean_device_path_s_;
 };

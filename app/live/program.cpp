@@ -174,6 +174,9 @@ std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
   program->table = decode_table(model->config().encoding);
   program->observations = {observer.observations(), make_queue(model->network())};
   program->favourite_layer = favourite_layer(model->network());
+  program->guard_limits = guard_limits(model->config(), codes, program->table);
+  program->guard.prepare(*engine, program->clip_end.state(), model->config().sample_rate,
+                         program->guard_limits);
   program->model = std::move(model);
   program->engine = std::move(engine);
   return program;
@@ -197,6 +200,9 @@ std::unique_ptr<Program> revive_program(const Program& lost, std::shared_ptr<con
   program->table = lost.table;
   program->observations = lost.observations;
   program->favourite_layer = lost.favourite_layer;
+  program->guard_limits = lost.guard_limits;
+  program->guard.prepare(*engine, program->clip_end.state(), lost.model->config().sample_rate,
+                         lost.guard_limits);
   program->model = lost.model;
   program->engine = std::move(engine);
   return program;

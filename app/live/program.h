@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "app/control/guard.h"
 #include "app/live/observation.h"
 #include "model/model.h"
 #include "model/revive.h"
@@ -28,6 +29,8 @@ struct Program {
   std::array<float, 256> table{};       // code -> sample
   ObservationSource observations;       // of the clip: its last minute
   int favourite_layer = 0;
+  Guard guard;  // prepared, at the end of the clip
+  TroubleLimits guard_limits;
 };
 
 // The layer worth observing first: the first of the innermost tier that selects, since delta of a

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "app/files/audio_file.h"
+#include "app/files/loudness.h"
 
 namespace mambo {
 namespace {
@@ -45,6 +46,7 @@ ProgramLoader::Prepared ProgramLoader::prepare(const std::shared_ptr<const Model
         });
     next.clip_seconds = loaded.seconds;
     codes = std::move(loaded.codes);
+    next.clip_lufs = loudness_of_end(codes, model->config().encoding, model->config().sample_rate);
   }
   prefilling(0);
   const auto absorb = [&](const std::shared_ptr<const Engine>& on) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -38,7 +39,8 @@ class ProgramLoader {
     std::unique_ptr<Program> program;
     Path clip;  // empty: from silence
     double clip_seconds = 0;
-    std::string notice;  // the GPU refused and why, where the CPU took its place
+    std::optional<double> clip_lufs;  // of the clip's end
+    std::string notice;               // the GPU refused and why, where the CPU took its place
   };
   // tap_layer: see make_program. Throws Error when the clip cannot be read, or absorbed by any
   // engine.

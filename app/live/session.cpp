@@ -96,6 +96,7 @@ bool Session::send(const ControlEvent& event) {
   }
   const double real = control(id).real;  // within its range
   if (id == ControlId::level) impl_->output.set_level_db(static_cast<float>(real));
+  if (id == ControlId::match_level) impl_->output.set_match_level(real != 0);
   if (id == ControlId::playing) impl_->output.set_playing(real != 0);
   if (id == ControlId::latency) {
     impl_->output.set_latency(1e-3 * real);
@@ -168,6 +169,7 @@ SessionStatus Session::status() const {
   if (now.engine) r.backend = now.engine->description();
   r.engine_notice = now.engine_notice;
   r.generated = generator.generated();
+  r.brought_back = generator.brought_back();
   r.dropped_observations = generator.dropped_observations();
   r.time_to_first_sound_ms = generator.first_sound_ms();
   impl_->output.fill(r, now.rate());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 
 namespace mambo {
@@ -37,6 +38,7 @@ struct SessionStatus {
   double output_latency_ms = 0;
   double device_path_ms = 0;
   std::uint64_t underruns = 0;
+  std::uint64_t brought_back = 0;  // how often the guard has acted
   std::uint64_t dropped_observations = 0;
   double device_rate = 0;
   bool stopped = false;  // nothing can go on until another program plays: the message says why
@@ -44,6 +46,10 @@ struct SessionStatus {
   std::string device;
   std::string backend;        // Engine::description()
   std::string engine_notice;  // why it is not the engine hoped for (a GPU refused); mostly empty
+  // Loudness, LUFS: of the clip's last ten seconds, and of the last ten seconds that were drawn and
+  // heard, before level and match. -infinity: silence, or nothing yet.
+  double clip_lufs = -std::numeric_limits<double>::infinity();
+  double playing_lufs = -std::numeric_limits<double>::infinity();
   double time_to_first_sound_ms =
       0;                        // from Again/Play with a new clip to the first sample in the ring
   std::uint64_t generated = 0;  // samples drawn since the clip's end

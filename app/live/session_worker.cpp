@@ -13,6 +13,10 @@ namespace {
 
 constexpr auto kWatchEvery = 200ms;
 
+const char* brought_back_from(Trouble trouble) {
+  return trouble == Trouble::drone ? "a stuck tone" : trouble_name(trouble);
+}
+
 }  // namespace
 
 SessionWorker::SessionWorker(const Parts& parts)
@@ -167,12 +171,14 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedContr
     facts.engine = engine;
     facts.clip = next.clip;
     facts.clip_seconds = next.clip_seconds;
+    facts.clip_lufs = next.clip_lufs;
     facts.observations = observations;
   });
   parts_.recording.log().program_changed(model, next.clip,
                                          played_engine(*engine, parts_.options.engine.storage));
   given_up_ = false;
   if (!next.clip.empty()) parts_.board.say("Absorbed " + next.clip.filename().string() + ".");
+  parts_.output.set_clip_loudness(next.clip_lufs);
   if (new_rate || !parts_.output.is_open()) parts_.output.open(rate);  // may have more to say
   parts_.generator.unpark();
   before.reset();
@@ -182,6 +188,11 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedContr
 // The engine failed under the program that plays: the CPU goes on from what was heard so far.
 void SessionWorker::watch_generator() {
   GeneratorThread& generator = parts_.generator;
+  if (const std::uint64_t count = generator.brought_back(); count != brought_back_) {
+    brought_back_ = count;
+    parts_.board.say(std::string("Brought back from ") + brought_back_from(generator.trouble()) +
+                     ".");
+  }
   if (!generator.failed() || given_up_) return;
   const std::string why = generator.failure();
   if (generator.nothing_to_hear()) {

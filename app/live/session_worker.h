@@ -93,6 +93,7 @@ class SessionWorker {
   ProgramLoader loader_;
   std::atomic<bool> given_up_{false};  // nothing can go on, and the message says why
   std::atomic<bool> cancelled_{false};
+  std::uint64_t brought_back_ = 0;  // by the guard, as far as it was said
   std::mutex mutex_;
   std::condition_variable wake_;
   Requests requests_;

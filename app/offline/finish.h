@@ -16,6 +16,7 @@ struct Finish {
   SampleBits bits = SampleBits::pcm16;
   double fade_in_ms = 0, fade_out_ms = 0;
   std::optional<double> lufs;        // the loudness asked for; empty: as drawn
+  bool match_level = false;          // the continuation slowly brought to the clip's loudness
   bool stereo = false;               // two voices, left and right
   std::uint64_t rng_seed_right = 0;  // of the right one; the left one's is the recipe's
 

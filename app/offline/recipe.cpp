@@ -23,6 +23,8 @@ namespace fs = std::filesystem;
 // before there were such keys.
 constexpr int plain_format = 1;
 constexpr int finished_format = 2;
+// Of the guard's decisions: another where the same sound would be judged otherwise.
+constexpr int guard_format = 1;
 
 // 0.9F as 0.9, not as 0.8999999761581421: still the same float when read.
 double readable(float x) { return std::stod(fmt::format("{}", x)); }
@@ -42,6 +44,7 @@ Json essence(const Recipe& r) {
   j["temperature"] = readable(r.sampling.temperature);
   j["top_k"] = r.sampling.top_k;
   j["top_p"] = readable(r.sampling.top_p);
+  if (r.guard) j["guard"] = guard_format;
   j["rng_seed"] = r.rng_seed;
   j["samples"] = r.samples;
   j["backend"] = r.backend;
@@ -54,6 +57,7 @@ Json essence(const Recipe& r) {
   j["fade_out_ms"] = r.finish.fade_out_ms;
   j["normalize_lufs"] = r.finish.lufs ? Json(*r.finish.lufs) : Json(nullptr);
   j["channels"] = r.finish.channels();
+  if (r.finish.match_level) j["match_level"] = true;
   if (r.finish.stereo) j["rng_seed_right"] = r.finish.rng_seed_right;
   return j;
 }
@@ -70,6 +74,21 @@ Json verdict_json(const Verdict& v) {
   return j;
 }
 
+Json brought_back_json(const Recipe& r) {
+  Json all = Json::array();
+  constexpr std::size_t most = 1000;  // of a file that read_recipe() still reads
+  for (const BroughtBack& b : r.brought_back) {
+    if (all.size() == most) break;
+    Json j;
+    j["at_sample"] = b.at;
+    j["from"] = trouble_name(b.from);
+    j["to_sample"] = b.to;
+    if (r.finish.stereo) j["voice"] = b.voice;
+    all.push_back(std::move(j));
+  }
+  return all;
+}
+
 Part parse_part(const std::string& name) {
   for (const Part p : {Part::continuation, Part::joined, Part::seed}) {
     if (name == part_name(p)) return p;
@@ -84,6 +103,9 @@ Finish read_finish(const JsonFields& f) {
   finish.fade_out_ms = f.real("fade_out_ms", 0, FinishLimits::max_fade_ms);
   if (!f.at("normalize_lufs").is_null()) {
     finish.lufs = f.real("normalize_lufs", FinishLimits::min_lufs, FinishLimits::max_lufs);
+  }
+  if (f.has("match_level")) {
+    finish.match_level = json_bool(f.at("match_level"), f.where(), "match_level");
   }
   finish.stereo = f.integer("channels", 1, 2) == 2;
   if (finish.stereo) finish.rng_seed_right = f.whole("rng_seed_right", UINT64_MAX);
@@ -169,6 +191,15 @@ std::string recipe_json(const Recipe& r) {
     j["gain_db"] = r.gain_db;
     j["loudness_lufs"] = r.loudness_lufs ? Json(*r.loudness_lufs) : Json(nullptr);
   }
+  // Of renders that drew something.
+  if (r.continuation_lufs) {
+    j["clip_lufs"] = r.clip_lufs ? Json(*r.clip_lufs) : Json(nullptr);
+    j["continuation_lufs"] = *r.continuation_lufs;
+  }
+  if (r.guard) {
+    j["brought_back_times"] = r.brought_back.size();
+    j["brought_back"] = brought_back_json(r);
+  }
   if (r.verdict) j["kept_of_many"] = verdict_json(*r.verdict);
   return j.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -196,6 +227,7 @@ Recipe parse_recipe(std::string_view json, const std::string& where) {
   r.clip_from_s = read_seconds(f, "clip_from_seconds");
   r.clip_to_s = read_seconds(f, "clip_to_seconds");
   r.sampling = read_sampling(f);
+  if (f.has("guard")) r.guard = f.integer("guard", guard_format, guard_format) == guard_format;
   r.rng_seed = f.whole("rng_seed", UINT64_MAX);
   r.samples = f.whole("samples", static_cast<std::uint64_t>(kMostSeconds) *
                                      static_cast<std::uint64_t>(r.sample_rate));

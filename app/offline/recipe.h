@@ -7,10 +7,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/files/audio_file.h"
 #include "app/offline/finish.h"
 #include "app/offline/verdict.h"
+#include "dsp/trouble.h"
 #include "kernels/sampling.h"
 #include "model/config.h"
 
@@ -22,6 +24,13 @@ const char* part_name(Part p);
 
 // Seconds that one rendering may draw, and that a stretch of a clip may begin or end at.
 inline constexpr double kMostSeconds = 86400;
+
+// The guard's work: at this sample, for this reason, back to the state after sample `to`.
+struct BroughtBack {
+  std::uint64_t at = 0, to = 0;
+  Trouble from = Trouble::none;
+  int voice = 0;  // 1: the right one
+};
 
 struct Recipe {
   std::string version;  // of the program
@@ -36,6 +45,7 @@ struct Recipe {
   double clip_from_s = 0, clip_to_s = 0;  // the stretch of the clip used; to == 0: its end
 
   SamplingParams sampling;
+  bool guard = false;  // brings back what goes astray (app/control/guard.h)
   std::uint64_t rng_seed = 0;
   std::uint64_t samples = 0;  // drawn, at the model's rate
   std::string backend;        // "cpu", "cuda"
@@ -54,7 +64,10 @@ struct Recipe {
   bool interrupted = false;             // file_samples are fewer than were asked for
   double gain_db = 0;                   // that finish.lufs came to
   std::optional<double> loudness_lufs;  // of the file, where it was measured and is any
-  std::optional<Verdict> verdict;       // of a take that was kept of many
+  // LUFS of the clip's last ten seconds, and of the whole continuation as it was drawn.
+  std::optional<double> clip_lufs, continuation_lufs;
+  std::vector<BroughtBack> brought_back;  // what the guard did, in order
+  std::optional<Verdict> verdict;         // of a take that was kept of many
 };
 
 // Whether both make the same sound: compares all that decides the samples and their file.

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "app/files/codes.h"
+#include "app/files/loudness.h"
 #include "app/files/open_files.h"
 #include "app/offline/absorb_sink.h"
 #include "app/offline/take_writer.h"
@@ -66,8 +67,14 @@ double level_of(std::span<const std::uint8_t> codes, Encoding encoding) {
 class Renderer {
  public:
   Renderer(const Engine& engine, std::span<const Take> takes, std::span<const std::uint8_t> seed,
-           RenderEvents& events)
+           RenderEvents& events, const TroubleLimits& limits)
       : engine_(engine), takes_(takes), seed_(seed), events_(events) {
+    clip_.codes = seed;
+    clip_.limits = limits;
+    if (!takes.empty()) {
+      const Recipe& recipe = takes.front().recipe;
+      clip_.lufs = loudness_of_end(seed, recipe.encoding, recipe.sample_rate);
+    }
     for (const Take& take : takes) {
       total_ += take.recipe.samples * static_cast<std::uint64_t>(voices_of(take));
     }
@@ -107,8 +114,10 @@ class Renderer {
     std::size_t files = 1;
     std::size_t bytes = 1;
     std::size_t voices = 1;
+    std::size_t guarded = 0;  // bytes of a voice's moments
     for (const Take& take : takes_) {
       const Recipe& r = take.recipe;
+      if (r.guard) guarded = Guard::kMoments * engine_.state_bytes();
       std::size_t each = 64U << 10U;  // libsndfile's buffers
       if (r.format == FileFormat::flac) each = 512U << 10U;
       if (r.format == FileFormat::ogg) each = 2U << 20U;
@@ -116,7 +125,7 @@ class Renderer {
       const auto all = static_cast<std::size_t>(voices_of(take));
       const std::size_t held = is_held(take) ? static_cast<std::size_t>(r.samples) * all : 0;
       files = std::max(files, take.files.size());
-      bytes = std::max(bytes, each * take.files.size() + held);
+      bytes = std::max(bytes, each * take.files.size() + held + all * guarded);
       voices = std::max(voices, all);
     }
     const std::size_t wanted = std::clamp<std::size_t>(streams / voices, 1, takes_.size());
@@ -132,6 +141,8 @@ class Renderer {
     start_ = engine_.make_state();
     AbsorbSink sink(events_, seed_.size());
     if (!seed_.empty()) engine_.prefill(*start_, seed_, &sink);
+    clip_.engine = &engine_;
+    clip_.end = start_.get();
     summary_.absorb_s = since(start);
   }
 
@@ -150,7 +161,7 @@ class Renderer {
   }
 
   void open(const Take& take) {
-    Writer writer = std::make_unique<TakeWriter>(take, seed_, events_);
+    Writer writer = std::make_unique<TakeWriter>(take, clip_, events_);
     for (int v = 0; v < voices_of(take); ++v) {
       if (idle_.empty()) {
         states_.push_back(engine_.make_state());
@@ -262,6 +273,7 @@ class Renderer {
   const Engine& engine_;
   std::span<const Take> takes_;
   std::span<const std::uint8_t> seed_;
+  TakeWriter::Clip clip_;
   RenderEvents& events_;
   std::uint64_t total_ = 0;  // samples of all voices
   std::size_t width_ = 1;
@@ -282,8 +294,9 @@ class Renderer {
 }  // namespace
 
 RenderSummary render(const Engine& engine, std::span<const Take> takes,
-                     std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events) {
-  return Renderer(engine, takes, seed, events).run(open_at_once);
+                     std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events,
+                     const TroubleLimits& limits) {
+  return Renderer(engine, takes, seed, events, limits).run(open_at_once);
 }
 
 }  // namespace mambo

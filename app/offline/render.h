@@ -35,8 +35,10 @@ struct RenderSummary {
 // voices at a time, in order, each begun when one before it is done; 0: as many as the engine likes
 // (Engine::streams_at_once). Fewer where the system lets no more files be open, or where their
 // encoders and held samples would take more than a gigabyte. Throws Error when something cannot be
-// written; what was drawn until then is kept the same way as after a stop.
+// written; what was drawn until then is kept the same way as after a stop. limits: of takes with a
+// guard (guard_limits()).
 RenderSummary render(const Engine& engine, std::span<const Take> takes,
-                     std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events);
+                     std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events,
+                     const TroubleLimits& limits = {});
 
 }  // namespace mambo

@@ -1,11 +1,16 @@
 #include "app/offline/replay.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
+#include <map>
 
+#include "app/control/guard.h"
 #include "app/control/patch.h"
 #include "app/files/codes.h"
 #include "app/offline/absorb_sink.h"
+#include "dsp/mirror_fade.h"
 #include "kernels/error.h"
 #include "model/revive.h"
 #include "model/sanity.h"
@@ -43,6 +48,8 @@ class Replay {
       } else {
         take_effect(e);
       }
+      const bool anew = e.id == ControlId::program || e.id == ControlId::again;
+      if (anew || e.id == ControlId::engine) expect_returns(i + 1);
     }
     while (!done()) draw_until(position_ + kPiece);
     return summary_;
@@ -60,6 +67,7 @@ class Replay {
     clip_ = source_.clip(program, *model_);
     if (clip_.empty()) clip_.push_back(silence_code);
     table_ = decode_table(model_->config().encoding);
+    fade_.prepare(model_->config().sample_rate);
     begin_run();
     if (lost_at_once) return;
     engine_ = source_.engine(program.engine, *model_);
@@ -72,6 +80,7 @@ class Replay {
 
   void begin_run() {
     position_ = 0;
+    fade_.stop();
     heard_.clear();
     patch_.settle();
   }
@@ -83,6 +92,8 @@ class Replay {
         return;
       case ControlId::engine:
         return change_engine(p_.engines[e.value.whole]);
+      case ControlId::brought_back:
+        return bring_back(e.value.whole);
       case ControlId::again:
         voice_->restore(clip_end_);
         begin_run();
@@ -95,6 +106,47 @@ class Replay {
           voice_->set_rng(rng_seed_);
         }
     }
+  }
+
+  // Which states the guard goes back to from here on, until the run ends or the engine is lost, and
+  // how often.
+  void expect_returns(std::size_t event) {
+    moments_.clear();
+    uses_.clear();
+    for (std::size_t i = event; i < p_.events.size(); ++i) {
+      const ControlEvent& e = p_.events[i];
+      const bool ends = e.id == ControlId::program || e.id == ControlId::again;
+      if (ends || e.id == ControlId::engine) break;
+      if (e.id == ControlId::brought_back && e.value.whole > 0) ++uses_[e.value.whole];
+    }
+  }
+
+  void keep_moment() {
+    if (!uses_.contains(position_)) return;
+    if (moments_.size() >= Guard::kMoments) {
+      throw Error(fmt::format("the performance goes back to more than {} moments at once",
+                              Guard::kMoments));
+    }
+    moments_.emplace(position_, voice_->snapshot());
+  }
+
+  // To a state of this run; the random stream goes on.
+  void bring_back(std::uint64_t to) {
+    if (to == 0) {
+      engine_->copy(clip_end_.state(), voice_->state());
+    } else {
+      const auto at = moments_.find(to);
+      if (at == moments_.end()) {
+        throw Error(
+            fmt::format("the performance goes back to sample {}, which no state is of", to));
+      }
+      engine_->copy(at->second.state(), voice_->state());
+      if (--uses_[to] == 0) {
+        moments_.erase(at);
+        uses_.erase(to);
+      }
+    }
+    fade_.begin();
   }
 
   void change_engine(const PlayedEngine& engine) {
@@ -122,7 +174,10 @@ class Replay {
       std::uint64_t n = std::min<std::uint64_t>(
           {end - position_, kPiece, patch_.next_change(position_) - position_});
       if (recording_) n = std::min(n, p_.recorded_samples - summary_.recorded);
+      const auto moment = uses_.upper_bound(position_);
+      if (moment != uses_.end()) n = std::min(n, moment->first - position_);
       draw(static_cast<std::size_t>(n));
+      keep_moment();
       events_.drawing(summary_.drawn, total_);
       summary_.interrupted = events_.stop();
     }
@@ -140,8 +195,9 @@ class Replay {
       heard_.erase(heard_.begin(), heard_.end() - static_cast<std::ptrdiff_t>(kCodesKept));
     }
     heard_.insert(heard_.end(), codes_.begin(), codes_.begin() + static_cast<std::ptrdiff_t>(n));
-    if (!recording_) return;
     for (std::size_t i = 0; i < n; ++i) samples_[i] = table_[codes_[i]];
+    fade_.pass(std::span(samples_).first(n));
+    if (!recording_) return;
     write_(std::span<const float>(samples_).first(n));
     summary_.recorded += n;
   }
@@ -159,6 +215,9 @@ class Replay {
   std::array<std::uint8_t, kPiece> codes_{};
   std::array<float, kPiece> samples_{};
   std::vector<float> last_logits_;
+  std::map<std::uint64_t, Snapshot> moments_;  // that the guard goes back to, by position
+  std::map<std::uint64_t, std::size_t> uses_;  // positions of those to come, and how often each
+  MirrorFade fade_;
   Patch patch_;
   std::uint64_t rng_seed_ = 0;
   std::uint64_t position_ = 0;  // in this run

@@ -7,6 +7,8 @@
 #include "app/files/codes.h"
 #include "app/files/loudness.h"
 #include "app/files/sound_stream.h"
+#include "dsp/level_match.h"
+#include "dsp/mirror_fade.h"
 #include "model/sha256.h"
 
 namespace mambo {
@@ -43,13 +45,18 @@ struct TakeWriter::File {
   AudioWriter writer;
   std::unique_ptr<Fades> fades;
   std::unique_ptr<LoudnessMeter> meter;
+  std::vector<MirrorFade> fades_over;  // one per voice, of a take with a guard
+  std::uint64_t written = 0;           // of the continuation, samples of each voice
+  std::vector<LevelMatch> match;       // one per voice; none: as drawn
   float gain = 1;
   std::vector<float> scaled;
+  std::optional<double> clip_lufs;
 
-  File(const Take& take, const Take::File& file, std::size_t seed, RenderEvents& events)
+  File(const Take& take, const Take::File& file, const Clip& clip, RenderEvents& events)
       : recipe(take.recipe_of(file)),
         path(file.path),
-        writer(path, streamed(writer_options(recipe), recipe, seed, events)) {
+        writer(path, streamed(writer_options(recipe), recipe, clip.codes.size(), events)),
+        clip_lufs(clip.lufs) {
     begin(false);
   }
 
@@ -66,6 +73,16 @@ struct TakeWriter::File {
   void begin(bool measured) {
     const Finish& finish = recipe.finish;
     const int rate = recipe.sample_rate;
+    written = 0;
+    fades_over.resize(recipe.guard ? static_cast<std::size_t>(finish.channels()) : 0);
+    for (MirrorFade& f : fades_over) f.prepare(rate);
+    if (finish.match_level && clip_lufs) {
+      match.resize(static_cast<std::size_t>(finish.channels()));
+      for (LevelMatch& m : match) {
+        m.prepare(rate);
+        m.set(clip_lufs);
+      }
+    }
     if (measured) meter = std::make_unique<LoudnessMeter>(rate, finish.channels());
     fades = std::make_unique<Fades>(finish.channels(), frames_of(finish.fade_in_ms, rate),
                                     frames_of(finish.fade_out_ms, rate),
@@ -97,18 +114,25 @@ struct TakeWriter::File {
   }
 };
 
-TakeWriter::TakeWriter(const Take& take, std::span<const std::uint8_t> seed, RenderEvents& events)
+TakeWriter::TakeWriter(const Take& take, const Clip& clip, RenderEvents& events)
     : take_(take),
       events_(events),
-      seed_(seed),
+      clip_(clip),
       track_(take.track),
       voices_(static_cast<std::size_t>(voices_of(take))) {
   track_.patch().set(take.recipe.sampling);
   table_ = decode_table(take.recipe.encoding);
   for (std::size_t v = 0; v < voices_.size(); ++v) {
+    if (take.recipe.guard) {
+      voices_[v].guard = std::make_unique<Guard>();
+      voices_[v].guard->prepare(*clip.engine, *clip.end, take.recipe.sample_rate, clip.limits);
+    }
     voices_[v].rng_seed = v == 0 ? take.recipe.rng_seed : take.recipe.finish.rng_seed_right;
   }
   left_ = take.draws ? take.recipe.samples : 0;
+  if (left_ > 0) {
+    loudness_ = std::make_unique<LoudnessMeter>(take.recipe.sample_rate, voices_of(take), false);
+  }
   if (!is_held(take)) open();
 }
 
@@ -122,7 +146,7 @@ void TakeWriter::try_out(const Take& take) {
 
 void TakeWriter::open() {
   for (const Take::File& file : take_.files) {
-    files_.push_back(std::make_unique<File>(take_, file, seed_.size(), events_));
+    files_.push_back(std::make_unique<File>(take_, file, clip_, events_));
     if (!is_held(take_)) write_seed(*files_.back());
   }
 }
@@ -131,8 +155,11 @@ void TakeWriter::add_streams(std::vector<Stream>& streams) {
   const std::uint64_t position = take_.recipe.samples - left_;
   track_.take_up(position);
   const std::uint64_t constant = track_.next_boundary(position) - position;
+  // Voices are drawn side by side: their guards' blocks end together.
+  const std::uint64_t block =
+      voices_.front().guard != nullptr ? voices_.front().guard->to_boundary() : chunk_samples;
   const auto n =
-      static_cast<std::size_t>(std::min<std::uint64_t>({left_, chunk_samples, constant}));
+      static_cast<std::size_t>(std::min<std::uint64_t>({left_, chunk_samples, constant, block}));
   for (std::size_t v = 0; v < voices_.size(); ++v) {
     Voice& voice = voices_[v];
     voice.codes.resize(n);
@@ -141,6 +168,10 @@ void TakeWriter::add_streams(std::vector<Stream>& streams) {
     request.rng_seed = voice.rng_seed;
     request.rng_index = position;
     request.codes = voice.codes;
+    if (voice.guard != nullptr) {
+      voice.entropy.resize(n);
+      request.entropy = voice.entropy;
+    }
     if (take_.contest != nullptr) {
       voice.log_prob.resize(n);
       request.log_prob = voice.log_prob;
@@ -152,6 +183,11 @@ void TakeWriter::add_streams(std::vector<Stream>& streams) {
 void TakeWriter::keep() {
   const std::size_t n = voices_.front().codes.size();
   left_ -= n;
+  block_.clear();
+  for (std::size_t i = 0; i < n; ++i) {
+    for (const Voice& voice : voices_) block_.push_back(table_[voice.codes[i]]);
+  }
+  loudness_->add(block_);
   for (Voice& voice : voices_) {
     if (is_held(take_)) voice.held.insert(voice.held.end(), voice.codes.begin(), voice.codes.end());
     if (take_.contest == nullptr) continue;
@@ -162,14 +198,29 @@ void TakeWriter::keep() {
     measure_.samples += n;
   }
   for (const std::unique_ptr<File>& file : files_) write_codes(*file, 0, n, false);
+  for (std::size_t v = 0; v < voices_.size(); ++v) watch(v, n);
+}
+
+void TakeWriter::watch(std::size_t v, std::size_t n) {
+  Voice& voice = voices_[v];
+  if (voice.guard == nullptr) return;
+  voice.samples.resize(n);
+  for (std::size_t i = 0; i < n; ++i) voice.samples[i] = table_[voice.codes[i]];
+  const std::uint64_t now = take_.recipe.samples - left_;
+  const auto back = voice.guard->heard(voice.samples, voice.entropy, *states_[v], now);
+  if (!back || left_ == 0) return;
+  clip_.engine->copy(*back->state, *states_[v]);
+  voice.cuts.push_back(now);
+  brought_back_.push_back({now, back->to, back->trouble, static_cast<int>(v)});
 }
 
 void TakeWriter::write_seed(File& file) {
   if (file.recipe.part == Part::continuation) return;
   const std::size_t channels = static_cast<std::size_t>(file.recipe.finish.channels());
-  for (std::size_t at = 0; at < seed_.size(); at += chunk_samples) {
+  for (std::size_t at = 0; at < clip_.codes.size(); at += chunk_samples) {
     block_.clear();
-    for (const std::uint8_t c : seed_.subspan(at, std::min(chunk_samples, seed_.size() - at))) {
+    for (const std::uint8_t c :
+         clip_.codes.subspan(at, std::min(chunk_samples, clip_.codes.size() - at))) {
       block_.insert(block_.end(), channels, table_[c]);
     }
     file.fades->put(block_);
@@ -180,8 +231,16 @@ void TakeWriter::write_codes(File& file, std::size_t begin, std::size_t end, boo
   if (file.recipe.part == Part::seed) return;
   block_.clear();
   for (std::size_t i = begin; i < end; ++i) {
-    for (const Voice& voice : voices_)
-      block_.push_back(table_[(held ? voice.held : voice.codes)[i]]);
+    for (std::size_t v = 0; v < voices_.size(); ++v) {
+      float x = table_[(held ? voices_[v].held : voices_[v].codes)[i]];
+      if (!file.fades_over.empty()) {
+        const std::vector<std::uint64_t>& cuts = voices_[v].cuts;
+        if (std::binary_search(cuts.begin(), cuts.end(), file.written)) file.fades_over[v].begin();
+        file.fades_over[v].pass({&x, 1});
+      }
+      block_.push_back(file.match.empty() ? x : file.match[v].process(x));
+    }
+    ++file.written;
   }
   file.fades->put(block_);
 }
@@ -224,6 +283,8 @@ void TakeWriter::finish(File& file, RenderEvents& events) {
       file.recipe.file_samples = file.writer.file_frames();
       file.recipe.interrupted = left_ > 0 || first != nullptr || broken_;
       file.recipe.verdict = verdict_;
+      note_loudness(file.recipe);
+      file.recipe.brought_back = brought_back_;
       if (!file.writer.streams()) {  // a stream's recipe is in its header
         file.recipe.file_sha256 = sha256_file(file.path);
         write_recipe(file.path, file.recipe);
@@ -233,6 +294,15 @@ void TakeWriter::finish(File& file, RenderEvents& events) {
     });
   }
   if (first != nullptr) std::rethrow_exception(first);
+}
+
+void TakeWriter::note_loudness(Recipe& recipe) const {
+  if (loudness_ == nullptr) return;
+  // Of one voice, as the clip is one: of two, the mean of their powers.
+  const double lufs =
+      loudness_->so_far().lufs - 10 * std::log10(static_cast<double>(voices_.size()));
+  recipe.clip_lufs = clip_.lufs;
+  if (std::isfinite(lufs)) recipe.continuation_lufs = lufs;
 }
 
 std::uint64_t TakeWriter::close(RenderEvents& events) {

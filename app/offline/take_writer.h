@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "app/control/guard.h"
+#include "app/files/loudness.h"
 #include "app/offline/render.h"
 #include "app/offline/verdict.h"
 #include "kernels/engine.h"
@@ -25,8 +27,17 @@ bool is_held(const Take& take);
 // One thread, but for keep(). Allocates.
 class TakeWriter {
  public:
-  // The take and the seed outlive it. Opens the files, unless the take is held. Throws Error.
-  TakeWriter(const Take& take, std::span<const std::uint8_t> seed, RenderEvents& events);
+  // What the takes of one clip have in common; outlives them.
+  struct Clip {
+    std::span<const std::uint8_t> codes;
+    std::optional<double> lufs;  // of its end
+    // For takes with a guard:
+    const Engine* engine = nullptr;
+    const State* end = nullptr;
+    TroubleLimits limits;
+  };
+  // Opens the files, unless the take is held. Throws Error.
+  TakeWriter(const Take& take, const Clip& clip, RenderEvents& events);
   ~TakeWriter();
   TakeWriter(const TakeWriter&) = delete;
   TakeWriter& operator=(const TakeWriter&) = delete;
@@ -58,25 +69,32 @@ class TakeWriter {
     std::uint64_t rng_seed = 0;
     std::vector<std::uint8_t> codes;  // of this chunk
     std::vector<std::uint8_t> held;   // all of them, of a held take
-    std::vector<float> log_prob;
+    std::vector<float> log_prob, entropy;
+    std::unique_ptr<Guard> guard;     // none: it is not watched
+    std::vector<float> samples;       // of this chunk, as the guard hears them
+    std::vector<std::uint64_t> cuts;  // samples before which it was brought back
   };
   void open();
+  void watch(std::size_t voice, std::size_t n);
   void write_held();
   void write_seed(File& file);
   void write_codes(File& file, std::size_t begin, std::size_t end, bool held);
   void finish(File& file, RenderEvents& events);
+  void note_loudness(Recipe& recipe) const;
 
   const Take& take_;
   RenderEvents& events_;
-  std::span<const std::uint8_t> seed_;
+  const Clip& clip_;
   ControlTrack track_;
   std::array<float, 256> table_{};
   std::vector<Voice> voices_;
   std::vector<State*> states_;
   std::vector<std::unique_ptr<File>> files_;
   std::vector<float> block_;
+  std::unique_ptr<LoudnessMeter> loudness_;  // of what is drawn
   Measure measure_;
   std::optional<Verdict> verdict_;
+  std::vector<BroughtBack> brought_back_;
   std::uint64_t left_ = 0;  // samples of each voice
   std::uint64_t written_ = 0;
   bool broken_ = false;

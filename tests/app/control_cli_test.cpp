@@ -35,9 +35,10 @@ TEST(ControlsCommand, ListsTheTable) {
     EXPECT_EQ(all[i].at("key"), spec.key);
     EXPECT_EQ(all[i].at("help"), spec.help);
   }
-  EXPECT_EQ(all[0].at("max"), 10);
-  EXPECT_EQ(all[3].at("max"), UINT64_MAX);
-  EXPECT_EQ(all[6].at("off"), -60);
+  const auto at = [&](ControlId id) { return all[static_cast<std::size_t>(id)]; };
+  EXPECT_EQ(at(ControlId::temperature).at("max"), 10);
+  EXPECT_EQ(at(ControlId::rng_seed).at("max"), UINT64_MAX);
+  EXPECT_EQ(at(ControlId::level).at("off"), -60);
 }
 
 // The range of each option is the table's, whichever command has it.

@@ -42,12 +42,14 @@ TEST_F(WindowKeysTest, QuickKeysAreNotLostAndChangesAreUndone_timed) {
   ASSERT_TRUE(window.does("sleep 2"));  // the model is there; a person would look first
   ASSERT_TRUE(
       window.does("key --delay 6 Next Next Next Next Next "  // level: -5 dB
-                                                             // From the end: maps, device,
+                                                             // From the end: maps, device, match,
                                                              // underruns, latency; a step; undone.
-                  "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab Right "
+                  "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
+                  "shift+Tab shift+Tab Right "
                   "key --delay 6 ctrl+z "
-                  // The random seed by typing, undone and done again.
-                  "key --delay 6 shift+Tab shift+Tab shift+Tab Return sleep 0.5"));
+                  // Before them level, guard and New. The random seed by typing, undone and again.
+                  "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab Return "
+                  "sleep 0.5"));
   ASSERT_TRUE(window.does("type --delay 6 4711"));
   const auto settings = after(window, "key --delay 6 Return ctrl+z ctrl+shift+z");
   ASSERT_TRUE(settings.is_object()) << window.said();

@@ -31,6 +31,18 @@ void control(Context& c, ControlId id) {
   if (slider.settled && !slider.stepped) c.changes.settle();
 }
 
+// A control of two values, as a switch.
+void toggle(Context& c, ControlId id) {
+  const ControlSpec& spec = control_spec(id);
+  text_in(c.theme.small, colour::dim, spec.label);
+  ImGui::SameLine();
+  int on = c.session.control(id).real != 0 ? 1 : 0;
+  if (segmented(c.theme, spec.key, {"off", "on"}, on, spec.help)) {
+    c.change(id, on);
+    c.changes.settle();
+  }
+}
+
 }  // namespace
 
 void ControlsPanel::sampling(Context& c) {
@@ -39,6 +51,7 @@ void ControlsPanel::sampling(Context& c) {
   control(c, ControlId::top_k);
   control(c, ControlId::top_p);
   random_seed(c);
+  toggle(c, ControlId::guard);
 }
 
 void ControlsPanel::random_seed(Context& c) {
@@ -148,6 +161,7 @@ void ControlsPanel::output(Context& c) {
   control(c, ControlId::level);
   latency(c);
   underruns(c);
+  toggle(c, ControlId::match_level);
   device_choice(c);
   if (c.status.device_rate > 0) {
     text_in(c.theme.small, colour::dim,

@@ -1,6 +1,7 @@
 #include "app/gui/panels/meter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "app/gui/widgets.h"
@@ -70,6 +71,17 @@ void draw_meter(Context& c, ImVec2 at, float right) {
       "{:.0f} ms. Level and Pause skip the ring.",
       c.hand_ms, std::max(0.0, s.output_latency_ms - c.hand_ms - s.device_path_ms),
       s.device_path_ms);
+  const bool clip_heard = std::isfinite(s.clip_lufs);
+  const bool heard = std::isfinite(s.playing_lufs);
+  const auto lufs = [](bool there, double value) {
+    return there ? Words("{:.0f}", value) : Words("\u2013");
+  };
+  const Words loudness("{} \u2192 {}", lufs(clip_heard, s.clip_lufs).c_str(),
+                       lufs(heard, s.playing_lufs).c_str());
+  const Words loudness_tip(
+      "Loudness: clip {} LUFS, playing {} LUFS; of the last ten seconds each, as drawn, before "
+      "level and match.",
+      lufs(clip_heard, s.clip_lufs).c_str(), lufs(heard, s.playing_lufs).c_str());
   const Cell cells[] = {
       {"mean", measured ? Words("{:.1f} \u00B5s", s.us_per_sample_mean) : none,
        "Time per sample, mean over the last seconds", 72, 2},
@@ -78,20 +90,21 @@ void draw_meter(Context& c, ImVec2 at, float right) {
       {"speed", measured ? Words("{:.1f} \u00D7", s.real_time_factor) : none,
        "How many times faster than real time samples are drawn; below 1 \u00D7 the sound cannot "
        "keep up",
-       62, 6,
+       62, 7,
        slow    ? colour::error
        : tight ? colour::warm
                : colour::text},
       {"ring", Words("{:.0f} ms", s.ring_ms),
-       "Sound ready in the ring buffer; the bar is its share of the target", 66, 3, colour::text,
+       "Sound ready in the ring buffer; the bar is its share of the target", 66, 4, colour::text,
        static_cast<float>(s.ring_fill)},
       {"latency", s.output_latency_ms > 0 ? Words("{:.0f} ms", s.output_latency_ms) : none,
-       path.c_str(), 66, 5},
+       path.c_str(), 66, 6},
       {"underruns", Words("{}", s.underruns),
-       "How often the ring ran dry; the sound then fades out and back in without a click", 72, 7,
+       "How often the ring ran dry; the sound then fades out and back in without a click", 72, 8,
        s.underruns > 0 ? colour::warm : colour::text},
+      {"loudness", clip_heard || heard ? loudness : none, loudness_tip.c_str(), 84, 3},
       {"engine", Words("{}", short_backend(s.backend)),
-       s.backend.empty() ? "What computes the samples" : s.backend.c_str(), 104, 4},
+       s.backend.empty() ? "What computes the samples" : s.backend.c_str(), 104, 5},
   };
   const auto shown = [&](int least) {  // the width of all that are at least so urgent
     float total = 0;
