@@ -30,6 +30,7 @@ void OutputStage::prepare(int model_rate, int device_rate, int channels) {
   audition_.prepare(samples(fade_s, model_rate));
   gain_ = SmoothGain(samples(gain_s, device_rate));
   gain_.jump(gain_target_.load());
+  ceiling_.prepare(device_rate);
   limiter_.prepare(samples(look_ahead_s, device_rate), samples(release_s, device_rate));
   channels_ = static_cast<std::size_t>(std::max(1, channels));
   source_.assign(piece, 0.0F);
@@ -62,7 +63,7 @@ void OutputStage::render(float* out, std::size_t frames) noexcept {
     const std::size_t n = std::min(frames, piece);
     convert({mono_.data(), n});
     for (std::size_t i = 0; i < n; ++i) {
-      const float x = limiter_.process(mono_[i] * gain_.next());
+      const float x = limiter_.process(ceiling_.process(mono_[i] * gain_.next()));
       for (std::size_t c = 0; c < channels_; ++c) *out++ = x;
     }
     frames -= n;

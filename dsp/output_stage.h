@@ -1,6 +1,7 @@
 // The audio callback's work: samples at the model's rate out of the ring, freed of a constant
 // offset, brought to the clip's loudness where that is wanted, faded where the stream is
-// interrupted, converted to the device's rate, levelled, limited, copied to all channels.
+// interrupted, converted to the device's rate, levelled, held below a ceiling where it is noise,
+// limited, copied to all channels.
 //
 // Interruptions never click. The stage always keeps enough of the ring in reserve to close with
 // real samples: 5 ms of latency is the price. An underrun is counted whenever a playing stream has
@@ -25,6 +26,7 @@
 #include "dsp/latest.h"
 #include "dsp/level_match.h"
 #include "dsp/limiter.h"
+#include "dsp/noise_ceiling.h"
 #include "dsp/resampler.h"
 #include "dsp/ring_buffer.h"
 
@@ -102,6 +104,7 @@ class OutputStage {
   Fader fader_;
   Audition audition_;
   SmoothGain gain_;
+  NoiseCeiling ceiling_;  // behind the level: what counts is what is heard
   Limiter limiter_;
   std::size_t channels_ = 1;
   std::vector<float> source_, mono_;
