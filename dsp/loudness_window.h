@@ -68,7 +68,7 @@ class LoudnessWindow {
 
   void prepare(double rate) {  // Hz; forgets
     filter_.prepare(rate);
-    length_ = static_cast<std::size_t>(rate / kBlocksPerSecond + 0.5);
+    length_ = static_cast<std::size_t>(std::lround(rate / kBlocksPerSecond));
     reset();
   }
   void reset() {

@@ -37,6 +37,7 @@ std::string whole() {
   add(20, ControlId::temperature, 0.3);
   p.events.back().ramp = 300;
   add(40, ControlId::engine, 0);
+  add(50, ControlId::brought_back, 1);
   add(60, ControlId::top_k, 7);
   return performance_text(p);
 }
