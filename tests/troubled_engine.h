@@ -25,7 +25,9 @@ class TroubledEngine final : public Engine {
     std::uint64_t from = 0;
   };
   TroubledEngine(const NetworkView& net, std::vector<Fall> falls)
-      : Engine(net), falls_(std::move(falls)) {}
+      : Engine(net), falls_(std::move(falls)) {
+    for (const TierView& t : net.tiers) strides_.push_back(static_cast<std::uint64_t>(t.stride));
+  }
 
   Backend backend() const override { return Backend::cpu; }
   std::string description() const override { return "CPU, pretended"; }
@@ -45,6 +47,12 @@ class TroubledEngine final : public Engine {
   }
   void generate(State& state, const GenerateRequest& r) const override {
     Mood& m = mood(state);
+    if (r.tap != nullptr && r.tap->layer >= 0) {  // where the state stands, and no more
+      r.tap->steps = 1;
+      const auto tier =
+          static_cast<std::size_t>(layout().layers[static_cast<std::size_t>(r.tap->layer)].tier);
+      r.tap->first_step = m.absorbed / strides_[tier];
+    }
     for (std::size_t i = 0; i < r.codes.size(); ++i) {
       const std::uint64_t draw = r.rng_index + i;
       for (std::size_t f = 0; f < falls_.size(); ++f) {
@@ -117,6 +125,7 @@ class TroubledEngine final : public Engine {
   static const Mood& mood(const State& s) { return static_cast<const Mood&>(s); }
 
   std::vector<Fall> falls_;
+  std::vector<std::uint64_t> strides_;  // samples per step, by tier
 };
 
 }  // namespace mambo::testing

@@ -184,6 +184,20 @@ void GeneratorThread::start_again() {
   generation_.fetch_add(1, std::memory_order_acq_rel);
 }
 
+// After a move the state's position is another than the run's: what the tap says of steps, in steps
+// of the run, to the nearest.
+std::uint64_t GeneratorThread::step_in_run(std::uint64_t step, int layer, std::size_t drawn) const {
+  const NetworkView& net = program_->model->network();
+  const auto stride =
+      static_cast<std::uint64_t>(net.tier_of(net.layers[static_cast<std::size_t>(layer)]).stride);
+  const std::uint64_t run = program_->clip_samples + generated_ + drawn;
+  const std::uint64_t state = program_->voice->position();
+  const std::uint64_t off = run > state ? run - state : state - run;
+  const std::uint64_t steps = (off + stride / 2) / stride;
+  if (run >= state) return step + steps;
+  return step - std::min(step, steps);
+}
+
 void GeneratorThread::chunk() {
   const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
   chunk_ns_ = 0;
@@ -292,7 +306,7 @@ void GeneratorThread::observe(std::size_t n) {
           ? 0
           : generator.engine().layout().layers[static_cast<std::size_t>(tap.layer)].d_inner;
   o->tap_steps = tap.steps;
-  o->tap_first_step = tap.first_step;
+  o->tap_first_step = tap.steps == 0 ? tap.first_step : step_in_run(tap.first_step, tap.layer, n);
   program_->observations.queue->publish();
 }
 

@@ -106,6 +106,7 @@ class GeneratorThread {
   void keep(std::size_t n);         // what was drawn
   void start_again();
   void observe(std::size_t n);
+  std::uint64_t step_in_run(std::uint64_t step, int layer, std::size_t drawn) const;
   void check(std::size_t n);  // what was drawn; throws Nonsense
   void guard(std::size_t n);  // likewise, and kept: brings back what went astray
 

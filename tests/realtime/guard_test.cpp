@@ -166,6 +166,31 @@ TEST_F(LiveGuard, SwitchedOffItLeavesTheTroubleAlone) {
   EXPECT_EQ(played.samples.back(), played.samples[20 * kSecond]);
 }
 
+// What panels show stays in place: time goes on though the state is an older one.
+TEST_F(LiveGuard, ObservationsGoOnInTheRunsTime) {
+  const auto troubled = engine({{3 * kSecond, Trouble::silence}});
+  const int layer = favourite_layer(model->network());
+  const auto stride = static_cast<std::uint64_t>(
+      model->network().tier_of(model->network().layers[static_cast<std::size_t>(layer)]).stride);
+  int seen_after = 0;
+  const Played played = play(troubled, 25, [&](GeneratorThread& player) {
+    player.set_tap_layer(layer);
+    player.set_observing(true);
+    const auto& queue = player.program()->observations.queue;
+    for (const Observation* o = queue->front(); o != nullptr; o = queue->front()) {
+      if (o->tap_steps > 0) {
+        const std::uint64_t at = o->tap_first_step * stride;
+        EXPECT_LE(at, o->first + stride);
+        EXPECT_GE(at + 2 * stride, o->first);
+        if (player.brought_back() > 0) ++seen_after;
+      }
+      queue->pop();
+    }
+  });
+  EXPECT_EQ(played.brought_back, 1U);
+  EXPECT_GT(seen_after, 100);
+}
+
 TEST_F(LiveGuard, AgainIsTheSameRunWithTheSameReturns) {
   const auto troubled = engine({{3 * kSecond, Trouble::silence}});
   const Played played = play(troubled, 40, [sent = false](GeneratorThread& player) mutable {

@@ -102,7 +102,7 @@ void draw_meter(Context& c, ImVec2 at, float right) {
       {"underruns", Words("{}", s.underruns),
        "How often the ring ran dry; the sound then fades out and back in without a click", 72, 8,
        s.underruns > 0 ? colour::warm : colour::text},
-      {"loudness", clip_heard || heard ? loudness : none, loudness_tip.c_str(), 84, 3},
+      {"loudness", clip_heard || heard ? loudness : none, loudness_tip.c_str(), 74, 3},
       {"engine", Words("{}", short_backend(s.backend)),
        s.backend.empty() ? "What computes the samples" : s.backend.c_str(), 104, 5},
   };
