@@ -8,14 +8,32 @@
 
 namespace mambo {
 
-// temperature 0: the most likely code (the lowest one of equals). Otherwise p ~
-// exp(logit/temperature) restricted to the top_k most likely codes (0: all), then to the smallest
-// set of most likely codes whose share is at least top_p (1: all). Codes exactly as likely as the
-// last one kept are kept too.
+// temperature 0: the most likely code (the lowest one of equals). Otherwise a code's weight is
+// w = exp(logit / temperature), its own probability p what the model gives it: softmax of the
+// logits at temperature 1, whatever the temperature. Truncation, in this order:
+//
+//   gate   in a step whose entropy (of p, in bits) is not above it, nothing is cut (0: every step
+//   may
+//          be cut)
+//   top_k  the top_k largest weights stay (0: all)
+//   top_p  of these the largest that together have at least this share of their sum (1: all)
+//   min_p  of these what is at least min_p of the largest weight (0: all)
+//   floor  what these three have cut comes back if its own probability is at least this (1:
+//   nothing)
+//
+// Codes exactly as likely as the last one kept are kept too. One of what is left is drawn, with
+// probability in proportion to w.
+//
+// What they are for: a note begins with a code that is rare (1e-4) in a step of low entropy, which
+// top_p and min_p cut as they cut the noise of a step of high entropy. A floor of 1e-5 keeps it
+// wherever it occurs; a gate keeps the tails of all steps of low entropy.
 struct SamplingParams {
   float temperature = 1.0F;
   int top_k = 0;
   float top_p = 1.0F;
+  float min_p = 0.0F;
+  float floor = 1.0F;
+  float gate = 0.0F;  // bits
 
   bool operator==(const SamplingParams&) const = default;
 };

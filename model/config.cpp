@@ -106,47 +106,74 @@ std::vector<Mixer> read_mixers(Keys& keys, std::size_t tiers) {
   return out;
 }
 
-// "about" is free-form, but for two things: "defaults" in it are the sampling settings that its
-// maker found to sound best. Other keys there are ignored.
+// "about" is free-form, but for three things: "defaults" in it are the sampling settings that its
+// maker found to sound best, "ranges" those between which they are useful. Other keys there are
+// ignored.
+const Json* find_in_about(const Json& about, const char* key, const std::string& where) {
+  if (!about.is_object()) return nullptr;
+  const auto it = about.find(key);
+  if (it == about.end()) return nullptr;
+  if (!it->is_object()) {
+    throw Error(where + ": expected an object, found " + shown(*it));
+  }
+  return &*it;
+}
+
 SamplingParams read_defaults(const Json& about, const std::string& where) {
+  using L = SamplingLimits;
   SamplingParams p;
-  if (!about.is_object() || !about.contains("defaults")) return p;
-  const Json& defaults = about["defaults"];
   const std::string at = where + ": about.defaults";
-  if (!defaults.is_object()) {
-    throw Error(at + ": expected an object, found " + shown(defaults));
+  const Json* defaults = find_in_about(about, "defaults", at);
+  if (defaults == nullptr) return p;
+  const auto real = [&](const char* key, double min, double max, float& value) {
+    const auto it = defaults->find(key);
+    if (it != defaults->end()) value = static_cast<float>(json_real(*it, at, key, min, max));
+  };
+  real("temperature", L::min_temperature, L::max_temperature, p.temperature);
+  if (const auto it = defaults->find("top_k"); it != defaults->end()) {
+    p.top_k = static_cast<int>(json_int(*it, at, "top_k", L::min_top_k, L::max_top_k));
   }
-  if (const auto it = defaults.find("temperature"); it != defaults.end()) {
-    p.temperature = static_cast<float>(json_real(
-        *it, at, "temperature", SamplingLimits::min_temperature, SamplingLimits::max_temperature));
-  }
-  if (const auto it = defaults.find("top_k"); it != defaults.end()) {
-    p.top_k = static_cast<int>(
-        json_int(*it, at, "top_k", SamplingLimits::min_top_k, SamplingLimits::max_top_k));
-  }
-  if (const auto it = defaults.find("top_p"); it != defaults.end()) {
-    p.top_p = static_cast<float>(
-        json_real(*it, at, "top_p", SamplingLimits::min_top_p, SamplingLimits::max_top_p));
-  }
+  real("top_p", L::min_top_p, L::max_top_p, p.top_p);
+  real("min_p", L::min_min_p, L::max_min_p, p.min_p);
+  real("floor", L::min_floor, L::max_floor, p.floor);
+  real("gate", L::min_gate, L::max_gate, p.gate);
   return p;
 }
 
-// "guard" in it likewise.
+// "guard": how long its sound may be what is taken for trouble elsewhere.
 GuardFacts read_guard(const Json& about, const std::string& where) {
   GuardFacts g;
-  if (!about.is_object() || !about.contains("guard")) return g;
-  const Json& guard = about["guard"];
   const std::string at = where + ": about.guard";
-  if (!guard.is_object()) throw Error(at + ": expected an object, found " + shown(guard));
+  const Json* guard = find_in_about(about, "guard", at);
+  if (guard == nullptr) return g;
   const auto read = [&](const char* key, double& value) {
-    const auto it = guard.find(key);
-    if (it == guard.end()) return;
+    const auto it = guard->find(key);
+    if (it == guard->end()) return;
     value = json_real(*it, at, key, GuardFacts::least_s, GuardFacts::most_s);
   };
   read("silence_s", g.silence_s);
   read("noise_s", g.noise_s);
   read("drone_s", g.drone_s);
   return g;
+}
+
+std::optional<UsefulRange> read_temperature_range(const Json& about, const std::string& where) {
+  using L = SamplingLimits;
+  const std::string at = where + ": about.ranges";
+  const Json* ranges = find_in_about(about, "ranges", at);
+  if (ranges == nullptr) return std::nullopt;
+  const auto it = ranges->find("temperature");
+  if (it == ranges->end()) return std::nullopt;
+  if (!it->is_array() || it->size() != 2) {
+    throw Error(at + ": temperature: expected its ends, two numbers, found " + shown(*it));
+  }
+  UsefulRange r;
+  r.from = json_real((*it)[0], at, "temperature[0]", L::min_temperature, L::max_temperature);
+  r.to = json_real((*it)[1], at, "temperature[1]", L::min_temperature, L::max_temperature);
+  if (!(r.from < r.to)) {
+    throw Error(at + ": temperature: expected the lower end first, found " + shown(*it));
+  }
+  return r;
 }
 
 // Widths and strides grow as powers: each factor may be sane and the product not.
@@ -247,6 +274,7 @@ Config parse_config(std::string_view json, const std::string& where) {
     c.about = about->dump();
     c.sampling = read_defaults(*about, where);
     c.guard = read_guard(*about, where);
+    c.temperature_range = read_temperature_range(*about, where);
   }
   c.mixers = read_mixers(keys, c.layers.size());
   keys.refuse_unknown();

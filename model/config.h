@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kernels/network.h"
 #include "kernels/sampling.h"
+#include "kernels/sampling_limits.h"
 
 namespace mambo {
 
@@ -45,6 +47,7 @@ struct Config {
   std::string about;          // free-form provenance: the JSON text of "about", or empty
   GuardFacts guard;           // about.guard
   SamplingParams sampling;    // about.defaults: what sounds best; absent: as the network says
+  std::optional<UsefulRange> temperature_range;  // about.ranges.temperature
 
   int tiers() const { return static_cast<int>(layers.size()); }
   int width(int tier) const;    // d_model * widen^tier

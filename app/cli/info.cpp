@@ -2,11 +2,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
 #include "app/cli/say.h"
+#include "app/control/sampling_controls.h"
 #include "model/horizon.h"
 #include "model/json_text.h"
 #include "model/message.h"
@@ -52,6 +54,22 @@ std::string mixer_text(const NetworkView& net, int tier) {
 bool any_s4d(const NetworkView& net) {
   return std::any_of(net.layers.begin(), net.layers.end(),
                      [](const LayerView& l) { return l.mixer() == Mixer::s4d; });
+}
+
+// "temperature 0.95, top k off, top p 0.98", and of the later ones those that act.
+std::string sampling_text(const SamplingParams& p) {
+  std::string text = fmt::format("temperature {:g}", p.temperature);
+  for (const ControlId id : kSamplingControls) {
+    const ControlSpec& spec = control_spec(id);
+    const double value = sampling_value(p, id);
+    const bool off = spec.off && value == *spec.off;
+    if (id == ControlId::temperature) continue;
+    if (off && id != ControlId::top_k && id != ControlId::top_p) continue;
+    std::string name = spec.label;
+    name.front() = static_cast<char>(std::tolower(static_cast<unsigned char>(name.front())));
+    text += fmt::format(", {} {}", name, off ? "off" : fmt::format("{:.6g}", value));
+  }
+  return text;
 }
 
 Json info_json(const Model& model, const std::string& engine) {
@@ -102,10 +120,17 @@ Json info_json(const Model& model, const std::string& engine) {
                            {"horizon_seconds_p50", q.p50},
                            {"horizon_seconds_p95", q.p95}});
   }
-  // Through text, so that 0.9F is written as 0.9, not 0.89999998.
-  j["sampling"] = {{"temperature", Json::parse(fmt::format("{}", c.sampling.temperature))},
-                   {"top_k", c.sampling.top_k},
-                   {"top_p", Json::parse(fmt::format("{}", c.sampling.top_p))}};
+  for (const ControlId id : kSamplingControls) {
+    const ControlSpec& spec = control_spec(id);
+    // Through text, so that 0.9F is written as 0.9, not 0.89999998.
+    j["sampling"][spec.key] =
+        Json::parse(fmt::format("{}", static_cast<float>(sampling_value(c.sampling, id))));
+    if (spec.kind == ControlKind::integer) j["sampling"][spec.key] = c.sampling.top_k;
+  }
+  j["ranges"] = Json::object();
+  if (c.temperature_range) {
+    j["ranges"]["temperature"] = {c.temperature_range->from, c.temperature_range->to};
+  }
   j["engine"] = engine;
   j["about"] = c.about.empty() ? Json(nullptr) : parse_json(c.about, "about");
   return j;
@@ -132,9 +157,11 @@ void print_info(const Model& model, const std::string& engine) {
   put("  stride      the innermost tier steps every {} ({})\n",
       stats.stride == 1 ? "sample" : fmt::format("{} samples", stats.stride),
       time_text(static_cast<double>(stats.stride) / c.sample_rate));
-  const std::string p = c.sampling.top_p < 1 ? fmt::format("{:g}", c.sampling.top_p) : "off";
-  const std::string k = c.sampling.top_k > 0 ? std::to_string(c.sampling.top_k) : "off";
-  put("  sampling    temperature {:g}, top k {}, top p {}\n", c.sampling.temperature, k, p);
+  put("  sampling    {}\n", sampling_text(c.sampling));
+  if (c.temperature_range) {
+    put("              useful temperatures {:g} to {:g}\n", c.temperature_range->from,
+        c.temperature_range->to);
+  }
   put("  engine      {}\n", engine);
   put("  block       convolution over {} steps; mixer s6: N states per channel, selective",
       net.d_conv);

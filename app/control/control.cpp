@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "app/control/sampling_controls.h"
+
 namespace mambo {
 namespace {
 
 constexpr double kKneeTravel = 0.8;
+constexpr double kEndTravel = 0.1;  // of what is below, and above, a useful range
 
 constexpr bool in_table_order() {
   for (std::size_t i = 0; i < kControls; ++i) {
@@ -17,6 +20,14 @@ constexpr bool in_table_order() {
   return true;
 }
 static_assert(in_table_order(), "control_spec() finds a control by its place");
+
+// Where on the travel a useful range begins and ends.
+struct Ends {
+  double low, high;
+};
+Ends ends_of(const ControlSpec& spec, const UsefulRange& useful) {
+  return {useful.from > spec.min ? kEndTravel : 0, useful.to < spec.max ? 1 - kEndTravel : 1};
+}
 
 }  // namespace
 
@@ -83,8 +94,18 @@ ControlValue clamped(const ControlSpec& spec, const ControlValue& value) {
   return {spec.kind == ControlKind::real ? real : std::round(real), value.whole};
 }
 
-double travel_of(const ControlSpec& spec, double value) {
+double travel_of(const ControlSpec& spec, double value, const Useful& useful) {
   value = std::clamp(value, spec.min, spec.max);
+  if (useful) {
+    const Ends e = ends_of(spec, *useful);
+    if (value < useful->from) {
+      return e.low - e.low * std::sqrt((useful->from - value) / (useful->from - spec.min));
+    }
+    if (value > useful->to) {
+      return e.high + (1 - e.high) * std::sqrt((value - useful->to) / (spec.max - useful->to));
+    }
+    return e.low + (e.high - e.low) * (value - useful->from) / (useful->to - useful->from);
+  }
   switch (spec.taper) {
     case Taper::linear:
       break;
@@ -97,10 +118,21 @@ double travel_of(const ControlSpec& spec, double value) {
   return (value - spec.min) / (spec.max - spec.min);
 }
 
-double value_at(const ControlSpec& spec, double travel) {
+double value_at(const ControlSpec& spec, double travel, const Useful& useful) {
   travel = std::clamp(travel, 0.0, 1.0);
   double value = spec.min + travel * (spec.max - spec.min);
-  if (spec.taper == Taper::logarithmic) {
+  if (useful) {
+    const Ends e = ends_of(spec, *useful);
+    if (travel < e.low) {
+      const double part = 1 - travel / e.low;
+      value = std::lerp(useful->from, spec.min, part * part);
+    } else if (travel > e.high) {
+      const double part = (travel - e.high) / (1 - e.high);
+      value = std::lerp(useful->to, spec.max, part * part);
+    } else {
+      value = std::lerp(useful->from, useful->to, (travel - e.low) / (e.high - e.low));
+    }
+  } else if (spec.taper == Taper::logarithmic) {
     value = spec.min * std::pow(spec.max / spec.min, travel);
   } else if (spec.taper == Taper::knee) {
     value = travel <= kKneeTravel
@@ -110,6 +142,11 @@ double value_at(const ControlSpec& spec, double travel) {
   return clamped(spec, {value, 0}).real;
 }
 
+double stepped(const ControlSpec& spec, double value, int steps) {
+  if (spec.step > 0) return clamped(spec, {value + steps * spec.step, 0}).real;
+  return value_at(spec, travel_of(spec, value) + 0.01 * steps);
+}
+
 std::string range_text(const ControlSpec& spec) {
   if (spec.kind == ControlKind::whole64) return "0 to 2^64 - 1";
   const std::string space = *spec.unit == '\0' ? "" : " ";
@@ -117,9 +154,7 @@ std::string range_text(const ControlSpec& spec) {
 }
 
 void ControlChoice::say(const SamplingParams& sampling) {
-  say(ControlId::temperature, sampling.temperature);
-  say(ControlId::top_k, sampling.top_k);
-  say(ControlId::top_p, sampling.top_p);
+  for (const ControlId id : kSamplingControls) say(id, sampling_value(sampling, id));
 }
 
 ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
@@ -143,11 +178,8 @@ ControlChoice resolve_for_model(const ControlChoice& command_line, const Control
 
 SamplingParams resolve_sampling(const ControlChoice& command_line, const ControlChoice& last,
                                 const ControlChoice& model) {
-  const auto value = [&](ControlId id) {
-    return resolve(control_spec(id), command_line, last, model).real;
-  };
-  return {static_cast<float>(value(ControlId::temperature)),
-          static_cast<int>(value(ControlId::top_k)), static_cast<float>(value(ControlId::top_p))};
+  return sampling_of(
+      [&](ControlId id) { return resolve(control_spec(id), command_line, last, model).real; });
 }
 
 }  // namespace mambo

@@ -23,6 +23,9 @@ enum class ControlId : std::uint8_t {
   temperature,
   top_k,
   top_p,
+  min_p,
+  floor,
+  gate,
   rng_seed,
   again,
   playing,
@@ -72,7 +75,7 @@ struct ControlSpec {
   double knee;  // of Taper::knee
   Scope scope;
   ControlKind kind;
-  double step;                // of an arrow key; 0: none
+  double step;                // of an arrow key; 0: a hundredth of the slider's travel
   const char* format;         // printf's for one double (whole64: for one unsigned long long)
   std::optional<double> off;  // at this value the control does nothing, or silences
   const char* help;           // whole sentences
@@ -129,6 +132,54 @@ inline constexpr std::array<ControlSpec, kControls> kControlTable = {{
      .off = 1,
      .help = "Draw only from the most likely codes that together have this share of the "
              "probability; 1 is off."},
+    {.id = ControlId::min_p,
+     .key = "min_p",
+     .label = "Min p",
+     .unit = "",
+     .min = SamplingLimits::min_min_p,
+     .max = SamplingLimits::max_min_p,
+     .normal = {SamplingParams{}.min_p, 0},
+     .taper = Taper::knee,
+     .knee = 0.2,
+     .scope = Scope::voice,
+     .kind = ControlKind::real,
+     .step = 0.001,
+     .format = "%.3f",
+     .off = 0,
+     .help = "Leave out codes less likely than this share of the likeliest one; 0 is off."},
+    {.id = ControlId::floor,
+     .key = "floor",
+     .label = "Floor",
+     .unit = "",
+     .min = SamplingLimits::min_floor,
+     .max = SamplingLimits::max_floor,
+     .normal = {SamplingParams{}.floor, 0},
+     .taper = Taper::logarithmic,
+     .knee = 0,
+     .scope = Scope::voice,
+     .kind = ControlKind::real,
+     .step = 0,
+     .format = "%.2g",
+     .off = 1,
+     .help = "What top k, top p and min p leave out comes back if the model gives it at least this "
+             "probability: 1e-5 keeps the rare code that begins a note; 1 is off."},
+    {.id = ControlId::gate,
+     .key = "gate",
+     .label = "Gate",
+     .unit = "bits",
+     .min = SamplingLimits::min_gate,
+     .max = SamplingLimits::max_gate,
+     .normal = {SamplingParams{}.gate, 0},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::voice,
+     .kind = ControlKind::real,
+     .step = 0.05,
+     .format = "%.2f bits",
+     .off = 0,
+     .help =
+         "Top k, top p and min p act only where the next sample is less certain than this: silence "
+         "keeps its tail, noise loses it; 0 is off."},
     {.id = ControlId::rng_seed,
      .key = "rng_seed",
      .label = "Random seed",
@@ -255,9 +306,14 @@ bool in_range(const ControlSpec& spec, const ControlValue& value);
 // The nearest value that it may have; what is no number gives the default.
 ControlValue clamped(const ControlSpec& spec, const ControlValue& value);
 
-// A slider's travel, 0 to 1, and the value there. Not of whole64.
-double travel_of(const ControlSpec& spec, double value);
-double value_at(const ControlSpec& spec, double travel);
+// A slider's travel, 0 to 1, and the value there. Not of whole64. `useful`, in the control's range,
+// has four fifths of the travel, whatever the taper; what is below and above it has a tenth each,
+// in which the value goes to the range's end as a square, slowly at first.
+using Useful = std::optional<UsefulRange>;
+double travel_of(const ControlSpec& spec, double value, const Useful& useful = {});
+double value_at(const ControlSpec& spec, double travel, const Useful& useful = {});
+// So many steps of an arrow key on from `value`.
+double stepped(const ControlSpec& spec, double value, int steps);
 
 // "0 to 10", "10 to 2000 ms". Allocates.
 std::string range_text(const ControlSpec& spec);
@@ -274,7 +330,7 @@ class ControlChoice {
   }
   void say(ControlId id, double value) { (*this)[id] = ControlValue{value, 0}; }
   void say_whole(ControlId id, std::uint64_t value) { (*this)[id] = ControlValue{0, value}; }
-  void say(const SamplingParams& sampling);  // temperature, top k and top p
+  void say(const SamplingParams& sampling);  // kSamplingControls
   bool operator==(const ControlChoice&) const = default;
 
  private:
@@ -286,11 +342,11 @@ class ControlChoice {
 ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
                      const ControlChoice& last, const ControlChoice& model);
 
-// What holds when a model is opened: what a model can speak of (temperature, top k, top p),
-// resolved, and of the rest what the command line or the last session says.
+// What holds when a model is opened: what a model can speak of (kSamplingControls), resolved, and
+// of the rest what the command line or the last session says.
 ControlChoice resolve_for_model(const ControlChoice& command_line, const ControlChoice& last,
                                 const ControlChoice& model);
-// The three that the draw takes, resolved.
+// Those that the draw takes, resolved.
 SamplingParams resolve_sampling(const ControlChoice& command_line, const ControlChoice& last,
                                 const ControlChoice& model);
 

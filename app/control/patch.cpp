@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "app/control/sampling_controls.h"
+
 namespace mambo {
 
 const char* source_name(Source source) {
@@ -31,9 +33,7 @@ void Patch::set(ControlId id, const ControlValue& value) {
 }
 
 void Patch::set(const SamplingParams& sampling) {
-  set(ControlId::temperature, {sampling.temperature, 0});
-  set(ControlId::top_k, {static_cast<double>(sampling.top_k), 0});
-  set(ControlId::top_p, {sampling.top_p, 0});
+  for (const ControlId id : kSamplingControls) set(id, {sampling_value(sampling, id), 0});
 }
 
 void Patch::apply(const ControlEvent& event) {
@@ -86,9 +86,7 @@ void Patch::settle() {
 }
 
 SamplingParams Patch::sampling() const {
-  return {static_cast<float>((*this)[ControlId::temperature].real),
-          static_cast<int>((*this)[ControlId::top_k].real),
-          static_cast<float>((*this)[ControlId::top_p].real)};
+  return sampling_of([this](ControlId id) { return (*this)[id].real; });
 }
 
 }  // namespace mambo

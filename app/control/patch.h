@@ -32,7 +32,7 @@ class Patch {
   // Values under way arrive at once: the run that they moved in is over.
   void settle();
   void set(ControlId id, const ControlValue& value);  // without a ramp
-  void set(const SamplingParams& sampling);           // temperature, top k and top p, likewise
+  void set(const SamplingParams& sampling);           // kSamplingControls, likewise
 
   const ControlValue& operator[](ControlId id) const {
     return values_[static_cast<std::size_t>(id)];

@@ -28,8 +28,13 @@ double own_value(const ControlSpec& spec, const ControlChoice& model) {
   return resolve(spec, {}, {}, model).real;
 }
 
-Words control_tip(const ControlSpec& spec, const ControlChoice& model) {
-  return Words("{} Double click: {}{}. Ctrl-click: type a value.", spec.help,
+Words control_tip(const ControlSpec& spec, const ControlChoice& model, const Useful& useful) {
+  Words range;
+  if (useful) {
+    range = Words(" Useful here: {} to {}.", value_words(spec, useful->from).c_str(),
+                  value_words(spec, useful->to).c_str());
+  }
+  return Words("{}{} Double click: {}{}. Ctrl-click: type a value.", spec.help, range.c_str(),
                value_words(spec, own_value(spec, model)).c_str(),
                model[spec.id] ? ", this model's own" : "");
 }

@@ -13,7 +13,7 @@ double as_shown(const ControlSpec& spec, double value);
 
 // What a double click brings: the model's own value where it has one, else the table's.
 double own_value(const ControlSpec& spec, const ControlChoice& model);
-// The control's help, and what clicks on it do.
-Words control_tip(const ControlSpec& spec, const ControlChoice& model);
+// The control's help, where the model finds it useful, and what clicks on it do.
+Words control_tip(const ControlSpec& spec, const ControlChoice& model, const Useful& useful = {});
 
 }  // namespace mambo::gui

@@ -50,6 +50,14 @@ std::string states_words(const std::vector<LayerFacts>& layers) {
 
 }  // namespace
 
+Useful useful_temperature(const Config& config) {
+  constexpr double from = 0.82, to = 1.08;  // of its own
+  if (config.temperature_range) return config.temperature_range;
+  const double own = config.sampling.temperature;
+  if (!(own > 0) || own * to > SamplingLimits::max_temperature) return std::nullopt;
+  return UsefulRange{own * from, own * to};
+}
+
 ModelFacts read_facts(std::shared_ptr<const Model> model) {
   ModelFacts facts;
   const Config& config = model->config();
@@ -57,6 +65,7 @@ ModelFacts read_facts(std::shared_ptr<const Model> model) {
   facts.name = config.name.empty() ? model->path().stem().string() : config.name;
   facts.rate = config.sample_rate;
   facts.controls.say(config.sampling);
+  facts.temperature_range = useful_temperature(config);
   facts.tiers = config.tiers();
   facts.parameters = static_cast<double>(model->stats().parameters);
   facts.macs_per_sample = model->stats().macs_per_sample_mean;

@@ -30,7 +30,8 @@ struct ModelFacts {
   std::shared_ptr<const Model> model;
   std::string name;
   int rate = 16000;
-  ControlChoice controls;  // the model's own
+  ControlChoice controls;    // the model's own
+  Useful temperature_range;  // useful_temperature
   int tiers = 1;
   double parameters = 0;       // how many
   double macs_per_sample = 0;  // multiply-adds, on average
@@ -40,6 +41,10 @@ struct ModelFacts {
 
   HistoryShape shape() const;
 };
+
+// Where temperature is useful: what the model's file says, else, about its own temperature, what
+// holds of the models that ship (docs/models.md). None of a model that takes the likeliest code.
+Useful useful_temperature(const Config& config);
 
 // Decodes A_log of every layer: a few milliseconds.
 ModelFacts read_facts(std::shared_ptr<const Model> model);

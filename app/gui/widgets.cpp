@@ -120,13 +120,13 @@ bool type_value(const ControlSpec& spec, double& value, bool begins) {
   return true;
 }
 
-bool move_slider(const ControlSpec& spec, double& value) {
-  auto travel = static_cast<float>(travel_of(spec, value));
+bool move_slider(const ControlSpec& spec, const Useful& useful, double& value) {
+  auto travel = static_cast<float>(travel_of(spec, value, useful));
   constexpr ImGuiSliderFlags flags =
       ImGuiSliderFlags_AlwaysClamp | ImGuiSliderFlags_NoInput | ImGuiSliderFlags_NoRoundToFormat;
   ImGui::SetNextItemWidth(-1);
   if (!ImGui::SliderFloat("##value", &travel, 0, 1, " ", flags)) return false;
-  value = as_shown(spec, value_at(spec, static_cast<double>(travel)));
+  value = as_shown(spec, value_at(spec, static_cast<double>(travel), useful));
   return true;
 }
 
@@ -155,7 +155,7 @@ void after_typing(ImGuiStorage& memory, ImGuiID id, int state) {
 }  // namespace
 
 SliderResult control_slider(const Theme& t, const ControlSpec& spec, const ControlChoice& model,
-                            double& value) {
+                            const Useful& useful, double& value) {
   ImGui::PushID(spec.key);
   const ImVec2 at = ImGui::GetCursorScreenPos();
   const float width = ImGui::GetContentRegionAvail().x;
@@ -169,15 +169,16 @@ SliderResult control_slider(const Theme& t, const ControlSpec& spec, const Contr
   ImGui::PushFont(t.small);
   ImGui::PushStyleVar(ImGuiStyleVar_FramePadding, ImVec2(t.u(6), t.u(1)));
   const int typed = typing(memory, typed_into, t.focus != nullptr && t.focus->pressed(typed_into));
-  SliderResult result{typed > 0 ? type_value(spec, value, typed > 1) : move_slider(spec, value),
-                      false, false};
+  SliderResult result{
+      typed > 0 ? type_value(spec, value, typed > 1) : move_slider(spec, useful, value), false,
+      false};
   ImGui::PopStyleVar();
   ImGui::PopFont();
   if (typed > 0) after_typing(memory, typed_into, typed);
   result.settled = ImGui::IsItemDeactivatedAfterEdit();
   keyboard_place(t, typed_into, true);
   if (const int steps = t.focus != nullptr ? t.focus->stepped(typed_into) : 0; steps != 0) {
-    value = as_shown(spec, clamped(spec, {value + steps * spec.step, 0}).real);
+    value = as_shown(spec, stepped(spec, value, steps));
     result = {true, true, true};
   }
 
@@ -194,7 +195,7 @@ SliderResult control_slider(const Theme& t, const ControlSpec& spec, const Contr
       result.settled = true;
     }
   }
-  tooltip(t, control_tip(spec, model).c_str());
+  tooltip(t, control_tip(spec, model, useful).c_str());
   draw_text(list, t.body, ImVec2(at.x + width, line), 1, 0.5F, colour::text,
             value_words(spec, value).c_str());
   ImGui::Dummy(ImVec2(0, t.u(1)));

@@ -33,7 +33,8 @@ void draw_text_fitted(ImDrawList& list, ImFont* font, ImVec2 at, float width, Im
                       const char* words);
 
 // A control of the table, as wide as the window allows: its label, its value as its format shows
-// it, and a slider whose travel its taper maps. Its help is the tooltip. Double click: what `model`
+// it, and a slider whose travel its taper, or the
+// model's useful range, maps. Its help is the tooltip. Double click: what `model`
 // says of it itself, else the table's default. Ctrl-click: type a value. The value is always one
 // that the control may have and that its format shows without loss. Not of whole64.
 struct SliderResult {
@@ -42,7 +43,7 @@ struct SliderResult {
   bool stepped;  // by keys, which may follow one another
 };
 SliderResult control_slider(const Theme& t, const ControlSpec& spec, const ControlChoice& model,
-                            double& value);
+                            const Useful& useful, double& value);
 
 // A button that shows what is chosen and opens a list.
 bool choice_button(const Theme& t, const char* id, const char* shown, ImVec2 size);

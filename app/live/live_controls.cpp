@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "app/control/sampling_controls.h"
+
 namespace mambo {
 namespace {
 
@@ -60,14 +62,12 @@ bool LiveControls::send(ControlId id, double value, Source source) {
 }
 
 bool LiveControls::send(const SamplingParams& sampling, Source source) {
-  std::array<ControlEvent, 3> events;
-  events[0].id = ControlId::temperature;
-  events[0].value.real = sampling.temperature;
-  events[1].id = ControlId::top_k;
-  events[1].value.real = sampling.top_k;
-  events[2].id = ControlId::top_p;
-  events[2].value.real = sampling.top_p;
-  for (ControlEvent& e : events) e.source = source;
+  std::array<ControlEvent, kSamplingControls.size()> events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    events[i].id = kSamplingControls[i];
+    events[i].value.real = sampling_value(sampling, events[i].id);
+    events[i].source = source;
+  }
   return send(events);
 }
 
@@ -90,9 +90,7 @@ ControlValue LiveControls::wanted(ControlId id) const {
 }
 
 SamplingParams LiveControls::wanted_sampling() const {
-  return {static_cast<float>(wanted(ControlId::temperature).real),
-          static_cast<int>(wanted(ControlId::top_k).real),
-          static_cast<float>(wanted(ControlId::top_p).real)};
+  return sampling_of([this](ControlId id) { return wanted(id).real; });
 }
 
 ChangeCounts LiveControls::changes() const {

@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstdint>
 
 #include "app/control/control_json.h"
+#include "app/control/sampling_controls.h"
 #include "app/files/text_file.h"
 #include "kernels/engine.h"
 #include "kernels/error.h"
@@ -20,11 +22,24 @@ namespace {
 namespace fs = std::filesystem;
 
 // 2: with the keys of Finish. What leaves the samples as they were drawn is 1, and the same file as
-// before there were such keys.
+// before there were such keys. 3: with those, and controls that came later, where they act.
 constexpr int plain_format = 1;
 constexpr int finished_format = 2;
 // Of the guard's decisions: another where the same sound would be judged otherwise.
 constexpr int guard_format = 1;
+constexpr int controls_format = 3;
+constexpr std::array later_controls = {ControlId::min_p, ControlId::floor, ControlId::gate};
+
+bool is_off(const Recipe& r, ControlId id) {
+  return sampling_value(r.sampling, id) == control_spec(id).normal.real;
+}
+
+int format_of(const Recipe& r) {
+  for (const ControlId id : later_controls) {
+    if (!is_off(r, id)) return controls_format;
+  }
+  return r.finish == Finish{} ? plain_format : finished_format;
+}
 
 // 0.9F as 0.9, not as 0.8999999761581421: still the same float when read.
 double readable(float x) { return std::stod(fmt::format("{}", x)); }
@@ -32,7 +47,7 @@ double readable(float x) { return std::stod(fmt::format("{}", x)); }
 // What decides the samples and their file.
 Json essence(const Recipe& r) {
   Json j;
-  j["mambo_recipe"] = r.finish == Finish{} ? plain_format : finished_format;
+  j["mambo_recipe"] = format_of(r);
   j["part"] = part_name(r.part);
   j["model_sha256"] = r.model_sha256;
   j["model_name"] = r.model_name;
@@ -44,6 +59,10 @@ Json essence(const Recipe& r) {
   j["temperature"] = readable(r.sampling.temperature);
   j["top_k"] = r.sampling.top_k;
   j["top_p"] = readable(r.sampling.top_p);
+  for (const ControlId id : later_controls) {
+    if (is_off(r, id)) continue;
+    j[control_spec(id).key] = readable(static_cast<float>(sampling_value(r.sampling, id)));
+  }
   if (r.guard) j["guard"] = guard_format;
   j["rng_seed"] = r.rng_seed;
   j["samples"] = r.samples;
@@ -51,7 +70,7 @@ Json essence(const Recipe& r) {
   j["weights"] = r.weights;
   j["format"] = file_format_extension(r.format);
   j["file_rate_hz"] = r.file_rate;
-  if (r.finish == Finish{}) return j;
+  if (format_of(r) == plain_format) return j;
   j["bits"] = sample_bits_name(r.finish.bits);
   j["fade_in_ms"] = r.finish.fade_in_ms;
   j["fade_out_ms"] = r.finish.fade_out_ms;
@@ -125,13 +144,14 @@ Verdict read_verdict(const JsonFields& f) {
 // A stretch of the clip, in seconds, as --from and --to take it.
 double read_seconds(const JsonFields& f, const char* key) { return f.real(key, 0, kMostSeconds); }
 
-SamplingParams read_sampling(const JsonFields& f) {
-  const auto value = [&](ControlId id) {
+SamplingParams read_sampling(const JsonFields& f, int format) {
+  return sampling_of([&](ControlId id) {
     const ControlSpec& spec = control_spec(id);
+    const bool later =
+        std::find(later_controls.begin(), later_controls.end(), id) != later_controls.end();
+    if (later && (format < controls_format || !f.has(spec.key))) return spec.normal.real;
     return json_control(f.at(spec.key), f.where(), spec).real;
-  };
-  return {static_cast<float>(value(ControlId::temperature)),
-          static_cast<int>(value(ControlId::top_k)), static_cast<float>(value(ControlId::top_p))};
+  });
 }
 
 int read_file_rate(const JsonFields& f, int model_rate) {
@@ -213,7 +233,7 @@ Recipe parse_recipe(std::string_view json, const std::string& where) {
     throw Error(where + ": expected a recipe of mambo render, found other JSON");
   }
   const JsonFields f(object, where);
-  const int format = f.integer("mambo_recipe", plain_format, finished_format);
+  const int format = f.integer("mambo_recipe", plain_format, controls_format);
   Recipe r;
   r.version = f.text_or("mambo_version", "");
   r.part = parse_part(f.one_of("part", {"continuation", "joined", "seed"}));
@@ -226,7 +246,7 @@ Recipe parse_recipe(std::string_view json, const std::string& where) {
   if (f.has("clip_sha256") && !f.at("clip_sha256").is_null()) r.clip_sha256 = f.hash("clip_sha256");
   r.clip_from_s = read_seconds(f, "clip_from_seconds");
   r.clip_to_s = read_seconds(f, "clip_to_seconds");
-  r.sampling = read_sampling(f);
+  r.sampling = read_sampling(f, format);
   if (f.has("guard")) r.guard = f.integer("guard", guard_format, guard_format) == guard_format;
   r.rng_seed = f.whole("rng_seed", UINT64_MAX);
   r.samples = f.whole("samples", static_cast<std::uint64_t>(kMostSeconds) *
@@ -236,7 +256,7 @@ Recipe parse_recipe(std::string_view json, const std::string& where) {
   r.engine = f.text_or("engine", "");
   r.format = parse_file_format(f.one_of("format", {"wav", "flac", "ogg"}));
   r.file_rate = read_file_rate(f, r.sample_rate);
-  if (format == finished_format) r.finish = read_finish(f);
+  if (format >= finished_format) r.finish = read_finish(f);
   // What follows is of the file beside, and not there in a sound file's metadata.
   if (f.has("file")) r.file = read_file_name(f, r.format);
   if (!f.text_or("file_sha256", "").empty()) r.file_sha256 = f.hash("file_sha256");

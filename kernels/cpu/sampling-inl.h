@@ -9,6 +9,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "kernels/cpu/block-inl.h"
 #include "kernels/sampling.h"
@@ -64,16 +65,58 @@ HWY_INLINE float Threshold(const float* p, int vp, float wanted, bool count) {
   return std::bit_cast<float>(keeps);
 }
 
-HWY_INLINE float KeepAbove(float* p, int vp, float threshold) {
+// Leaves the p that are at least `threshold`, or whose logit is at least `rescued`; returns their
+// sum.
+HWY_INLINE float KeepAbove(float* p, const float* logits, int vp, float threshold, float rescued) {
   const V t = Const(threshold);
+  const V r = Const(rescued);
   V sum = hn::Zero(d);
   for (int i = 0; i < vp; i += static_cast<int>(kLanes)) {
     const V x = hn::Load(d, p + i);
-    const V kept = hn::IfThenElseZero(hn::Ge(x, t), x);
+    const auto stays = hn::Or(hn::Ge(x, t), hn::Ge(hn::Load(d, logits + i), r));
+    const V kept = hn::IfThenElseZero(stays, x);
     hn::Store(kept, d, p + i);
     sum = hn::Add(sum, kept);
   }
   return SumLanes(sum);
+}
+
+// Of the model's own distribution (temperature 1), in nats: the logarithm of the sum of
+// exp(logit - max), and the entropy. p [vp] is scratch.
+struct Own {
+  float log_total, entropy;
+};
+HWY_INLINE Own OwnDistribution(const float* logits, int vp, float max, float* p) {
+  const float total = Exponentials(logits, vp, max, 1.0F, p);
+  const float log_total = std::log(total);
+  V sum = hn::Zero(d);  // H = ln Z - sum p (logit - max) / Z
+  for (int i = 0; i < vp; i += static_cast<int>(kLanes)) {
+    sum = hn::MulAdd(hn::Load(d, p + i), hn::Sub(hn::Load(d, logits + i), Const(max)), sum);
+  }
+  return {log_total, log_total - SumLanes(sum) / total};
+}
+
+// Whether top_k, top_p or min_p cut anything in a step that gate lets them act in.
+HWY_INLINE bool Cuts(const SamplingParams& params, int vocab) {
+  return (params.top_k > 0 && params.top_k < vocab) || params.top_p < 1.0F || params.min_p > 0.0F;
+}
+
+// Cuts p, which sums to `total`, by top_k, top_p and min_p, all of which keep what is at least a
+// threshold; codes whose logit is at least `rescued` stay. Returns the sum of what is left.
+HWY_INLINE float Truncate(const float* logits, int vocab, int vp, const SamplingParams& params,
+                          float rescued, float total, float* p) {
+  float threshold = 0.0F;
+  if (params.top_k > 0 && params.top_k < vocab) {
+    threshold = Threshold(p, vp, static_cast<float>(params.top_k), true);
+    total = ShareAbove(p, vp, threshold, false);
+  }
+  // At top_k's threshold there is enough, so that top_p's is not below it.
+  if (params.top_p < 1.0F) {
+    const float wanted = HWY_MAX(params.top_p, 0.0F) * total;
+    threshold = HWY_MIN(1.0F, Threshold(p, vp, wanted, false));
+  }
+  threshold = HWY_MAX(threshold, HWY_MIN(params.min_p, 1.0F));
+  return KeepAbove(p, logits, vp, threshold, rescued);
 }
 
 // Draws with u in [0, 1). p [vp] is scratch.
@@ -86,14 +129,17 @@ HWY_INLINE int Draw(const float* logits, int vocab, int vp, const SamplingParams
     }
     return 0;  // logits hold NaN
   }
+  bool cuts = Cuts(params, vocab);
+  float rescued = std::numeric_limits<float>::infinity();
+  if (cuts && (params.gate > 0.0F || params.floor < 1.0F)) {
+    const Own own = OwnDistribution(logits, vp, max, p);
+    if (params.gate > 0.0F) cuts = own.entropy > params.gate / kLog2e;
+    if (params.floor < 1.0F) {
+      rescued = max + own.log_total + std::log(HWY_MAX(params.floor, 0.0F));
+    }
+  }
   float total = Exponentials(logits, vp, max, 1.0F / params.temperature, p);
-  if (params.top_k > 0 && params.top_k < vocab) {
-    total = KeepAbove(p, vp, Threshold(p, vp, static_cast<float>(params.top_k), true));
-  }
-  if (params.top_p < 1.0F) {
-    const float wanted = HWY_MAX(params.top_p, 0.0F) * total;
-    total = KeepAbove(p, vp, HWY_MIN(1.0F, Threshold(p, vp, wanted, false)));
-  }
+  if (cuts) total = Truncate(logits, vocab, vp, params, rescued, total, p);
   // The first code at which the running sum passes u * total: by blocks of 16, then within the
   // block.
   const float target = u * total;
@@ -124,15 +170,15 @@ HWY_INLINE int Draw(const float* logits, int vocab, int vp, const SamplingParams
 HWY_INLINE void Likelihood(const float* logits, int vp, int code, float* p, float* log_prob,
                            float* entropy) {
   const float max = MaxOf(logits, vp);
-  const float total = Exponentials(logits, vp, max, 1.0F, p);
-  const float log_total = std::log(total);
-  if (log_prob != nullptr) *log_prob = logits[code] - max - log_total;
-  if (entropy == nullptr) return;
-  V sum = hn::Zero(d);  // H = ln Z - sum p (logit - max) / Z
-  for (int i = 0; i < vp; i += static_cast<int>(kLanes)) {
-    sum = hn::MulAdd(hn::Load(d, p + i), hn::Sub(hn::Load(d, logits + i), Const(max)), sum);
+  float log_total = 0.0F;
+  if (entropy != nullptr) {
+    const Own own = OwnDistribution(logits, vp, max, p);
+    log_total = own.log_total;
+    *entropy = own.entropy;
+  } else {
+    log_total = std::log(Exponentials(logits, vp, max, 1.0F, p));
   }
-  *entropy = log_total - SumLanes(sum) / total;
+  if (log_prob != nullptr) *log_prob = logits[code] - max - log_total;
 }
 
 }  // namespace HWY_NAMESPACE

@@ -56,6 +56,9 @@ inline StreamArgs stream_args(const CudaState& s, const GenerateRequest& r, std:
   a.temperature = r.sampling.temperature;
   a.top_k = r.sampling.top_k;
   a.top_p = r.sampling.top_p;
+  a.min_p = r.sampling.min_p;
+  a.floor = r.sampling.floor;
+  a.gate = r.sampling.gate;
   return a;
 }
 

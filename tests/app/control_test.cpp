@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 
+#include "app/control/sampling_controls.h"
+
 namespace mambo {
 namespace {
 
@@ -47,6 +49,16 @@ TEST(ControlTable, EachEntryIsSane) {
 // What the network says is what the table says.
 TEST(ControlTable, AgreesWithTheSampler) {
   EXPECT_EQ(resolve_sampling({}, {}, {}), SamplingParams{});
+  // The ends survive the way through the sampler's floats.
+  for (const ControlId id : kSamplingControls) {
+    const ControlSpec& spec = control_spec(id);
+    for (const double end : {spec.min, spec.max}) {
+      ControlChoice line;
+      line.say(id, end);
+      EXPECT_TRUE(in_range(spec, {sampling_value(resolve_sampling(line, {}, {}), id), 0}))
+          << spec.key << " " << end;
+    }
+  }
 }
 
 TEST(ControlTable, ValuesOutOfRangeAreToldAndBroughtBack) {
@@ -85,6 +97,46 @@ TEST(ControlTable, TravelGoesThereAndBack) {
   // The part that is played has most of the travel.
   EXPECT_DOUBLE_EQ(travel_of(control_spec(ControlId::temperature), 2), 0.8);
   EXPECT_GT(travel_of(control_spec(ControlId::latency), 500), 0.7);
+}
+
+// A model's useful range has most of the travel, all of the table's range is still reached, and
+// just outside the useful range is close beside it.
+TEST(ControlTable, TravelIsMostlyInTheUsefulRange) {
+  const ControlSpec& t = control_spec(ControlId::temperature);
+  for (const UsefulRange& useful : {UsefulRange{0.7, 1.05}, UsefulRange{0, 1.5}, UsefulRange{2, 10},
+                                    UsefulRange{0, 10}, UsefulRange{0.99, 1.01}}) {
+    EXPECT_EQ(value_at(t, 0, useful), t.min);
+    EXPECT_EQ(value_at(t, 1, useful), t.max);
+    EXPECT_GE(travel_of(t, useful.to, useful) - travel_of(t, useful.from, useful), 0.8 - 1e-9);
+    double last = -1;
+    double value_before = -1;
+    for (int i = 0; i <= 1000; ++i) {
+      const double value = t.min + i * (t.max - t.min) / 1000;
+      const double travel = travel_of(t, value, useful);
+      EXPECT_GT(travel, last);
+      EXPECT_NEAR(value_at(t, travel, useful), value, 1e-9);
+      EXPECT_GT(value_at(t, i / 1000.0, useful), value_before);
+      value_before = value_at(t, i / 1000.0, useful);
+      last = travel;
+    }
+  }
+  // 206 pixels: the first ones beyond the end are no jump into noise.
+  const UsefulRange useful{0.7, 1.05};
+  EXPECT_LT(value_at(t, 0.9 + 2.0 / 206, useful), 1.2);
+  EXPECT_GT(value_at(t, 0.1 - 2.0 / 206, useful), 0.68);
+}
+
+TEST(ControlTable, ArrowKeysMoveEverySlider) {
+  for (const ControlSpec& spec : kControlTable) {
+    if (!spec.ramps()) continue;
+    const double middle = value_at(spec, 0.5);
+    EXPECT_GT(stepped(spec, middle, 1), middle) << spec.key;
+    EXPECT_LT(stepped(spec, middle, -1), middle) << spec.key;
+    EXPECT_EQ(stepped(spec, spec.max, 1), spec.max) << spec.key;
+    EXPECT_EQ(stepped(spec, spec.min, -1), spec.min) << spec.key;
+  }
+  EXPECT_EQ(stepped(control_spec(ControlId::latency), 60, -2), 50);
+  EXPECT_NEAR(stepped(control_spec(ControlId::floor), 1e-3, 1), 1.17e-3, 1e-5);
 }
 
 TEST(ControlResolve, TheCommandLineThenTheLastSessionThenTheModelThenTheTable) {

@@ -59,16 +59,36 @@ TEST(CommandLine, InfoSaysTheSamplingThatSoundsBest) {
   testing::copy_with_about(small_model(), model,
                            {{"defaults", {{"temperature", 0.95}, {"top_p", 0.98}}}});
   const auto tuned = mambo({"info", "-m", model, "--json"}).json().at("sampling");
-  EXPECT_EQ(tuned, (nlohmann::json{{"temperature", 0.95}, {"top_k", 0}, {"top_p", 0.98}}));
+  EXPECT_EQ(tuned, testing::sampling_json(0.95, 0, 0.98));
   EXPECT_NE(mambo({"info", "-m", model}).out.find("temperature 0.95, top k off, top p 0.98\n"),
             std::string::npos);
   // A file or folder without defaults: temperature 1, no restriction.
   for (const std::string& plain : {small_model(), testing::golden("hf-flat")}) {
     const auto none = mambo({"info", "-m", plain, "--json"}).json().at("sampling");
-    EXPECT_EQ(none, (nlohmann::json{{"temperature", 1.0}, {"top_k", 0}, {"top_p", 1.0}}));
+    EXPECT_EQ(none, testing::sampling_json(1.0, 0, 1.0));
     EXPECT_NE(mambo({"info", "-m", plain}).out.find("temperature 1, top k off, top p off\n"),
               std::string::npos);
   }
+}
+
+TEST(CommandLine, InfoSaysWhereTheDrawIsUseful) {
+  const Folder folder;
+  const std::string model = (folder / "tuned.safetensors").string();
+  testing::copy_with_about(small_model(), model,
+                           {{"defaults", {{"min_p", 0.05}, {"floor", 1e-5}, {"gate", 3}}},
+                            {"ranges", {{"temperature", {0.7, 1.05}}}}});
+  const auto j = mambo({"info", "-m", model, "--json"}).json();
+  EXPECT_EQ(j.at("ranges"), (nlohmann::json{{"temperature", {0.7, 1.05}}}));
+  EXPECT_EQ(j.at("sampling").at("min_p"), 0.05);
+  EXPECT_EQ(j.at("sampling").at("floor"), 1e-5);
+  EXPECT_EQ(j.at("sampling").at("gate"), 3.0);
+  const std::string out = mambo({"info", "-m", model}).out;
+  EXPECT_NE(out.find("temperature 1, top k off, top p off, min p 0.05, floor 1e-05, gate 3\n"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find(" useful temperatures 0.7 to 1.05\n"), std::string::npos) << out;
+  EXPECT_EQ(mambo({"info", "-m", small_model(), "--json"}).json().at("ranges"),
+            nlohmann::json::object());
 }
 
 TEST(CommandLine, InfoSaysWhatIsTimeInvariant) {

@@ -46,6 +46,24 @@ TEST(Recipe, SurvivesItsJson) {
   EXPECT_TRUE(back.interrupted);
 }
 
+// A program that does not know these keys refuses the file by its number instead of drawing others.
+TEST(Recipe, LaterControlsOfTheDrawHaveANumberOfTheirOwn) {
+  Recipe r = sample();
+  EXPECT_EQ(nlohmann::json::parse(recipe_json(r)).at("mambo_recipe"), 1);
+  EXPECT_FALSE(nlohmann::json::parse(recipe_json(r)).contains("floor"));
+  r.sampling = {0.9F, 50, 0.95F, 0.05F, 1e-5F, 3.5F};
+  const auto j = nlohmann::json::parse(recipe_json(r));
+  EXPECT_EQ(j.at("mambo_recipe"), 3);
+  EXPECT_EQ(j.at("floor"), 1e-5);
+  EXPECT_EQ(parse_recipe(j.dump(), "r.json").sampling, r.sampling);
+  for (const auto& [key, value] : std::vector<std::pair<const char*, nlohmann::json>>{
+           {"min_p", 1.5}, {"floor", 0}, {"gate", 8.5}, {"gate", "3"}}) {
+    nlohmann::json bad = j;
+    bad[key] = value;
+    EXPECT_THROW(parse_recipe(bad.dump(), "r.json"), Error) << key;
+  }
+}
+
 TEST(Recipe, SameSoundHearsEveryDifference) {
   const Recipe r = sample();
   const auto differs = [&](auto change) {
@@ -60,6 +78,9 @@ TEST(Recipe, SameSoundHearsEveryDifference) {
   EXPECT_TRUE(differs([](Recipe& o) { o.sampling.temperature = 0.91F; }));
   EXPECT_TRUE(differs([](Recipe& o) { o.sampling.top_k = 51; }));
   EXPECT_TRUE(differs([](Recipe& o) { o.sampling.top_p = 0.96F; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.sampling.min_p = 0.01F; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.sampling.floor = 1e-5F; }));
+  EXPECT_TRUE(differs([](Recipe& o) { o.sampling.gate = 2.0F; }));
   EXPECT_TRUE(differs([](Recipe& o) { o.rng_seed -= 1; }));
   EXPECT_TRUE(differs([](Recipe& o) { o.samples += 1; }));
   EXPECT_TRUE(differs([](Recipe& o) { o.backend = "cuda"; }));

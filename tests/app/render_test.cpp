@@ -25,6 +25,7 @@ using testing::Folder;
 using testing::mambo;
 using testing::Outcome;
 using testing::read_sound;
+using testing::sampling_json;
 using testing::small_model;
 using testing::tone_clip;
 
@@ -132,7 +133,36 @@ TEST_F(Render, DrawsAsTheModelsMakerFoundBestUnlessTold) {
   EXPECT_EQ(recipe.at("temperature"), 0.25);
   EXPECT_EQ(recipe.at("top_k"), 40);
   const auto told = mambo({"info", "-m", model, "--json"}).json().at("sampling");
-  EXPECT_EQ(told, (nlohmann::json{{"temperature", 0.25}, {"top_k", 40}, {"top_p", 1.0}}));
+  EXPECT_EQ(told, sampling_json(0.25, 40, 1.0));
+}
+
+// What the later controls of the draw do is in the recipe, and drawn again from it; a recipe
+// without them is the same as before there were such controls.
+TEST_F(Render, MinPFloorAndGateAreDrawnWithAndKept) {
+  const auto draw = [&](const std::string& file, std::vector<std::string> more) {
+    more.insert(more.begin(), {"render", "-m", small_model(), "-s", clip, "--seconds", "0.2",
+                               "--backend", "cpu", "-q", "-o", path(file)});
+    const Outcome o = mambo(more);
+    EXPECT_EQ(o.code, 0) << o.err;
+    return read_sound(path(file)).samples;
+  };
+  const auto plain = draw("plain.wav", {});
+  EXPECT_EQ(plain, draw("off.wav", {"--min-p", "0", "--floor", "1", "--gate", "0"}));
+  EXPECT_EQ(bytes_of(path("plain.wav")), bytes_of(path("off.wav")));
+  EXPECT_EQ(bytes_of(path("plain.json")).find("min_p"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(bytes_of(path("plain.json"))).at("mambo_recipe"), 1);
+  const auto cut = draw("cut.wav", {"--min-p", "0.6"});
+  EXPECT_NE(cut, plain);
+  EXPECT_NE(draw("floor.wav", {"--min-p", "0.6", "--floor", "1e-3"}), cut);
+  EXPECT_EQ(draw("gate.wav", {"--min-p", "0.6", "--gate", "8"}), plain);
+  EXPECT_EQ(read_recipe(path("floor.json")).sampling,
+            (SamplingParams{1.0F, 0, 1.0F, 0.6F, 1e-3F, 0.0F}));
+  EXPECT_EQ(read_recipe(path("gate.json")).sampling.gate, 8.0F);
+  const Outcome again =
+      mambo({"render", "--recipe", path("floor.json"), "--force", "-o", path("again.wav")});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(bytes_of(path("again.wav")), bytes_of(path("floor.wav")));
+  EXPECT_EQ(mambo({"render", "--floor", "0", "-o", path("x.wav")}).code, 2);
 }
 
 // Byte for byte: the file's metadata, too, records the values used, not their origin.

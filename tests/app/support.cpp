@@ -140,6 +140,15 @@ Outcome mambo(const std::vector<std::string>& words, const std::string& setup) {
 }
 
 std::string golden(const std::string& name) { return MAMBO_TEST_DATA "/" + name; }
+nlohmann::json sampling_json(double temperature, int top_k, double top_p) {
+  return {{"temperature", temperature},
+          {"top_k", top_k},
+          {"top_p", top_p},
+          {"min_p", 0.0},
+          {"floor", 1.0},
+          {"gate", 0.0}};
+}
+
 void copy_with_about(const std::string& model, const fs::path& path, const nlohmann::json& about) {
   const std::string bytes = bytes_of(model);
   std::uint64_t length = 0;

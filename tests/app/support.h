@@ -74,6 +74,8 @@ int wait_for(pid_t pid);
 std::string golden(const std::string& name);  // a file of tests/golden
 // A copy of `model` at `path` with the "about" of its configuration replaced.
 void copy_with_about(const std::string& model, const fs::path& path, const nlohmann::json& about);
+// What `mambo info --json` says of a model's draw; the rest off.
+nlohmann::json sampling_json(double temperature, int top_k, double top_p);
 std::string small_model();  // quick: random weights, pools of 4
 std::string piano_model();
 

@@ -25,5 +25,23 @@ TEST(FavouriteLayer, IsTheFirstOfTheInnermostTierThatSelects) {
   EXPECT_EQ(favourite({s4d, s4d, s4d}), "center.0");
 }
 
+TEST(UsefulTemperature, IsTheFilesElseAboutTheModelsOwn) {
+  Config config;
+  config.sampling.temperature = 0.98F;
+  const Useful about_own = useful_temperature(config);
+  ASSERT_TRUE(about_own.has_value());
+  EXPECT_LT(about_own->from, 0.9);
+  EXPECT_GT(about_own->from, 0.6);
+  EXPECT_GT(about_own->to, 1.0);
+  EXPECT_LT(about_own->to, 1.3);
+  config.temperature_range = UsefulRange{0.5, 2};
+  EXPECT_EQ(useful_temperature(config), (UsefulRange{0.5, 2}));
+  config.temperature_range.reset();
+  config.sampling.temperature = 0;
+  EXPECT_EQ(useful_temperature(config), std::nullopt);
+  config.sampling.temperature = 10;
+  EXPECT_EQ(useful_temperature(config), std::nullopt);
+}
+
 }  // namespace
 }  // namespace mambo::gui

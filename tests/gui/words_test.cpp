@@ -23,6 +23,12 @@ TEST(Words, SayWhatADoubleClickBrings) {
             std::string::npos);
   EXPECT_NE(tip(ControlId::temperature, {}).find(" Double click: 1.00. Ctrl-click"),
             std::string::npos);
+  EXPECT_NE(tip(ControlId::floor, model).find(" Double click: off, this model's own."),
+            std::string::npos);
+  const std::string useful =
+      control_tip(control_spec(ControlId::temperature), model, UsefulRange{0.7, 1.05}).c_str();
+  EXPECT_NE(useful.find(" Useful here: 0.70 to 1.05. Double click:"), std::string::npos) << useful;
+  EXPECT_TRUE(useful.ends_with("Ctrl-click: type a value."));
   EXPECT_NE(tip(ControlId::latency, model).find(" Double click: 60 ms. "), std::string::npos);
 }
 

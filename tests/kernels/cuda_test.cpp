@@ -37,6 +37,7 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
     const std::size_t n = std::min<std::size_t>(d.codes.size() - at, 1 + at % 300);
     GenerateRequest q;
     q.sampling = at % 2 == 0 ? SamplingParams{1.0F, 0, 0.98F} : SamplingParams{};
+    if (at % 3 == 0) q.sampling = {1.0F, 30, 0.9F, 0.05F, 0.003F, 6.0F};
     q.rng_seed = 3;
     q.rng_index = at;
     q.codes = std::span(d.codes).subspan(at, n);

@@ -1,7 +1,9 @@
 // Drawing: the definition of kernels/sampling.h, determinism, likelihoods, the tap, many streams.
+// More than 400 lines: all of them need one fixture, and each backend.
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <string>
 #include <thread>
 
 #include "kernels/reference/reference.h"
@@ -44,43 +46,88 @@ class Generate : public ::testing::TestWithParam<Case> {
     }
     return r;
   }
+  void expect_plain_draws(const SamplingParams& params);
+
   RandomNetwork network_;
   std::unique_ptr<Engine> engine_;
 };
 
-// The definition in the plainest form: sort, cut, walk.
+// Whether float rounding decides between a and b.
+bool about(double a, double b) { return std::fabs(a - b) < 1e-5 * (std::fabs(a) + std::fabs(b)); }
+
+// The definition in the plainest form, in float64: sort, cut, bring back, walk. close: a border is
+// so near that either answer is right.
 int draw_plainly(std::span<const float> logits, const SamplingParams& p, double u, bool& close) {
-  std::vector<double> e(logits.size());
+  const std::size_t n = logits.size();
   const double max = *std::max_element(logits.begin(), logits.end());
-  for (std::size_t i = 0; i < e.size(); ++i) e[i] = std::exp((logits[i] - max) / p.temperature);
-  std::vector<std::size_t> order(e.size());
+  std::vector<double> w(n), own(n);
+  for (std::size_t i = 0; i < n; ++i) w[i] = std::exp((logits[i] - max) / p.temperature);
+  for (std::size_t i = 0; i < n; ++i) own[i] = std::exp(logits[i] - max);
+  const double own_total = std::accumulate(own.begin(), own.end(), 0.0);
+  double bits = 0;
+  for (double& x : own) {
+    x /= own_total;
+    if (x > 0) bits -= x * std::log2(x);
+  }
+  std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), 0U);
   std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return e[a] > e[b]; });
-  std::size_t keep = p.top_k > 0 ? std::min<std::size_t>(p.top_k, e.size()) : e.size();
-  double total = 0;
-  for (std::size_t i = 0; i < keep; ++i) total += e[order[i]];
-  if (p.top_p < 1) {
-    double sum = 0;
-    std::size_t n = 0;
-    while (n < keep && sum < p.top_p * total) sum += e[order[n++]];
-    const double before = n > 0 ? sum - e[order[n - 1]] : sum;
-    close = n > 0 && (std::fabs(sum - p.top_p * total) < 1e-5 * total ||
-                      std::fabs(before - p.top_p * total) < 1e-5 * total);
-    keep = std::max<std::size_t>(1, n);
-    total = std::accumulate(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(keep), 0.0,
-                            [&](double s, std::size_t i) { return s + e[i]; });
+                   [&](std::size_t a, std::size_t b) { return w[a] > w[b]; });
+  std::vector<bool> kept(n, true);
+  if (p.gate > 0 && std::fabs(bits - p.gate) < 1e-4) close = true;
+  if (!(p.gate > 0) || bits > p.gate) {
+    std::size_t keep = p.top_k > 0 ? std::min<std::size_t>(p.top_k, n) : n;
+    double total = 0;
+    for (std::size_t i = 0; i < keep; ++i) total += w[order[i]];
+    if (p.top_p < 1) {
+      std::size_t some = 0;
+      double sum = 0;
+      while (some < keep && sum < p.top_p * total) sum += w[order[some++]];
+      const double before = some > 0 ? sum - w[order[some - 1]] : sum;
+      close =
+          close || (some > 0 && (about(sum, p.top_p * total) || about(before, p.top_p * total)));
+      keep = std::max<std::size_t>(1, some);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const std::size_t code = order[i];
+      kept[code] = i < keep && w[code] >= p.min_p;  // the largest weight is 1
+      close = close || (p.min_p > 0 && w[code] < 1 && i < keep && about(w[code], p.min_p));
+      if (p.floor >= 1) continue;
+      close = close || (!kept[code] && about(own[code], p.floor));
+      if (own[code] >= p.floor) kept[code] = true;
+    }
   }
-  std::vector<bool> kept(e.size(), false);
-  for (std::size_t i = 0; i < keep; ++i) kept[order[i]] = true;
+  double total = 0;
+  for (std::size_t i = 0; i < n; ++i) total += kept[i] ? w[i] : 0;
   double below = 0;
-  for (std::size_t i = 0; i < e.size(); ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     if (!kept[i]) continue;
-    close = close || std::fabs(below + e[i] - u * total) < 1e-5 * total;
-    below += e[i];
+    close = close || std::fabs(below + w[i] - u * total) < 1e-5 * total;
+    below += w[i];
     if (below > u * total) return static_cast<int>(i);
   }
   return -1;
+}
+
+std::string in_words(const SamplingParams& p) {
+  return "temperature " + std::to_string(p.temperature) + ", top k " + std::to_string(p.top_k) +
+         ", top p " + std::to_string(p.top_p) + ", min p " + std::to_string(p.min_p) + ", floor " +
+         std::to_string(p.floor) + ", gate " + std::to_string(p.gate);
+}
+
+void Generate::expect_plain_draws(const SamplingParams& params) {
+  const Result r = run(500, params);
+  int undecided = 0;
+  for (std::size_t i = 0; i < r.codes.size(); ++i) {
+    bool close = false;
+    const int want =
+        draw_plainly({r.logits.data() + i * 256, 256}, params, philox_uniform(1, i), close);
+    if (close)
+      ++undecided;  // within float rounding of a border: either answer is right
+    else
+      ASSERT_EQ(r.codes[i], want) << "sample " << i << " " << in_words(params);
+  }
+  EXPECT_LT(undecided, 25) << in_words(params);
 }
 
 TEST_P(Generate, DrawsWhatTheDefinitionSays) {
@@ -88,20 +135,37 @@ TEST_P(Generate, DrawsWhatTheDefinitionSays) {
                                   SamplingParams{1.3F, 10, 1.0F}, SamplingParams{1.0F, 0, 0.8F},
                                   SamplingParams{0.9F, 40, 0.5F}, SamplingParams{1.0F, 1, 1.0F},
                                   SamplingParams{1.0F, 0, 0.0F}}) {
-    const Result r = run(500, p);
-    int undecided = 0;
-    for (std::size_t i = 0; i < r.codes.size(); ++i) {
-      bool close = false;
-      const int want =
-          draw_plainly({r.logits.data() + i * 256, 256}, p, philox_uniform(1, i), close);
-      if (close)
-        ++undecided;  // within float rounding of a border: either answer is right
-      else
-        ASSERT_EQ(r.codes[i], want)
-            << "sample " << i << " top_k " << p.top_k << " top_p " << p.top_p;
-    }
-    EXPECT_LT(undecided, 25);
+    expect_plain_draws(p);
   }
+}
+
+// Each of min_p, floor and gate alone with what it acts on, and all at once; the entropies of these
+// networks are about the gates.
+TEST_P(Generate, DrawsWhatTheDefinitionSaysOfMinPFloorAndGate) {
+  const Result r = run(500, {1.2F, 0, 1.0F});
+  std::vector<float> bits(r.entropy);
+  for (float& b : bits) b /= std::log(2.0F);
+  std::sort(bits.begin(), bits.end());
+  const float middle = bits[bits.size() / 2];
+  ASSERT_GT(bits[bits.size() * 9 / 10] - bits[bits.size() / 10], 0.01F);
+  using P = SamplingParams;
+  for (const P& p : {P{1.0F, 0, 1.0F, 0.3F}, P{1.2F, 0, 1.0F, 0.05F}, P{0.8F, 20, 0.9F, 0.2F},
+                     P{1.0F, 0, 1.0F, 1.0F}, P{1.0F, 2, 1.0F, 0.0F, 0.004F},
+                     P{1.2F, 0, 0.3F, 0.0F, 0.003F}, P{0.7F, 3, 0.9F, 0.5F, 0.005F},
+                     P{1.2F, 2, 1.0F, 0.0F, 1.0F, middle}, P{1.2F, 0, 0.5F, 0.1F, 0.01F, middle},
+                     P{1.0F, 5, 0.5F, 0.5F, 1.0F, 8.0F}, P{1.0F, 0, 1.0F, 0.0F, 1e-5F, middle}}) {
+    expect_plain_draws(p);
+  }
+}
+
+// Where nothing is cut, floor and gate have nothing to do: the same samples, bit for bit.
+TEST_P(Generate, FloorAndGateAloneChangeNothing) {
+  const Result plain = run(600, {});
+  EXPECT_EQ(run(600, {1.0F, 0, 1.0F, 0.0F, 1e-3F, 4.0F}).codes, plain.codes);
+  EXPECT_EQ(run(600, {1.0F, 256, 1.0F, 0.0F, 1e-3F}).codes, plain.codes);
+  // A floor below every probability, and a gate above every entropy, undo what the others cut.
+  EXPECT_EQ(run(600, {1.0F, 3, 1.0F, 0.0F, 1.0F, 8.0F}).codes, plain.codes);
+  EXPECT_NE(run(600, {1.0F, 3, 1.0F, 0.0F, 1.0F, 0.0F}).codes, plain.codes);
 }
 
 TEST_P(Generate, TemperatureZeroTakesTheLikeliest) {
@@ -181,6 +245,9 @@ TEST_P(Generate, MoreStreamsThanFitGiveWhatEachGivesAlone) {
     states.push_back(engine_->make_state());
     GenerateRequest q;
     q.sampling = {1.0F, static_cast<int>(i % 3) * 20, i % 2 == 0 ? 1.0F : 0.9F};
+    if (i % 5 == 0) q.sampling.min_p = 0.1F;
+    if (i % 7 == 0) q.sampling.floor = 0.004F;
+    if (i % 11 == 0) q.sampling.gate = 7.0F;
     q.rng_seed = i;
     q.codes = codes[i];
     streams.push_back({states[i].get(), q});
@@ -243,6 +310,7 @@ TEST_P(Generate, StreamsNeedNotBeAlike) {
                                  {5, 37, {0.0F, 0, 1.0F}},
                                  {64, 1, {0.7F, 20, 1.0F}},
                                  {131, 250, {1.0F, 0, 0.8F}},
+                                 {9, 120, {1.0F, 9, 0.8F, 0.3F, 0.003F, 6.0F}},
                                  {7, 0, {}}};
   std::vector<std::unique_ptr<State>> states;
   std::vector<std::vector<std::uint8_t>> codes, want;

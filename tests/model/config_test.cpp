@@ -79,11 +79,36 @@ TEST(Config, TakesTheSamplingThatSoundsBest) {
       about(R"({"defaults":{"temperature":0.9,"top_k":50,"top_p":0.95,"mood":"calm"}})").sampling,
       (SamplingParams{0.9F, 50, 0.95F}));
   EXPECT_EQ(about(R"({"defaults":{"top_p":0.5}})").sampling, (SamplingParams{1.0F, 0, 0.5F}));
+  EXPECT_EQ(about(R"({"defaults":{"min_p":0.1,"floor":1e-5,"gate":3.5}})").sampling,
+            (SamplingParams{1.0F, 0, 1.0F, 0.1F, 1e-5F, 3.5F}));
   for (const char* wrong : {R"({"defaults":[1]})", R"({"defaults":{"temperature":"hot"}})",
                             R"({"defaults":{"temperature":-1}})", R"({"defaults":{"top_k":2.5}})",
-                            R"({"defaults":{"top_k":257}})", R"({"defaults":{"top_p":0}})"}) {
+                            R"({"defaults":{"top_k":257}})", R"({"defaults":{"top_p":0}})",
+                            R"({"defaults":{"min_p":1.5}})", R"({"defaults":{"floor":0}})",
+                            R"({"defaults":{"gate":"3"}})", R"({"defaults":{"gate":9}})"}) {
     const std::string message = error_of([&] { about(wrong); });
     EXPECT_TRUE(message.starts_with("file: about.defaults")) << wrong << ": " << message;
+    EXPECT_NE(message.find("expected"), std::string::npos) << message;
+  }
+}
+
+TEST(Config, TakesTheRangeInWhichTemperatureIsUseful) {
+  const auto about = [](const std::string& text) {
+    return parse_config(with(R"("norm_eps":1e-5)", R"("norm_eps":1e-5,"about":)" + text), "file");
+  };
+  EXPECT_EQ(parse_config(good, "file").temperature_range, std::nullopt);
+  EXPECT_EQ(about(R"({"ranges":{"mood":[1]}})").temperature_range, std::nullopt);
+  EXPECT_EQ(about(R"({"ranges":{"temperature":[0.7,1.05]}})").temperature_range,
+            (UsefulRange{0.7, 1.05}));
+  EXPECT_EQ(about(R"({"ranges":{"temperature":[0,10]}})").temperature_range, (UsefulRange{0, 10}));
+  for (const char* wrong :
+       {R"({"ranges":[1,2]})", R"({"ranges":{"temperature":1}})",
+        R"({"ranges":{"temperature":[1]}})", R"({"ranges":{"temperature":[0.7,0.8,0.9]}})",
+        R"({"ranges":{"temperature":[1,0.7]}})", R"({"ranges":{"temperature":[1,1]}})",
+        R"({"ranges":{"temperature":[-1,1]}})", R"({"ranges":{"temperature":[0.5,10.5]}})",
+        R"({"ranges":{"temperature":["0.7",1]}})"}) {
+    const std::string message = error_of([&] { about(wrong); });
+    EXPECT_TRUE(message.starts_with("file: about.ranges")) << wrong << ": " << message;
     EXPECT_NE(message.find("expected"), std::string::npos) << message;
   }
 }

@@ -119,6 +119,9 @@ class PerformanceTest : public ::testing::Test {
     touch(4, at, ControlId::top_p, 0.7, 333);
     touch(9, at, ControlId::temperature, 0.9, 50);
     touch(11, at, ControlId::top_k, 256, 700);
+    touch(12, at, ControlId::min_p, 0.4, 200);
+    touch(13, at, ControlId::floor, 0.003, 0);
+    touch(14, at, ControlId::gate, 6, 333);
     session->set(ControlId::level, -6);
     session->set_sampling({1.1F, 30, 0.9F});
     ASSERT_TRUE(pass(2600));

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -20,7 +21,9 @@ void section(const Context& c, const char* title) {
 }
 
 SliderResult slider_of(const Context& c, const ControlSpec& spec, double& value) {
-  return control_slider(c.theme, spec, c.facts.controls, value);
+  const bool is_temperature = spec.id == ControlId::temperature;
+  return control_slider(c.theme, spec, c.facts.controls,
+                        is_temperature ? c.facts.temperature_range : std::nullopt, value);
 }
 
 // A slider that acts while it moves.
@@ -50,6 +53,9 @@ void ControlsPanel::sampling(Context& c) {
   control(c, ControlId::temperature);
   control(c, ControlId::top_k);
   control(c, ControlId::top_p);
+  control(c, ControlId::min_p);
+  control(c, ControlId::floor);
+  control(c, ControlId::gate);
   random_seed(c);
   toggle(c, ControlId::guard);
 }

@@ -34,6 +34,7 @@ struct alignas(16) StreamArgs {
   std::uint64_t rng_seed, rng_index;
   float temperature, top_p;
   int top_k;
+  float min_p, floor, gate;
 };
 
 // A tier's position when the launch begins.

@@ -2,7 +2,7 @@
 //
 // Probabilities become whole numbers (2^23 for the likeliest code), so that every sum over them is
 // exact and the same however the lanes add it up; what is below 2^-24 of the likeliest is never
-// drawn. Thresholds of top-k and top-p are found bit by bit, without sorting.
+// drawn. Thresholds of top_k and top_p are found bit by bit, without sorting.
 #pragma once
 
 #include <cstdint>
@@ -68,15 +68,72 @@ __device__ inline std::uint32_t threshold(const std::uint32_t (&p)[kCodesALane],
   return t;
 }
 
-__device__ inline void keep_above(std::uint32_t (&p)[kCodesALane], std::uint32_t t) {
+// What restricts the codes of a draw, as kernels/sampling.h says.
+struct Truncation {
+  int top_k;
+  float top_p, min_p, floor, gate;
+
+  // Whether top_k, top_p or min_p cut anything in a step that gate lets them act in.
+  __device__ bool cuts(int vocab) const {
+    return (top_k > 0 && top_k < vocab) || top_p < 1.0F || min_p > 0.0F;
+  }
+  // Whether the model's own distribution has a say.
+  __device__ bool asks() const { return gate > 0.0F || floor < 1.0F; }
+};
+
+// Of the model's own distribution (temperature 1), in nats: the logarithm of the sum of
+// exp(logit - top), and the entropy. One warp, logits [vp] as for draw. A loop, not unrolled:
+// rarely asked for, and code in a kernel's step is not free where it is not run.
+struct Own {
+  float log_total, entropy;
+};
+__device__ inline Own own_distribution(const float* logits, int vp, float top) {
+  float total = 0.0F;
+  float moment = 0.0F;
+#pragma unroll 1
+  for (int i = lane_id(); i < vp; i += 32) {
+    const float l = logits[i] - top;
+    const float p = exp2_fast(l * 1.44269504F);
+    total += p;
+    moment += p > 0.0F ? p * l : 0.0F;
+  }
+  total = warp_sum(total);
+  moment = warp_sum(moment);
+  const float log_total = logf(total);
+  return {log_total, log_total - moment / total};
+}
+
+// Cuts the weights p of a warp's codes, whose logits are l of a lane and logits [vp] of all.
+__device__ inline void truncate(std::uint32_t (&p)[kCodesALane], const float (&l)[kCodesALane],
+                                const float* logits, int vp, float top, int vocab,
+                                const Truncation& by) {
+  float rescued = 3e38F;
+  if (by.asks()) {
+    const Own own = own_distribution(logits, vp, top);
+    if (by.gate > 0.0F && !(own.entropy > by.gate / 1.44269504F)) return;
+    if (by.floor < 1.0F) rescued = top + own.log_total + logf(fmaxf(by.floor, 0.0F));
+  }
+  std::uint32_t t = 0;
+  if (by.top_k > 0 && by.top_k < vocab)
+    t = threshold<true>(p, static_cast<std::uint32_t>(by.top_k));
+  if (by.top_p < 1.0F) {
+    std::uint32_t mine = 0;
 #pragma unroll
-  for (std::uint32_t& x : p) x = x >= t ? x : 0U;
+    for (const std::uint32_t x : p) mine += x >= t ? x : 0U;
+    const std::uint32_t total = warp_total(mine);
+    const float share = fmaxf(by.top_p, 0.0F) * static_cast<float>(total);
+    // At top_k's threshold there is enough, so that top_p's is not below it.
+    t = threshold<false>(p, min(total, max(1U, __float2uint_ru(share))));
+  }
+  t = max(t, __float2uint_ru(fminf(fmaxf(by.min_p, 0.0F), 1.0F) * 8388608.0F));
+#pragma unroll
+  for (int j = 0; j < kCodesALane; ++j) p[j] = p[j] >= t || l[j] >= rescued ? p[j] : 0U;
 }
 
 // One warp; logits [vp] in shared memory, padding far below every real one. u: kernels/sampling.h.
 // All lanes return the code.
-__device__ inline int draw(const float* logits, int vocab, int vp, float temperature, int top_k,
-                           float top_p, float u) {
+__device__ inline int draw(const float* logits, int vocab, int vp, float temperature,
+                           const Truncation& by, float u) {
   const int each = vp / 32;
   const int first = lane_id() * each;
   float l[kCodesALane];
@@ -102,16 +159,7 @@ __device__ inline int draw(const float* logits, int vocab, int vp, float tempera
 #pragma unroll
   for (int j = 0; j < kCodesALane; ++j)
     p[j] = __float2uint_rn(exp2_fast((l[j] - top) * scale) * 8388608.0F);
-  if (top_k > 0 && top_k < vocab)
-    keep_above(p, threshold<true>(p, static_cast<std::uint32_t>(top_k)));
-  if (top_p < 1.0F) {
-    std::uint32_t mine = 0;
-#pragma unroll
-    for (const std::uint32_t x : p) mine += x;
-    const std::uint32_t total = warp_total(mine);
-    const float share = fmaxf(top_p, 0.0F) * static_cast<float>(total);
-    keep_above(p, threshold<false>(p, min(total, max(1U, __float2uint_ru(share)))));
-  }
+  if (by.cuts(vocab)) truncate(p, l, logits, vp, top, vocab, by);
   std::uint32_t mine = 0;
 #pragma unroll
   for (const std::uint32_t x : p) mine += x;
@@ -137,8 +185,8 @@ __device__ inline int draw(const float* logits, int vocab, int vp, float tempera
 }
 
 // Whether draw_by_all and draw_by_quads may draw: nothing but a temperature restricts the codes.
-__device__ inline bool plain_draw(float temperature, int top_k, float top_p, int vocab) {
-  return temperature > 0.0F && (top_k <= 0 || top_k >= vocab) && top_p >= 1.0F;
+__device__ inline bool plain_draw(float temperature, const Truncation& by, int vocab) {
+  return temperature > 0.0F && !by.cuts(vocab);
 }
 
 // Draws by eight warps, a code a thread, have 16 words of shared memory as scratch: 8 for the

@@ -72,7 +72,7 @@ class ResidentStage {
     puts = !second || r8 % 2 == 0;
     eps = a.net.eps;
     tap = args->tap;
-    plain = plain_draw(args->temperature, args->top_k, args->top_p, kMaxVocab);
+    plain = plain_draw(args->temperature, truncation(*args), kMaxVocab);
     scale = 1.44269504F / args->temperature;
     table = smem + (first ? role.embed : role.head);
     code_here = reinterpret_cast<const int*>(smem + role.layout.codes);
@@ -268,8 +268,8 @@ class ResidentStage {
     if (plain) {
       if (draw_by_quads(logit, scale, u_next, s->scratch)) keep_code(my_code, step);
     } else if (warp_id() == 0) {
-      const int code = draw(s->logits, kMaxVocab, kMaxVocab, args->temperature, args->top_k,
-                            args->top_p, u_next);
+      const int code =
+          draw(s->logits, kMaxVocab, kMaxVocab, args->temperature, truncation(*args), u_next);
       if (lane_id() == 0) keep_code(code, step);
     }
     if (has_outputs) {

@@ -28,6 +28,10 @@ __device__ inline void copy_far(void* to, const void* from, std::size_t bytes) {
   for (; i < n; i += kThreads) static_cast<uint4*>(to)[i] = static_cast<const uint4*>(from)[i];
 }
 
+__device__ inline Truncation truncation(const StreamArgs& stream) {
+  return {stream.top_k, stream.top_p, stream.min_p, stream.floor, stream.gate};
+}
+
 // Optional outputs of a draw: log-probability, entropy, logits. One warp.
 __device__ inline void write_likelihoods(const StreamArgs& stream, const float* logits, int vocab,
                                          int vp, int step, int code) {
@@ -242,7 +246,7 @@ struct StepLaunch {
     if constexpr (T::kShared) {
       const StreamArgs& stream = streams[0];
       if (a.drawing != 0 && k.vp == kThreads &&
-          plain_draw(stream.temperature, stream.top_k, stream.top_p, k.vocab)) {
+          plain_draw(stream.temperature, truncation(stream), k.vocab)) {
         if (draw_by_all(k.logits, stream.temperature, u_next,
                         reinterpret_cast<std::uint32_t*>(k.warp_sums))) {
           codes[0] = static_cast<int>(threadIdx.x);
@@ -266,8 +270,7 @@ struct StepLaunch {
 
   // By one warp; with the optional outputs.
   __device__ int draw_code(const StreamArgs& stream, const float* logits, int step) {
-    const int code =
-        draw(logits, k.vocab, k.vp, stream.temperature, stream.top_k, stream.top_p, u_next);
+    const int code = draw(logits, k.vocab, k.vp, stream.temperature, truncation(stream), u_next);
     if (k.exchange.me == 0) {
       if (lane_id() == 0) stream.codes[step] = static_cast<std::uint8_t>(code);
       write_likelihoods(stream, logits, k.vocab, k.vp, step, code);
