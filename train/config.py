@@ -168,6 +168,7 @@ class Config:
     train: TrainConfig
     defaults: dict = field(default_factory=dict)  # sampling settings that sound best: about.defaults
     about: dict = field(default_factory=dict)     # provenance, copied into the native file
+    ranges: dict = field(default_factory=dict)    # between which sampling settings are useful: about.ranges
 
     def as_json(self) -> dict:
         return dataclasses.asdict(self)
@@ -194,21 +195,33 @@ def parse(data, where: str) -> Config:
     if not isinstance(data, dict):
         raise UserError(f"{where}: expected a JSON object, found {type(data).__name__}")
     for key in data:
-        if key not in ("model", "train", "defaults", "about"):
-            raise UserError(f"{where}: unknown key {key}; expected model, train, defaults, about")
+        if key not in ("model", "train", "defaults", "ranges", "about"):
+            raise UserError(f"{where}: unknown key {key}; expected model, train, defaults, ranges, about")
     config = Config(_fill(ModelConfig, data.get("model", {}), f"{where}: model"),
                     _fill(TrainConfig, data.get("train", {}), f"{where}: train"),
-                    data.get("defaults", {}), data.get("about", {}))
-    for group, value in (("defaults", config.defaults), ("about", config.about)):
+                    data.get("defaults", {}), data.get("about", {}), data.get("ranges", {}))
+    for group, value in (("defaults", config.defaults), ("ranges", config.ranges), ("about", config.about)):
         if not isinstance(value, dict):
             raise UserError(f"{where}: {group}: expected an object, found {value!r}")
     check_defaults(config.defaults, f"{where}: defaults")
+    check_ranges(config.ranges, f"{where}: ranges")
     config.model.check(where)
     config.train.check(where, config.model)
     return config
 
 
-SAMPLING = dict(temperature=(float, 0, 10), top_k=(int, 0, 256), top_p=(float, 0.001, 1))  # as the engine takes them
+# As the engine takes them (kernels/sampling_limits.h).
+SAMPLING = dict(temperature=(float, 0, 10), top_k=(int, 0, 256), top_p=(float, 0.001, 1), min_p=(float, 0, 1),
+                floor=(float, 1e-7, 1), gate=(float, 0, 8))
+RANGES = ("temperature",)  # the settings whose useful range the engine takes
+
+
+def _check_number(value, key: str, where: str) -> None:
+    kind, least, most = SAMPLING[key]
+    number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        raise UserError(f"{where}: expected {'a whole number' if kind is int else 'a number'} from {least:g} to {most:g}, "
+                        f"found {value!r}")
 
 
 def check_defaults(values, where: str) -> None:
@@ -218,11 +231,22 @@ def check_defaults(values, where: str) -> None:
     for key, value in values.items():
         if key not in SAMPLING:
             raise UserError(f"{where}: unknown key {key}; expected one of {', '.join(SAMPLING)}")
-        kind, least, most = SAMPLING[key]
-        number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
-        if not number or not least <= value <= most:
-            raise UserError(f"{where}: {key}: expected {'a whole number' if kind is int else 'a number'} from {least:g} to "
-                            f"{most:g}, found {value!r}")
+        _check_number(value, key, f"{where}: {key}")
+
+
+def check_ranges(values, where: str) -> None:
+    """Likewise: {"temperature": [0.7, 1.05]}."""
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected an object, found {values!r}")
+    for key, value in values.items():
+        if key not in RANGES:
+            raise UserError(f"{where}: unknown key {key}; expected {', '.join(RANGES)}")
+        if not isinstance(value, list) or len(value) != 2:
+            raise UserError(f"{where}: {key}: expected its ends, two numbers, found {value!r}")
+        for i, end in enumerate(value):
+            _check_number(end, key, f"{where}: {key}[{i}]")
+        if not value[0] < value[1]:
+            raise UserError(f"{where}: {key}: expected the lower end first, found {value!r}")
 
 
 def load(path: str) -> Config:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from . import checkpoint, config as configs, tensors
+from . import about as say, checkpoint, config as configs, tensors
 from .config import UserError
 from .model import Network
 
@@ -32,9 +32,7 @@ def parse_arguments(argv=None):
     p.add_argument("--storage", choices=tuple(STORAGE), default="f16", help="number format of the matrices (default: f16)")
     p.add_argument("--last", action="store_true", help="the last weights, not the best on held-out audio")
     p.add_argument("--name", help="the model's name (default: the config's)")
-    p.add_argument("--about", action="append", default=[], metavar="KEY=VALUE",
-                   help="more provenance: data, licence, ...; VALUE may be JSON; may be given again")
-    p.add_argument("--defaults", metavar="JSON", help='sampling settings, e.g. {"temperature": 0.95, "top_p": 0.98}')
+    say.add_options(p)
     return p.parse_args(argv)
 
 
@@ -67,23 +65,8 @@ def export(args) -> Path:
         if step != saved["step"]:  # these weights were not evaluated; the bits belong to an earlier update
             about["held_out_bits_at_update"] = step
     about.setdefault("data", [Path(a).resolve().name for a in saved["audio"]])
-    for item in args.about:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise UserError(f"--about {item}: expected KEY=VALUE")
-        try:
-            about[key] = json.loads(value)
-        except json.JSONDecodeError:
-            about[key] = value
-    defaults = dict(config.defaults)
-    if args.defaults:
-        try:
-            defaults = json.loads(args.defaults)
-        except json.JSONDecodeError as e:
-            raise UserError(f"--defaults: expected a JSON object, found an error: {e}") from None
-    configs.check_defaults(defaults, "--defaults" if args.defaults else f"{path}: defaults")
-    if defaults:
-        about["defaults"] = defaults
+    say.say_more(about, args.about)
+    say.say_sampling(about, args, config.defaults, config.ranges, path)
     if "licence" not in about and "license" not in about:
         print("no licence is written into the file; --about licence=CC-BY-4.0, for example, does", file=sys.stderr)
 
