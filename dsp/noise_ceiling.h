@@ -31,7 +31,9 @@ class NoiseCeiling {
   static constexpr float loud = 0.02F;                     // mean square
   static constexpr float still_loud = 0.01F;               // likewise, while the gain is down
   static constexpr double flat = 0.25, still_flat = 0.15;  // what prediction leaves, of 1
-  static constexpr double patience_s = 0.3;
+  static constexpr double block_s = 0.025;
+  static constexpr int patience = 12;  // blocks
+  static constexpr double patience_s = patience * block_s;
 
   NoiseCeiling() { prepare(16000); }
 
@@ -71,8 +73,7 @@ class NoiseCeiling {
   double gain() const { return gain_; }
 
  private:
-  static constexpr double looked_at_hz = 16000, block_s = 0.025, down_s = 0.06, up_s = 0.2;
-  static constexpr int patience = static_cast<int>(patience_s / block_s + 0.5);  // blocks
+  static constexpr double looked_at_hz = 16000, down_s = 0.06, up_s = 0.2;
   static constexpr std::size_t order =
       32;  // half a period of 250 Hz, so that it knows a square wave
   static constexpr float most = 8.0F;
