@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "app/control/control.h"
+#include "app/control/choice.h"
 #include "kernels/engine.h"
 #include "model/model.h"
 

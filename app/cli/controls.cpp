@@ -17,7 +17,7 @@ using Json = nlohmann::ordered_json;
 Json value_json(const ControlSpec& spec, const ControlValue& value) {
   if (spec.kind == ControlKind::trigger) return nullptr;
   if (spec.kind == ControlKind::whole64) return value.whole;
-  if (spec.kind == ControlKind::real) return value.real;
+  if (spec.kind == ControlKind::real || spec.kind == ControlKind::impulse) return value.real;
   return static_cast<std::int64_t>(value.real);
 }
 
@@ -34,9 +34,12 @@ Json spec_json(const ControlSpec& spec) {
   j["default"] = value_json(spec, spec.normal);
   j["off"] = spec.off ? value_json(spec, {*spec.off, 0}) : Json(nullptr);
   j["taper"] = taper_name(spec.taper);
-  if (spec.taper == Taper::knee) j["knee"] = spec.knee;
+  if (spec.taper == Taper::knee || spec.taper == Taper::logarithmic_from_zero) {
+    j["knee"] = spec.knee;
+  }
   j["step"] = whole64 ? Json(1) : Json(spec.step);
-  j["ramps"] = spec.ramps() && spec.scope == Scope::voice;
+  j["ramps"] = spec.ramps() && (spec.scope == Scope::voice || spec.scope == Scope::layer);
+  if (spec.has_targets()) j["targets"] = target_words;
   j["help"] = spec.help;
   return j;
 }
@@ -59,9 +62,9 @@ int list_controls(bool json) {
   constexpr std::size_t help_width = 96;
   put("{:<12} {:<8} {:<18} {}\n", "control", "scope", "range", "default");
   for (const ControlSpec& spec : kControlTable) {
-    const bool trigger = spec.kind == ControlKind::trigger;
-    put("{:<12} {:<8} {:<18} {}\n", spec.key, scope_name(spec.scope),
-        trigger ? "happens" : range_text(spec), normal_text(spec));
+    std::string range = spec.kind == ControlKind::trigger ? "happens" : range_text(spec);
+    if (spec.kind == ControlKind::impulse) range = "happens, " + range;
+    put("{:<12} {:<8} {:<18} {}\n", spec.key, scope_name(spec.scope), range, normal_text(spec));
     std::string help = wrapped(spec.help, help_width);
     for (std::size_t at = 0; (at = help.find('\n', at)) != std::string::npos; at += 5) {
       help.replace(at, 1, "\n    ");
@@ -78,7 +81,12 @@ void add_controls(CLI::App& app, Run& run) {
   auto json = std::make_shared<bool>(false);
   sub->add_flag("--json", *json, "one line of JSON: ranges, units, defaults, scopes, helps");
   sub->footer(
-      "\nscope: voice is what is drawn, output the sound after it was drawn, session the rest.\n"
+      "\nscope: voice is what is drawn, layer the memory of a target's layers, output the sound "
+      "after it\n"
+      "was drawn, session the rest. A target is all, a tier (tier0 is the outermost) or a layer, "
+      "by "
+      "the\n"
+      "names of `mambo info`: --set hold_B.tier1=1, --set delta_scale.down.0.1=0.5.\n"
       "Options, sliders, settings and performances have these names and ranges.\n"
       "\nExamples:\n"
       "  mambo controls\n"

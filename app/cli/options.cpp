@@ -109,7 +109,7 @@ void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scop
   of_models.say(SamplingParams{});
   for (const ControlSpec& spec : kControlTable) {
     if (std::find(scopes.begin(), scopes.end(), spec.scope) == scopes.end()) continue;
-    if (spec.kind == ControlKind::trigger || spec.id == ControlId::playing) continue;
+    if (spec.happens() || spec.id == ControlId::playing) continue;
     if (spec.kind == ControlKind::toggle) {
       add_switch(app, o, spec);
       continue;
@@ -142,6 +142,26 @@ void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scop
       option->type_name("FLOAT")->check(between(spec.min, spec.max, spec.unit));
     }
   }
+}
+
+void add_set_option(CLI::App& app, ControlChoice& o, const std::vector<Scope>& scopes) {
+  app.add_option_function<std::vector<std::string>>(
+         "--set",
+         [&o, scopes](const std::vector<std::string>& assignments) {
+           for (const std::string& assignment : assignments) {
+             try {
+               say_assignment(o, assignment, scopes);
+             } catch (const Error& e) {
+               throw CLI::ValidationError("--set", e.what());
+             }
+           }
+         },
+         "a control of `mambo controls` by its name, as in hold_B.tier1=1; may be\ngiven several "
+         "times. Layers are named as in `mambo info`: all (the\ndefault), tier0 (the outermost), "
+         "or one, as down.0.1")
+      ->type_name("CONTROL[.TARGET]=VALUE")
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
 LoadOptions load_options(const ModelOptions& o) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "app/control/control.h"
+#include "app/control/choice.h"
 #include "app/files/audio_file.h"
 #include "kernels/engine.h"
 #include "model/model.h"
@@ -36,6 +36,9 @@ struct Otherwise {
 };
 void add_control_options(CLI::App& app, ControlChoice& o, const std::vector<Scope>& scopes,
                          const Otherwise& otherwise);
+// --set, for any control of these scopes, by its key. What is said twice holds as it was said last,
+// and before an option of its own.
+void add_set_option(CLI::App& app, ControlChoice& o, const std::vector<Scope>& scopes);
 std::string option_name(const ControlSpec& spec);  // "--top-k"
 
 LoadOptions load_options(const ModelOptions& o);

@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kKneeTravel = 0.8;
 constexpr double kEndTravel = 0.1;  // of what is below, and above, a useful range
+constexpr double kZeroTravel = 0.05;
 
 constexpr bool in_table_order() {
   for (std::size_t i = 0; i < kControls; ++i) {
@@ -57,6 +58,8 @@ const char* kind_name(ControlKind kind) {
       return "toggle";
     case ControlKind::trigger:
       return "trigger";
+    case ControlKind::impulse:
+      return "impulse";
     case ControlKind::whole64:
       return "whole64";
   }
@@ -71,6 +74,8 @@ const char* taper_name(Taper taper) {
       return "logarithmic";
     case Taper::knee:
       return "knee";
+    case Taper::logarithmic_from_zero:
+      return "logarithmic_from_zero";
   }
   return "linear";
 }
@@ -84,14 +89,16 @@ const ControlSpec* find_control(std::string_view key) {
 bool in_range(const ControlSpec& spec, const ControlValue& value) {
   if (spec.kind == ControlKind::whole64 || spec.kind == ControlKind::trigger) return true;
   if (!(value.real >= spec.min && value.real <= spec.max)) return false;  // NaN too
-  return spec.kind == ControlKind::real || std::floor(value.real) == value.real;
+  return spec.kind == ControlKind::real || spec.kind == ControlKind::impulse ||
+         std::floor(value.real) == value.real;
 }
 
 ControlValue clamped(const ControlSpec& spec, const ControlValue& value) {
   if (spec.kind == ControlKind::whole64 || spec.kind == ControlKind::trigger) return value;
   if (std::isnan(value.real)) return spec.normal;
   const double real = std::clamp(value.real, spec.min, spec.max);
-  return {spec.kind == ControlKind::real ? real : std::round(real), value.whole};
+  const bool any = spec.kind == ControlKind::real || spec.kind == ControlKind::impulse;
+  return {any ? real : std::round(real), value.whole};
 }
 
 double travel_of(const ControlSpec& spec, double value, const Useful& useful) {
@@ -114,6 +121,10 @@ double travel_of(const ControlSpec& spec, double value, const Useful& useful) {
     case Taper::knee:
       if (value <= spec.knee) return kKneeTravel * (value - spec.min) / (spec.knee - spec.min);
       return kKneeTravel + (1 - kKneeTravel) * (value - spec.knee) / (spec.max - spec.knee);
+    case Taper::logarithmic_from_zero:
+      if (value <= spec.knee) return kZeroTravel * value / spec.knee;
+      return kZeroTravel +
+             (1 - kZeroTravel) * std::log(value / spec.knee) / std::log(spec.max / spec.knee);
   }
   return (value - spec.min) / (spec.max - spec.min);
 }
@@ -138,6 +149,11 @@ double value_at(const ControlSpec& spec, double travel, const Useful& useful) {
     value = travel <= kKneeTravel
                 ? spec.min + travel / kKneeTravel * (spec.knee - spec.min)
                 : spec.knee + (travel - kKneeTravel) / (1 - kKneeTravel) * (spec.max - spec.knee);
+  } else if (spec.taper == Taper::logarithmic_from_zero) {
+    value = travel <= kZeroTravel
+                ? travel / kZeroTravel * spec.knee
+                : spec.knee *
+                      std::pow(spec.max / spec.knee, (travel - kZeroTravel) / (1 - kZeroTravel));
   }
   return clamped(spec, {value, 0}).real;
 }
@@ -151,35 +167,6 @@ std::string range_text(const ControlSpec& spec) {
   if (spec.kind == ControlKind::whole64) return "0 to 2^64 - 1";
   const std::string space = *spec.unit == '\0' ? "" : " ";
   return fmt::format("{:.15g} to {:.15g}{}{}", spec.min, spec.max, space, spec.unit);
-}
-
-void ControlChoice::say(const SamplingParams& sampling) {
-  for (const ControlId id : kSamplingControls) say(id, sampling_value(sampling, id));
-}
-
-ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
-                     const ControlChoice& last, const ControlChoice& model) {
-  for (const ControlChoice* choice : {&command_line, &last, &model}) {
-    if (const auto& said = (*choice)[spec.id]) return *said;
-  }
-  return spec.normal;
-}
-
-ControlChoice resolve_for_model(const ControlChoice& command_line, const ControlChoice& last,
-                                const ControlChoice& model) {
-  ControlChoice out;
-  for (const ControlSpec& spec : kControlTable) {
-    if (command_line[spec.id] || last[spec.id] || model[spec.id]) {
-      out[spec.id] = resolve(spec, command_line, last, model);
-    }
-  }
-  return out;
-}
-
-SamplingParams resolve_sampling(const ControlChoice& command_line, const ControlChoice& last,
-                                const ControlChoice& model) {
-  return sampling_of(
-      [&](ControlId id) { return resolve(control_spec(id), command_line, last, model).real; });
 }
 
 }  // namespace mambo

@@ -28,6 +28,12 @@ enum class ControlId : std::uint8_t {
   gate,
   rng_seed,
   again,
+  delta_scale,  // from here to read: a value of each layer (kLayerValues)
+  hold_delta,
+  hold_B,
+  hold_C,
+  read,
+  forget,
   playing,
   guard,
   level,
@@ -39,15 +45,19 @@ enum class ControlId : std::uint8_t {
   brought_back,  // by the guard: the value is the position of the state that it goes on from
 };
 inline constexpr std::size_t kControls = static_cast<std::size_t>(ControlId::latency) + 1;
+inline constexpr std::size_t kLayerValues = static_cast<std::size_t>(ControlId::read) -
+                                            static_cast<std::size_t>(ControlId::delta_scale) + 1;
 
-// session: of the program as a whole; voice: of what is drawn; layer, tier: of one or all of the
-// network's; output: of the sound after it was drawn, in the output stage.
+// session: of the program as a whole; voice: of what is drawn; layer, tier: of one, some or all of
+// the network's (app/control/target.h); output: of the sound after it was drawn, in the output
+// stage.
 enum class Scope : std::uint8_t { session, voice, layer, tier, output };
 const char* scope_name(Scope scope);
 
 // real, integer and toggle (0 or 1) have their value in ControlValue::real; whole64, all of an
-// unsigned 64-bit number, in ControlValue::whole. A trigger happens, and has no value.
-enum class ControlKind : std::uint8_t { real, integer, toggle, trigger, whole64 };
+// unsigned 64-bit number, in ControlValue::whole. A trigger happens, and has no value; an impulse
+// happens with one, a real: what it was called with is nothing that holds afterwards.
+enum class ControlKind : std::uint8_t { real, integer, toggle, trigger, impulse, whole64 };
 const char* kind_name(ControlKind kind);
 
 // How a slider's travel, 0 to 1, goes over the range.
@@ -55,6 +65,8 @@ enum class Taper : std::uint8_t {
   linear,
   logarithmic,
   knee,  // linear up to `knee` over four fifths of the travel, linear from there to max
+  // From 0 in a straight line to `knee` over a twentieth of the travel, logarithmic from there.
+  logarithmic_from_zero,
 };
 const char* taper_name(Taper taper);
 
@@ -72,7 +84,7 @@ struct ControlSpec {
   double min, max;      // whole64: all 64 bits whatever stands here
   ControlValue normal;  // what holds where none of the model, a preset and the user says otherwise
   Taper taper;
-  double knee;  // of Taper::knee
+  double knee;  // of the tapers that have one
   Scope scope;
   ControlKind kind;
   double step;                // of an arrow key; 0: a hundredth of the slider's travel
@@ -80,7 +92,11 @@ struct ControlSpec {
   std::optional<double> off;  // at this value the control does nothing, or silences
   const char* help;           // whole sentences
 
-  bool ramps() const { return kind == ControlKind::real || kind == ControlKind::integer; }
+  constexpr bool ramps() const { return kind == ControlKind::real || kind == ControlKind::integer; }
+  constexpr bool happens() const {
+    return kind == ControlKind::trigger || kind == ControlKind::impulse;
+  }
+  constexpr bool has_targets() const { return scope == Scope::layer || scope == Scope::tier; }
 };
 
 inline constexpr std::array<ControlSpec, kControls> kControlTable = {{
@@ -212,6 +228,104 @@ inline constexpr std::array<ControlSpec, kControls> kControlTable = {{
      .format = "%.0f",
      .off = std::nullopt,
      .help = "Back to the end of the clip, and on from there with the random seed."},
+    {.id = ControlId::delta_scale,
+     .key = "delta_scale",
+     .label = "Delta scale",
+     .unit = "",
+     .min = 0,
+     .max = 16,
+     .normal = {1, 0},
+     .taper = Taper::logarithmic_from_zero,
+     .knee = 1.0 / 16,
+     .scope = Scope::layer,
+     .kind = ControlKind::real,
+     .step = 0,
+     .format = "%.3f",
+     .off = 1,
+     .help = "How fast memory runs: delta times this. 2 forgets twice as fast, 0.5 half as fast; 0 "
+             "freezes: nothing fades and nothing is written."},
+    {.id = ControlId::hold_delta,
+     .key = "hold_delta",
+     .label = "Hold delta",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::layer,
+     .kind = ControlKind::real,
+     .step = 0.01,
+     .format = "%.2f",
+     .off = 0,
+     .help =
+         "How far delta, how long memory lasts, stands still at its mean over the clip: 0 follows "
+         "the sound, 1 is the mean. With all three holds at 1, S6 is played as S4."},
+    {.id = ControlId::hold_B,
+     .key = "hold_B",
+     .label = "Hold B",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::layer,
+     .kind = ControlKind::real,
+     .step = 0.01,
+     .format = "%.2f",
+     .off = 0,
+     .help =
+         "How far B, what is written to memory, stands still at its mean over the clip: 0 follows "
+         "the sound, 1 is the mean. With all three holds at 1, S6 is played as S4."},
+    {.id = ControlId::hold_C,
+     .key = "hold_C",
+     .label = "Hold C",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::layer,
+     .kind = ControlKind::real,
+     .step = 0.01,
+     .format = "%.2f",
+     .off = 0,
+     .help =
+         "How far C, what is read from memory, stands still at its mean over the clip: 0 follows "
+         "the sound, 1 is the mean. With all three holds at 1, S6 is played as S4."},
+    {.id = ControlId::read,
+     .key = "read",
+     .label = "Read",
+     .unit = "",
+     .min = 0,
+     .max = 2,
+     .normal = {1, 0},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::layer,
+     .kind = ControlKind::real,
+     .step = 0.01,
+     .format = "%.2f",
+     .off = 1,
+     .help = "How loudly memory is read: C times this. 0 hears the present alone, 1 is the model's "
+             "own."},
+    {.id = ControlId::forget,
+     .key = "forget",
+     .label = "Forget",
+     .unit = "",
+     .min = 0,
+     .max = 1,
+     .normal = {},
+     .taper = Taper::linear,
+     .knee = 0,
+     .scope = Scope::layer,
+     .kind = ControlKind::impulse,
+     .step = 0.01,
+     .format = "%.2f",
+     .off = 1,
+     .help = "Memory times this, at once: 0 empties it, 1 leaves it as it is."},
     {.id = ControlId::playing,
      .key = "playing",
      .label = "Play",
@@ -301,6 +415,14 @@ constexpr const ControlSpec& control_spec(ControlId id) {
 }
 const ControlSpec* find_control(std::string_view key);  // by key; null: there is none
 
+// Which of a layer's values this is, from 0 to kLayerValues - 1; kLayerValues or more: none.
+constexpr std::size_t layer_value(ControlId id) {
+  return static_cast<std::size_t>(id) - static_cast<std::size_t>(ControlId::delta_scale);
+}
+constexpr ControlId layer_value_id(std::size_t value) {
+  return static_cast<ControlId>(static_cast<std::size_t>(ControlId::delta_scale) + value);
+}
+
 // Whether it is a value that this control may have: in range, whole where it must be, finite.
 bool in_range(const ControlSpec& spec, const ControlValue& value);
 // The nearest value that it may have; what is no number gives the default.
@@ -317,37 +439,5 @@ double stepped(const ControlSpec& spec, double value, int steps);
 
 // "0 to 10", "10 to 2000 ms". Allocates.
 std::string range_text(const ControlSpec& spec);
-
-// What one source says of the controls: the command line, a preset or the last session, a model.
-// Controls that it does not speak of are empty.
-class ControlChoice {
- public:
-  std::optional<ControlValue>& operator[](ControlId id) {
-    return values_[static_cast<std::size_t>(id)];
-  }
-  const std::optional<ControlValue>& operator[](ControlId id) const {
-    return values_[static_cast<std::size_t>(id)];
-  }
-  void say(ControlId id, double value) { (*this)[id] = ControlValue{value, 0}; }
-  void say_whole(ControlId id, std::uint64_t value) { (*this)[id] = ControlValue{0, value}; }
-  void say(const SamplingParams& sampling);  // kSamplingControls
-  bool operator==(const ControlChoice&) const = default;
-
- private:
-  std::array<std::optional<ControlValue>, kControls> values_;
-};
-
-// Precedence, decided here alone: the command line, then the preset or what the
-// last session left, then the model's maker (about.defaults in its file), then the table.
-ControlValue resolve(const ControlSpec& spec, const ControlChoice& command_line,
-                     const ControlChoice& last, const ControlChoice& model);
-
-// What holds when a model is opened: what a model can speak of (kSamplingControls), resolved, and
-// of the rest what the command line or the last session says.
-ControlChoice resolve_for_model(const ControlChoice& command_line, const ControlChoice& last,
-                                const ControlChoice& model);
-// Those that the draw takes, resolved.
-SamplingParams resolve_sampling(const ControlChoice& command_line, const ControlChoice& last,
-                                const ControlChoice& model);
 
 }  // namespace mambo

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "app/control/control.h"
+#include "app/control/target.h"
 
 namespace mambo {
 
@@ -20,7 +21,6 @@ inline constexpr std::size_t kSources = 4;
 const char* source_name(Source source);
 
 inline constexpr std::uint64_t kNow = 0;
-inline constexpr std::int16_t kAllTargets = -1;
 
 struct ControlEvent {
   // Samples drawn since the end of the clip, or since Again. From a source: not before this sample;
@@ -28,8 +28,8 @@ struct ControlEvent {
   // with it.
   std::uint64_t at = kNow;
   ControlValue value;
-  std::uint32_t ramp = 0;             // samples over which the value is reached; voice scope only
-  std::int16_t target = kAllTargets;  // layer or tier, by scope
+  std::uint32_t ramp = 0;  // samples over which the value is reached; voice and layer scope only
+  std::int16_t target = kAllTargets;  // of layer and tier scope: app/control/target.h
   ControlId id = ControlId::temperature;
   Source source = Source::owner;
 

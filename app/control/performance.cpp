@@ -6,6 +6,7 @@
 #include <array>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 
 #include "app/control/control_json.h"
@@ -80,13 +81,13 @@ Json event_json(const Performance& p, const ControlEvent& e) {
   j["control"] = spec.key;
   if (spec.kind == ControlKind::whole64) {
     j["value"] = e.value.whole;
-  } else if (spec.kind == ControlKind::real) {
+  } else if (spec.kind == ControlKind::real || spec.kind == ControlKind::impulse) {
     j["value"] = e.value.real;
   } else if (spec.kind != ControlKind::trigger) {
     j["value"] = static_cast<std::int64_t>(e.value.real);
   }
   if (e.ramp != 0) j["ramp"] = e.ramp;
-  if (e.target != kAllTargets) j["target"] = e.target;
+  if (e.target != kAllTargets) j["target"] = target_text(e.target);
   j["source"] = source_name(e.source);
   return j;
 }
@@ -148,10 +149,14 @@ void read_control(const JsonFields& f, ControlEvent& e) {
   }
   if (f.has("ramp")) e.ramp = static_cast<std::uint32_t>(f.whole("ramp", UINT32_MAX));
   if (f.has("target")) {
-    if (spec->scope != Scope::layer && spec->scope != Scope::tier) {
-      throw Error(f.where() + ": expected no target of " + key);
+    if (!spec->has_targets()) throw Error(f.where() + ": expected no target of " + key);
+    const std::string text = f.text("target");
+    const std::optional<std::int16_t> target = parse_target(text);
+    if (!target) {
+      throw Error(fmt::format("{}: target: expected {}, found {}", f.where(), target_words,
+                              printable(text)));
     }
-    e.target = static_cast<std::int16_t>(f.integer("target", 0, INT16_MAX));
+    e.target = *target;
   }
 }
 

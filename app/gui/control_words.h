@@ -1,7 +1,7 @@
 // A control of the table in words.
 #pragma once
 
-#include "app/control/control.h"
+#include "app/control/choice.h"
 #include "app/gui/words.h"
 
 namespace mambo::gui {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "app/control/control.h"
+#include "app/control/choice.h"
 #include "app/gui/history/history.h"
 #include "model/model.h"
 

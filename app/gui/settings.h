@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/control/control.h"
+#include "app/control/choice.h"
 
 namespace mambo::gui {
 
@@ -36,9 +36,10 @@ struct Settings {
   bool operator==(const Settings&) const = default;
 };
 
-// Whether a control's value is remembered from one session to the next: what has one, but play.
+// Whether a control's value is remembered from one session to the next: what has one, but play, and
+// what layers have.
 constexpr bool is_remembered(const ControlSpec& spec) {
-  return spec.kind != ControlKind::trigger && spec.id != ControlId::playing;
+  return !spec.happens() && spec.id != ControlId::playing && !spec.has_targets();
 }
 // Whether a model's file may have a value of its own for this control.
 bool models_own(ControlId id);

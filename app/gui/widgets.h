@@ -7,7 +7,7 @@
 
 #include <initializer_list>
 
-#include "app/control/control.h"
+#include "app/control/choice.h"
 #include "app/gui/plot/colormap.h"
 #include "app/gui/theme.h"
 

@@ -50,6 +50,7 @@ void GeneratorThread::unpark() {
 std::unique_ptr<Program> GeneratorThread::replace(std::unique_ptr<Program> program) {
   std::swap(program_, program);
   program_->voice->set_rng(program->voice->rng_seed(), program->voice->drawn());
+  by_hand_.forget_what_was_set();
   controls_.engine_changed(generated_);
   program_->guard.begin_at(generated_);
   times_count_ = 0;
@@ -74,6 +75,10 @@ std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> prog
     stuck_.prepare(program_->model->config().sample_rate);
     fade_.prepare(program_->model->config().sample_rate);
     guarded_ = false;
+    // An engine that cannot play by hand has no layers for the controls.
+    const bool by_hand = program_->engine->plays_by_hand();
+    controls_.set_layers(by_hand ? LayerMap(program_->model->network()) : LayerMap());
+    by_hand_.forget_what_was_set();
     controls_.begin_program(own, generated_);
     program_->voice->set_rng(controls_.at(0)[ControlId::rng_seed].whole);
     generation_.fetch_add(1, std::memory_order_acq_rel);
@@ -164,6 +169,7 @@ void GeneratorThread::take_up_controls() {
     if (e->id == ControlId::again) {
       start_again();
     } else {
+      if (e->id == ControlId::forget) forget(controls_.at(generated_), *e, *program_->voice);
       controls_.took_effect(generated_);
     }
   }
@@ -208,6 +214,7 @@ void GeneratorThread::chunk() {
     std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(left, constant));
     const Patch& now = controls_.at(position);
     program_->voice->set_sampling(now.sampling());
+    by_hand_.hand_over(now, program_->voice->selectivity());
     const bool on = now[ControlId::guard].real != 0;
     if (on && !guarded_) program_->guard.begin_at(position);
     guarded_ = on;

@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/control/by_hand.h"
 #include "app/live/live_controls.h"
 #include "app/live/program.h"
 #include "dsp/mirror_fade.h"
@@ -148,6 +149,7 @@ class GeneratorThread {
   MirrorFade fade_;
   bool guarded_ = false;  // of the piece under way
   StuckMeter stuck_;
+  ByHand by_hand_;      // of the voice that plays
   std::thread thread_;  // last: starts when all else is there
 };
 

@@ -14,10 +14,6 @@ constexpr std::size_t place(ControlId id) { return static_cast<std::size_t>(id);
 
 bool is_control(ControlId id) { return place(id) < kControls; }
 
-bool has_targets(const ControlSpec& spec) {
-  return spec.scope == Scope::layer || spec.scope == Scope::tier;
-}
-
 std::uint64_t bits_of(ControlId id, const ControlValue& value) {
   const bool whole = control_spec(id).kind == ControlKind::whole64;
   return whole ? value.whole : std::bit_cast<std::uint64_t>(value.real);
@@ -38,7 +34,7 @@ bool LiveControls::send(std::span<const ControlEvent> events) {
     if (!is_control(events[i].id)) return false;
     const ControlSpec& spec = control_spec(events[i].id);
     group[i].value = clamped(spec, events[i].value);
-    if (!has_targets(spec)) group[i].target = kAllTargets;
+    if (!spec.has_targets()) group[i].target = kAllTargets;
   }
   const std::span<const ControlEvent> sane = std::span(group).first(events.size());
   // Counted first: begin_program() must not find an event whose count it does not see.
@@ -49,7 +45,9 @@ bool LiveControls::send(std::span<const ControlEvent> events) {
     }
     return false;
   }
-  for (const ControlEvent& e : sane) want(e.id, e.value);
+  for (const ControlEvent& e : sane) {
+    if (!control_spec(e.id).has_targets()) want(e.id, e.value);
+  }
   return true;
 }
 
@@ -124,8 +122,27 @@ void LiveControls::took_effect(std::uint64_t position) {
   else
     track_.pop();
   e.at = position;
+  const Patch& patch = track_.patch();
+  // What reaches no layer changes nothing, and a performance that had it could not be drawn again.
+  const bool of_layers = is_control(e.id) && control_spec(e.id).scope == Scope::layer;
+  if (of_layers && !patch.layers().reaches_any(e.target, e.id)) return;
   track_.patch().apply(e);
+  show_layers();
   write(e);
+}
+
+void LiveControls::set_layers(const LayerMap& layers) {
+  track_.patch().set_layers(layers);
+  shown_ = std::make_shared<LayerValues>(layers);
+  shown_->show(track_.patch());
+  shown_version_ = track_.patch().layer_version();
+}
+
+void LiveControls::show_layers() {
+  const std::uint64_t version = track_.patch().layer_version();
+  if (version == shown_version_ || shown_ == nullptr) return;
+  shown_->show(track_.patch());
+  shown_version_ = version;
 }
 
 void LiveControls::write(const ControlEvent& event) {
@@ -138,26 +155,56 @@ void LiveControls::write(const ControlEvent& event) {
   log_.publish();
 }
 
+void LiveControls::write_start(ControlId id, std::int16_t target, const ControlValue& value) {
+  ControlEvent e;
+  e.id = id;
+  e.target = target;
+  e.value = value;
+  e.source = Source::start;
+  write(e);
+}
+
 void LiveControls::begin_run() {
   track_.clear();
   track_.patch().settle();
+  show_layers();
   for (const ControlSpec& spec : kControlTable) {
-    if (spec.kind == ControlKind::trigger) continue;
-    ControlEvent e;
-    e.id = spec.id;
-    e.value = track_.patch()[spec.id];
-    e.source = Source::start;
-    write(e);
+    if (spec.happens() || spec.scope == Scope::layer) continue;
+    write_start(spec.id, kAllTargets, track_.patch()[spec.id]);
   }
+  // Of layers what is not at its default; who reads the log takes the rest for that.
+  track_.patch().say_layers([this](ControlId id, std::int16_t target, double value) {
+    write_start(id, target, {value, 0});
+  });
+}
+
+// Before a program's first sample, without a ramp.
+void LiveControls::begin_with(const ControlEvent& event) {
+  const ControlSpec& spec = control_spec(event.id);
+  if (spec.happens()) return;
+  if (spec.scope != Scope::layer) return track_.patch().set(event.id, event.value);
+  ControlEvent at_once = event;
+  at_once.at = 0;
+  at_once.ramp = 0;
+  track_.patch().apply(at_once);
 }
 
 void LiveControls::begin_program(const DecidedControls& own, std::uint64_t position_before) {
   track_.patch().settle();
   for (Inbox& inbox : inboxes_) {
     for (const ControlEvent* e = inbox.front(); e != nullptr; e = inbox.front()) {
-      if (control_spec(e->id).kind != ControlKind::trigger) track_.patch().set(e->id, e->value);
+      begin_with(*e);
       inbox.pop();
     }
+  }
+  for (const LayerSetting& v : own.values.layers) {
+    const std::size_t i = place(v.id);
+    if (changes_[i].load(std::memory_order_relaxed) != own.changes[i]) continue;
+    ControlEvent e;
+    e.id = v.id;
+    e.target = v.target;
+    e.value.real = v.value;
+    begin_with(e);
   }
   for (const ControlSpec& spec : kControlTable) {
     const std::size_t i = place(spec.id);

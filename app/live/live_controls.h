@@ -7,10 +7,13 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 
+#include "app/control/choice.h"
 #include "app/control/inbox.h"
 #include "app/control/track.h"
+#include "app/live/layer_values.h"
 
 namespace mambo {
 
@@ -39,6 +42,7 @@ class LiveControls {
 
   // ---- Any thread ----
   // What was asked for last, by any source; a ramp has not arrived there yet.
+  // Not of a layer's control: LayerValues.
   ControlValue wanted(ControlId id) const;
   SamplingParams wanted_sampling() const;
   ChangeCounts changes() const;
@@ -52,16 +56,22 @@ class LiveControls {
   // What holds from this position on, up to next_boundary().
   const Patch& at(std::uint64_t position) {
     track_.patch().advance(position);
+    show_layers();
     return track_.patch();
   }
   std::uint64_t next_boundary(std::uint64_t position) const {
     return track_.next_boundary(position);
   }
+  // The layers of what plays from here on: before begin_program(), by the worker. Allocates.
+  void set_layers(const LayerMap& layers);
+  // Where their values can be read while they play.
+  std::shared_ptr<const LayerValues> layers() const { return shown_; }
   // Position 0 again: ramps arrive, events scheduled for the run before are dropped, and the log
   // gets all values, so that it can be read from here on.
   void begin_run();
   // The same for another program. What waits in the inboxes holds from its first sample on, but for
-  // Again, which it does not need; `own` holds where nothing was asked for since it was decided.
+  // what happens once (Again, which it does not need; forget, which was meant for the memory
+  // before); `own` holds where nothing was asked for since it was decided.
   void begin_program(const DecidedControls& own, std::uint64_t position_before);
   void engine_changed(std::uint64_t position);
   void recording_began(std::uint64_t position);
@@ -77,6 +87,9 @@ class LiveControls {
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
   void want(ControlId id, const ControlValue& value);
   void write(const ControlEvent& event);
+  void write_start(ControlId id, std::int16_t target, const ControlValue& value);
+  void begin_with(const ControlEvent& event);
+  void show_layers();
 
   std::array<Inbox, kSources> inboxes_;
   ControlTrack track_{kScheduled};
@@ -86,6 +99,8 @@ class LiveControls {
   std::array<std::atomic<std::uint64_t>, kControls> wanted_{};  // a value's bits
   std::array<std::atomic<std::uint32_t>, kControls> changes_{};
   std::atomic<std::uint64_t> lost_{0};
+  std::shared_ptr<LayerValues> shown_;
+  std::uint64_t shown_version_ = 0;
 };
 
 }  // namespace mambo

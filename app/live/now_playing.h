@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "app/live/layer_values.h"
 #include "app/live/observation.h"
 #include "kernels/engine.h"
 #include "model/model.h"
@@ -24,6 +25,7 @@ class NowPlaying {
     double clip_seconds = 0;
     std::optional<double> clip_lufs;  // of its end (app/files/loudness.h); empty: silence
     ObservationSource observations;
+    std::shared_ptr<const LayerValues> layers;  // of its controls; null until there is a model
     double rate() const { return model ? model->config().sample_rate : 0; }  // Hz; 0: no model
   };
 

@@ -87,6 +87,14 @@ bool Session::set(ControlId id, const ControlValue& value, std::uint32_t ramp) {
   event.ramp = ramp;
   return send(event);
 }
+bool Session::set_layers(ControlId id, std::int16_t target, double value, std::uint32_t ramp) {
+  ControlEvent event;
+  event.id = id;
+  event.target = target;
+  event.value.real = value;
+  event.ramp = ramp;
+  return send(event);
+}
 bool Session::send(const ControlEvent& event) {
   const ControlId id = event.id;
   if (id == ControlId::again) impl_->generator.mark();
@@ -105,6 +113,9 @@ bool Session::send(const ControlEvent& event) {
   return true;
 }
 ControlValue Session::control(ControlId id) const { return impl_->generator.controls().wanted(id); }
+std::shared_ptr<const LayerValues> Session::layers() const {
+  return impl_->now.look([](const NowPlaying::Facts& facts) { return facts.layers; });
+}
 
 void Session::play() { set(ControlId::playing, {1, 0}); }
 void Session::pause() { set(ControlId::playing, {0, 0}); }

@@ -17,8 +17,10 @@
 #include <string>
 #include <vector>
 
+#include "app/control/choice.h"
 #include "app/control/event.h"
 #include "app/live/layer_past.h"
+#include "app/live/layer_values.h"
 #include "app/live/observation.h"
 #include "app/live/session_options.h"
 #include "app/live/session_status.h"
@@ -58,10 +60,18 @@ class Session {
   bool set(ControlId id, double value, std::uint32_t ramp = 0) {
     return set(id, ControlValue{value, 0}, ramp);
   }
+  // The same of a layer's control, for the layers of a target (app/control/target.h). What the
+  // model has not is ignored.
+  bool set_layers(ControlId id, std::int16_t target, double value, std::uint32_t ramp = 0);
   // The same with a sample (see ControlEvent::at), a ramp or a source of its own.
   bool send(const ControlEvent& event);
-  // What was asked for last, by any source, or decided when a model was opened.
+  // What was asked for last, by any source, or decided when a model was opened. Not of a layer's
+  // control.
   ControlValue control(ControlId id) const;
+  // The layers' controls in the model that plays, as they are taken up: within a chunk of set().
+  // Kept by the caller, read without a lock at any time; another model has another. Null until
+  // there is one.
+  std::shared_ptr<const LayerValues> layers() const;
 
   void play();
   void pause();  // fades out; the program stands still

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "app/control/by_hand.h"
 #include "model/message.h"
 
 namespace mambo {
@@ -111,6 +112,7 @@ void SessionWorker::look_back(const PastSound& sound) {
 
 void SessionWorker::open_model(const Requests::ToLoad& wanted, const Path& clip_so_far) {
   const ProgramLoader::Loaded loaded = loader_.open(wanted.path, wanted.options);
+  expect_settings(wanted.command_line.layers, loaded.model->network(), *loaded.engine);
   Path clip = clip_so_far;
   {  // one that was asked for meanwhile: absorbed at once, and no other before it
     const std::lock_guard lock(mutex_);
@@ -173,6 +175,7 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedContr
     facts.clip_seconds = next.clip_seconds;
     facts.clip_lufs = next.clip_lufs;
     facts.observations = observations;
+    facts.layers = parts_.generator.controls().layers();
   });
   parts_.recording.log().program_changed(model, next.clip,
                                          played_engine(*engine, parts_.options.engine.storage));

@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include "app/control/control.h"
+#include "app/control/choice.h"
 #include "app/live/generator_thread.h"
 #include "app/live/layer_past.h"
 #include "app/live/now_playing.h"

@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 
+#include "app/control/by_hand.h"
 #include "app/control/guard.h"
 #include "app/control/patch.h"
 #include "app/files/codes.h"
@@ -45,6 +46,7 @@ class Replay {
         const bool lost_at_once = i + 1 < p_.events.size() && p_.events[i + 1].at == 0 &&
                                   p_.events[i + 1].id == ControlId::engine;
         begin_program(p_.programs[e.value.whole], lost_at_once);
+        expect_targets(i + 1);
       } else {
         take_effect(e);
       }
@@ -68,14 +70,30 @@ class Replay {
     if (clip_.empty()) clip_.push_back(silence_code);
     table_ = decode_table(model_->config().encoding);
     fade_.prepare(model_->config().sample_rate);
+    patch_.set_layers(LayerMap(model_->network()));
     begin_run();
     if (lost_at_once) return;
     engine_ = source_.engine(program.engine, *model_);
     voice_ = std::make_unique<Voice>(*engine_);
+    by_hand_.forget_what_was_set();
     AbsorbSink reporter(events_, clip_.size(), &model_->network());
     voice_->prefill(clip_, &reporter);
     voice_->selectivity().set_means(reporter.means());
     clip_end_ = voice_->snapshot();
+  }
+
+  // Before hours are drawn: whether the model has what the events until the next program name.
+  void expect_targets(std::size_t first) const {
+    for (std::size_t i = first; i < p_.events.size(); ++i) {
+      const ControlEvent& e = p_.events[i];
+      if (e.id == ControlId::program) return;
+      if (!of_layers(e)) continue;
+      const std::string why = patch_.layers().why_not(e.target, e.id);
+      if (!why.empty()) throw Error("the performance does not suit its model: " + why);
+    }
+  }
+  static bool of_layers(const ControlEvent& e) {
+    return static_cast<std::size_t>(e.id) < kControls && control_spec(e.id).scope == Scope::layer;
   }
 
   void begin_run() {
@@ -83,6 +101,7 @@ class Replay {
     fade_.stop();
     heard_.clear();
     patch_.settle();
+    patch_.reset_layers();  // what is not so, the events at its beginning say
   }
 
   void take_effect(const ControlEvent& e) {
@@ -98,6 +117,8 @@ class Replay {
         voice_->restore(clip_end_);
         begin_run();
         return;
+      case ControlId::forget:
+        return forget(patch_, e, *voice_);
       default:
         patch_.apply(e);
         // Another random seed counts from the next run on; this one's is among what it began with.
@@ -165,6 +186,7 @@ class Replay {
     next->set_rng(rng_seed_, position_);
     next->selectivity() = voice_selectivity;
     voice_ = std::move(next);
+    by_hand_.forget_what_was_set();
   }
 
   void draw_until(std::uint64_t end) {
@@ -185,6 +207,7 @@ class Replay {
 
   void draw(std::size_t n) {
     voice_->set_sampling(patch_.sampling());
+    by_hand_.hand_over(patch_, voice_->selectivity());
     last_logits_.resize(engine_->layout().size - engine_->layout().logits);
     voice_->generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
     if (!can_be_drawn_from(last_logits_)) throw Error(why_not_drawn_from(last_logits_));
@@ -219,6 +242,7 @@ class Replay {
   std::map<std::uint64_t, std::size_t> uses_;  // positions of those to come, and how often each
   MirrorFade fade_;
   Patch patch_;
+  ByHand by_hand_;  // of voice_
   std::uint64_t rng_seed_ = 0;
   std::uint64_t position_ = 0;  // in this run
   std::uint64_t total_ = 0;     // samples that will be drawn

@@ -39,12 +39,22 @@ TEST(ControlsCommand, ListsTheTable) {
   EXPECT_EQ(at(ControlId::temperature).at("max"), 10);
   EXPECT_EQ(at(ControlId::rng_seed).at("max"), UINT64_MAX);
   EXPECT_EQ(at(ControlId::level).at("off"), -60);
+  const auto of = [&](const std::string& key) {
+    return *std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.at("key") == key; });
+  };
+  EXPECT_FALSE(of("level").contains("targets"));
+  EXPECT_EQ(of("delta_scale").at("targets"), target_words);
+  EXPECT_EQ(of("delta_scale").at("knee"), 1.0 / 16);
+  EXPECT_TRUE(of("hold_B").at("ramps").get<bool>());
+  EXPECT_EQ(of("forget").at("kind"), "impulse");
+  EXPECT_EQ(of("forget").at("max"), 1);
+  EXPECT_NE(people.out.find("happens, 0 to 1"), std::string::npos);
 }
 
 // The range of each option is the table's, whichever command has it.
 TEST(ControlsCommand, OptionsHaveTheirRanges) {
   for (const ControlSpec& spec : kControlTable) {
-    if (!spec.ramps()) continue;
+    if (!spec.ramps() || spec.has_targets()) continue;
     std::string name = std::string("--") + spec.key;
     std::replace(name.begin(), name.end(), '_', '-');
     const Outcome o = mambo({"play", name, std::to_string(spec.max + 1)});

@@ -2,10 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "app/control/choice.h"
+#include "kernels/error.h"
 
 #include "app/control/sampling_controls.h"
 
@@ -19,7 +25,7 @@ TEST(ControlTable, KeysAndLabelsAreUniqueAndFoundAgain) {
     EXPECT_TRUE(labels.insert(spec.label).second) << spec.label;
     EXPECT_EQ(find_control(spec.key), &control_spec(spec.id));
     for (const char c : std::string(spec.key)) {
-      EXPECT_TRUE((c >= 'a' && c <= 'z') || c == '_') << spec.key;
+      EXPECT_TRUE((c >= 'a' && c <= 'z') || c == '_' || c == 'B' || c == 'C') << spec.key;
     }
   }
   EXPECT_EQ(find_control("rng"), nullptr);
@@ -34,11 +40,14 @@ TEST(ControlTable, EachEntryIsSane) {
     EXPECT_EQ(std::string(spec.help).back(), '.');
     EXPECT_EQ(std::string(spec.help).find('\n'), std::string::npos);
     EXPECT_TRUE(in_range(spec, {spec.off.value_or(spec.min), 0}));
-    if (spec.taper == Taper::knee) {
+    if (spec.taper == Taper::knee || spec.taper == Taper::logarithmic_from_zero) {
       EXPECT_GT(spec.knee, spec.min);
       EXPECT_LT(spec.knee, spec.max);
     }
     EXPECT_TRUE(spec.taper != Taper::logarithmic || spec.min > 0);
+    EXPECT_TRUE(spec.taper != Taper::logarithmic_from_zero || spec.min == 0);
+    EXPECT_EQ(layer_value(spec.id) < kLayerValues, spec.scope == Scope::layer && !spec.happens());
+    EXPECT_TRUE(layer_value(spec.id) >= kLayerValues || spec.kind == ControlKind::real);
     EXPECT_EQ(std::string(spec.format).find('%'), std::string(spec.format).rfind('%'));
     if (*spec.unit != '\0' && spec.kind != ControlKind::whole64) {
       EXPECT_NE(std::string(spec.format).find(spec.unit), std::string::npos);
@@ -139,6 +148,29 @@ TEST(ControlTable, ArrowKeysMoveEverySlider) {
   EXPECT_NEAR(stepped(control_spec(ControlId::floor), 1e-3, 1), 1.17e-3, 1e-5);
 }
 
+// Octaves are as long as each other, and 0 is below the last of them.
+TEST(ControlTable, ALogarithmicRangeHasZeroBelowIt) {
+  const ControlSpec& s = control_spec(ControlId::delta_scale);
+  EXPECT_EQ(value_at(s, 0), 0);
+  EXPECT_DOUBLE_EQ(value_at(s, 0.05), 1.0 / 16);
+  EXPECT_NEAR(value_at(s, 0.525), 1, 1e-12);
+  EXPECT_EQ(value_at(s, 1), 16);
+  const double octave = travel_of(s, 2) - travel_of(s, 1);
+  for (double x = 1.0 / 16; x < 16; x *= 2) {
+    EXPECT_NEAR(travel_of(s, 2 * x) - travel_of(s, x), octave, 1e-12) << x;
+  }
+  EXPECT_NEAR(value_at(s, travel_of(s, 0.01)), 0.01, 1e-12);
+}
+
+TEST(ControlTable, WhatHappensWithAValueIsHeldToItsRange) {
+  const ControlSpec& forget = control_spec(ControlId::forget);
+  EXPECT_TRUE(forget.happens());
+  EXPECT_FALSE(forget.ramps());
+  EXPECT_TRUE(in_range(forget, {0.3, 0}));
+  EXPECT_FALSE(in_range(forget, {1.1, 0}));
+  EXPECT_EQ(clamped(forget, {-1, 0}).real, 0);
+}
+
 TEST(ControlResolve, TheCommandLineThenTheLastSessionThenTheModelThenTheTable) {
   const ControlSpec& t = control_spec(ControlId::temperature);
   ControlChoice line, last, model;
@@ -160,6 +192,84 @@ TEST(ControlResolve, EachControlByItself) {
   EXPECT_EQ(resolve_sampling(line, last, model), (SamplingParams{0.5F, 0, 1.0F}));
   line.say_whole(ControlId::rng_seed, UINT64_MAX);
   EXPECT_EQ(resolve(control_spec(ControlId::rng_seed), line, last, model).whole, UINT64_MAX);
+}
+
+TEST(ControlResolve, OfLayersTheCommandLineComesAfterTheLastSession) {
+  ControlChoice line, last;
+  line.layers = {{ControlId::read, kAllTargets, 0.5}};
+  last.layers = {{ControlId::read, tier_target(1), 2}};
+  EXPECT_EQ(resolve_for_model(line, last, {}).layers,
+            (std::vector<LayerSetting>{last.layers[0], line.layers[0]}));
+}
+
+TEST(ControlChoice, AssignmentsAreReadAsTheyAreWritten) {
+  constexpr std::array all = {Scope::voice, Scope::output, Scope::session, Scope::layer};
+  ControlChoice c;
+  say_assignment(c, "temperature=0.9", all);
+  say_assignment(c, "rng_seed=18446744073709551615", all);
+  say_assignment(c, "hold_B=1", all);
+  say_assignment(c, "hold_B.tier1=0.5", all);
+  say_assignment(c, "delta_scale.center.2=1e-1", all);
+  EXPECT_EQ(c[ControlId::temperature]->real, 0.9);
+  EXPECT_EQ(c[ControlId::rng_seed]->whole, UINT64_MAX);
+  EXPECT_EQ(c.layers,
+            (std::vector<LayerSetting>{{ControlId::hold_B, kAllTargets, 1},
+                                       {ControlId::hold_B, tier_target(1), 0.5},
+                                       {ControlId::delta_scale, *parse_target("center.2"), 0.1}}));
+  for (const LayerSetting& s : c.layers) {
+    const NamedControl named = parse_control_name(layer_setting_name(s));
+    EXPECT_EQ(named.spec->id, s.id);
+    EXPECT_EQ(named.target, s.target);
+  }
+}
+
+TEST(ControlChoice, AssignmentsThatAreNoneAreRefusedInOneSentence) {
+  constexpr std::array drawn = {Scope::voice, Scope::layer};
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"hold_B", "expected CONTROL[.TARGET]=VALUE, found hold_B"},
+      {"", "expected CONTROL[.TARGET]=VALUE, found "},
+      {"hold=1", "expected a control of `mambo controls`, found hold"},
+      {"=1", "expected a control of `mambo controls`, found "},
+      {"hold_B=", "hold_B: expected 0 to 1, found "},
+      {"hold_B=1.01", "hold_B: expected 0 to 1, found 1.01"},
+      {"hold_B=nan", "hold_B: expected 0 to 1, found nan"},
+      {"hold_B=0.5x", "hold_B: expected 0 to 1, found 0.5x"},
+      {"delta_scale.tier0=17", "delta_scale: expected 0 to 16, found 17"},
+      {"top_k=1.5", "top_k: expected 0 to 256 codes, found 1.5"},
+      {"rng_seed=-1", "rng_seed: expected 0 to 2^64 - 1, found -1"},
+      {"hold_B.tier8=1",
+       "hold_B: expected all, tier0 to tier7, or a layer as in down.0.1, found tier8"},
+      {"hold_B.=1", "hold_B: expected all, tier0 to tier7, or a layer as in down.0.1, found "},
+      {"temperature.tier0=1",
+       "temperature has no layers or tiers: expected it without a target, found temperature.tier0"},
+      {"level=0",
+       "expected one of temperature, top_k, top_p, rng_seed, delta_scale, hold_delta, hold_B, "
+       "hold_C, read, found level"},
+      {"forget=0", "hold_C, read, found forget"},
+      {"again=0", "found again"}};
+  for (const auto& [text, expected] : cases) {
+    ControlChoice c;
+    try {
+      say_assignment(c, text, drawn);
+      ADD_FAILURE() << text;
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(expected), std::string::npos) << e.what();
+    }
+    EXPECT_EQ(c, ControlChoice{});
+  }
+}
+
+TEST(ControlChoice, InShortSaysTheSame) {
+  const std::int16_t center = *parse_target("center.0");
+  const std::vector<LayerSetting> said = {
+      {ControlId::read, tier_target(1), 0.5}, {ControlId::hold_C, center, 0.25},
+      {ControlId::hold_B, tier_target(0), 1}, {ControlId::hold_C, kAllTargets, 1},
+      {ControlId::read, kAllTargets, 1},      {ControlId::hold_C, center, 0.5},
+      {ControlId::hold_B, tier_target(0), 0}, {ControlId::hold_C, center, 0}};
+  EXPECT_EQ(in_short(said), (std::vector<LayerSetting>{{ControlId::hold_B, tier_target(0), 0},
+                                                       {ControlId::hold_C, kAllTargets, 1},
+                                                       {ControlId::hold_C, center, 0}}));
+  EXPECT_TRUE(in_short({{ControlId::hold_B, kAllTargets, 0}}).empty());
 }
 
 }  // namespace

@@ -36,6 +36,10 @@ std::string whole() {
   add(10, ControlId::recording, 0);
   add(20, ControlId::temperature, 0.3);
   p.events.back().ramp = 300;
+  add(30, ControlId::hold_B, 0.5);
+  p.events.back().target = *parse_target("down.0.1");
+  add(30, ControlId::forget, 0.5);
+  p.events.back().target = tier_target(1);
   add(40, ControlId::engine, 0);
   add(50, ControlId::brought_back, 1);
   add(60, ControlId::top_k, 7);

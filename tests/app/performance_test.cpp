@@ -91,6 +91,27 @@ void expect_refused(const std::string& text, const std::string& part = "") {
   }
 }
 
+TEST(Performance, TargetsSurviveAsText) {
+  Performance p = sample();
+  const auto add = [&](ControlId id, const char* target, double value, std::uint32_t ramp = 0) {
+    ControlEvent e = event(950, id, value);
+    e.target = *parse_target(target);
+    e.ramp = ramp;
+    p.events.push_back(e);
+  };
+  add(ControlId::delta_scale, "tier2", 0.25, 640);
+  add(ControlId::hold_B, "down.0.1", 1);
+  add(ControlId::read, "all", 2);
+  add(ControlId::forget, "center.0", 1.0 / 3);
+  const std::string text = performance_text(p);
+  EXPECT_EQ(parse_performance(text, "p"), p);
+  for (const char* part : {"\"value\":0.25,\"ramp\":640,\"target\":\"tier2\"",
+                           "\"target\":\"down.0.1\"", "\"target\":\"center.0\""}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  }
+  EXPECT_EQ(text.find("\"all\""), std::string::npos) << "needs no word";
+}
+
 TEST(Performance, ALineThatIsNotOneIsRefusedByNumber) {
   for (const char* bad :
        {"",
@@ -104,6 +125,15 @@ TEST(Performance, ALineThatIsNotOneIsRefusedByNumber) {
         "{\"at\":77,\"control\":\"top_k\",\"value\":40,\"source\":\"nobody\"}",
         "{\"at\":77,\"control\":\"top_k\",\"value\":40,\"source\":\"owner\",\"more\":1}",
         "{\"at\":77,\"control\":\"top_k\",\"value\":40,\"source\":\"owner\",\"target\":1}",
+        "{\"at\":77,\"control\":\"top_k\",\"value\":40,\"source\":\"owner\",\"target\":\"all\"}",
+        "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":1}",
+        "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":\"tier8\"}",
+        "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":\"\\u001b["
+        "2J\"}",
+        "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":null}",
+        "{\"at\":77,\"control\":\"read\",\"value\":2.1,\"source\":\"owner\"}",
+        "{\"at\":77,\"control\":\"forget\",\"source\":\"owner\"}",
+        "{\"at\":77,\"control\":\"forget\",\"value\":-1,\"source\":\"owner\"}",
         "{\"at\":77,\"control\":\"top_k\",\"value\":40,\"source\":\"owner\",\"ramp\":-1}",
         "{\"at\":77,\"control\":\"top_k\",\"value\":40,\"value\":41,\"source\":\"owner\"}",
         "{\"at\":77,\"control\":\"again\",\"value\":1,\"source\":\"owner\"}",

@@ -13,6 +13,7 @@
 #include "app/live/session.h"
 #include "app/offline/replay.h"
 #include "kernels/backends.h"
+#include "kernels/error.h"
 #include "listen.h"
 #include "sound_server.h"
 #include "tests/failing_engine.h"
@@ -186,6 +187,76 @@ TEST_F(PerformanceTest, ChangesInMidChunkAndRampsFromTheMiddleOfATake) {
     events.erase(events.begin() + static_cast<std::ptrdiff_t>(i));
   }));
   EXPECT_TRUE(differs([](std::vector<ControlEvent>& events, std::size_t i) { ++events[i].at; }));
+}
+
+// Selectivity by hand: ramps on a tier, a hold on a layer, read on all, forget in the middle of a
+// chunk; an Again, and another clip, keep what was set.
+TEST_F(PerformanceTest, SelectivityByHand) {
+  start(on_cpu());
+  const auto layers = session->layers();
+  ASSERT_NE(layers, nullptr);
+  const std::uint64_t at = session->status().generated + 1200;
+  const auto move = [&](std::uint64_t i, ControlId id, const char* target, double value,
+                        std::uint32_t ramp = 0) {
+    ControlEvent e;
+    e.at = at + 37 * i;
+    e.id = id;
+    e.target = *parse_target(target);
+    e.value.real = value;
+    e.ramp = ramp;
+    EXPECT_TRUE(session->send(e));
+  };
+  move(0, ControlId::hold_B, "center.0", 0.7);
+  move(1, ControlId::hold_C, "tier7", 1);  // there is none: neither drawn with nor told
+  record();
+  move(2, ControlId::delta_scale, "tier0", 0.25, 700);
+  move(4, ControlId::read, "all", 0.8);
+  move(7, ControlId::forget, "all", 0.1);
+  move(9, ControlId::delta_scale, "tier0", 3, 333);
+  move(12, ControlId::hold_delta, "tier1", 1, 200);
+  move(13, ControlId::temperature, "all", 0.8, 100);
+  ASSERT_TRUE(pass(2600));
+  EXPECT_EQ(layers->present(ControlId::delta_scale, 0), 3);
+  EXPECT_EQ(layers->present(ControlId::read, 0), 0.8);
+  session->again();
+  ASSERT_TRUE(in_new_run(session->status().generated));
+  ASSERT_TRUE(session->set_layers(ControlId::delta_scale, kAllTargets, 0));  // frozen
+  ASSERT_TRUE(pass(800));
+  session->clear_clip();
+  ASSERT_TRUE(within(20, [&] { return session->clip_path().empty(); }));
+  ASSERT_TRUE(session->set_layers(ControlId::delta_scale, kAllTargets, 1, 500));
+  ASSERT_TRUE(pass(1500));
+  const Performance p = stop();
+  EXPECT_EQ(parse_performance(performance_text(p), "again"), p);
+  const auto count = [&](ControlId id) {
+    return std::count_if(p.events.begin(), p.events.end(),
+                         [&](const ControlEvent& e) { return e.id == id; });
+  };
+  EXPECT_EQ(count(ControlId::hold_C), 0);
+  EXPECT_EQ(count(ControlId::forget), 1);
+  Source source(cpu());
+  const std::vector<float> samples = again(p, source);
+  expect_recorded(samples, p);
+  // Each of them is heard.
+  for (const ControlId id : {ControlId::delta_scale, ControlId::hold_B, ControlId::read,
+                             ControlId::forget, ControlId::hold_delta}) {
+    Performance other = p;
+    other.events.erase(std::remove_if(other.events.begin(), other.events.end(),
+                                      [&](const ControlEvent& e) { return e.id == id; }),
+                       other.events.end());
+    EXPECT_TRUE(again(other, source) != samples) << control_spec(id).key;
+  }
+  // A model without such a layer is said before anything is drawn.
+  Performance foreign = p;
+  foreign.events.back().id = ControlId::hold_B;
+  foreign.events.back().target = *parse_target("up.6.0");
+  foreign.events.back().value = {1, 0};
+  try {
+    again(foreign, source);
+    ADD_FAILURE();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("found up.6.0"), std::string::npos) << e.what();
+  }
 }
 
 TEST_F(PerformanceTest, AgainAndANewRandomSeed) {

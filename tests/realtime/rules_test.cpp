@@ -233,6 +233,9 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
       e.ramp = i % 3 == 0 ? 100 : 0;
       controls.send(e);
       controls.send_rng_seed(i);
+      e.id = i % 8 == 7 ? ControlId::forget : layer_value_id(i % kLayerValues);
+      e.target = i % 3 == 0 ? kAllTargets : i % 3 == 1 ? tier_target(0) : *parse_target("center.0");
+      controls.send(e);
     }
     play(40);
     for (int i = 0; i < 5; ++i) {
