@@ -16,7 +16,10 @@
 #include "app/cli/options.h"
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
+#include "app/control/by_hand.h"
+#include "app/control/control_json.h"
 #include "app/files/standard_input.h"
+#include "app/offline/ablation.h"
 #include "model/surprise.h"
 
 namespace mambo {
@@ -27,6 +30,7 @@ using Json = nlohmann::ordered_json;
 struct EvalOptions {
   ModelOptions model;
   ComputeOptions compute;
+  ControlChoice controls;  // of layers
   std::vector<std::filesystem::path> audio;
   double from_s = 0, to_s = 0, score_from_s = 0;
   bool json = false, quiet = false;
@@ -39,6 +43,10 @@ int run_eval(const EvalOptions& o) {
   const auto model = open_model(o.model, silent);
   const auto engine = open_engine(*model, o.compute);
   const int rate = model->config().sample_rate;
+  const std::vector<LayerSetting> set = in_short(o.controls.layers);
+  expect_settings(set, model->network(), *engine);
+  Selectivity by_hand(engine->layout());
+  apply_settings(set, model->network(), by_hand);
   const auto state = engine->make_state();
   double nats = 0;
   double terms = 0;
@@ -67,8 +75,14 @@ int run_eval(const EvalOptions& o) {
       return !interrupted();
     });
     const auto start = std::chrono::steady_clock::now();
+    if (wants_means(set)) {
+      const SelectionMeans means = measure_means(*engine, model->network(), codes,
+                                                 [](std::uint64_t) { return !interrupted(); });
+      expect_means(means, model->network(), codes.size());
+      by_hand.set_means(means);
+    }
     engine->reset(*state);
-    engine->prefill(*state, codes, &sink);
+    engine->prefill(*state, codes, &sink, set.empty() ? nullptr : &by_hand);
     wall += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const auto clip_terms = static_cast<double>(codes.size() - first);
     const double clip_bits = sink.nats() / std::log(2.0) / clip_terms;
@@ -86,13 +100,14 @@ int run_eval(const EvalOptions& o) {
   }
   const double bits = nats / std::log(2.0) / terms;
   if (o.json) {
-    const Json j = {{"bits_per_sample", bits},
-                    {"seconds_of_audio", seconds},
-                    {"seconds_judged", judged},
-                    {"wall_seconds", wall},
-                    {"real_time_factor", seconds / wall},
-                    {"engine", engine->description()},
-                    {"clips", clips}};
+    Json j = {{"bits_per_sample", bits},
+              {"seconds_of_audio", seconds},
+              {"seconds_judged", judged},
+              {"wall_seconds", wall},
+              {"real_time_factor", seconds / wall},
+              {"engine", engine->description()},
+              {"clips", clips}};
+    if (!set.empty()) j["set"] = settings_json(set);
     write_output(json_line(j));
   } else {
     const std::string heard = o.score_from_s > 0 ? fmt::format(" of {:.2f} s heard", seconds) : "";
@@ -119,6 +134,7 @@ void add_eval(CLI::App& app, Run& run) {
   sub->add_option("--score-from", o->score_from_s,
                   "score only from here on; everything before is context")
       ->check(between(0, 86400, "s"));
+  add_set_option(*sub, o->controls, {Scope::layer});
   add_compute_options(*sub, o->compute);
   sub->add_flag("--quiet,-q", o->quiet, "no progress bar");
   sub->add_flag("--json", o->json, "one line of JSON");
@@ -126,8 +142,10 @@ void add_eval(CLI::App& app, Run& run) {
       "\nMean of -log2 p(code) over all codes of a clip but its first, each predicted from all "
       "before\n"
       "it, from a zero state; several clips are pooled. A model that knows nothing scores 8.\n"
-      "With --score-from, only codes from there on are scored.\n"
+      "With --score-from, only codes from there on are scored. What --set holds is at its mean\n"
+      "over the same clip.\n"
       "\nExamples:\n  mambo eval --audio held-out/*.wav --weights f32\n"
+      "  mambo eval --audio clip.wav --set hold_delta.tier0=1   what its outermost delta is worth\n"
       "  mambo eval --audio clip.wav --from 20 --score-from 39 --to 40   after 19 s of context");
   sub->callback([&run, o] { run = [o] { return run_eval(*o); }; });
 }

@@ -34,6 +34,8 @@ void add_options(CLI::App& app, GuiOptions& o) {
       ->check(a_name());
   add_control_options(app, o.command.controls, {Scope::voice, Scope::output, Scope::session},
                       {"as last time with this model, else its own", "as last time"});
+  add_set_option(app, o.command.controls,
+                 {Scope::voice, Scope::output, Scope::session, Scope::layer});
   add_compute_options(app, o.compute);
   app.add_option("--screenshot", o.command.screenshot, "save the window as a PNG, then exit")
       ->type_name("FILE")

@@ -32,6 +32,7 @@ void add_options(CLI::App& sub, PlayCommand& o) {
       ->capture_default_str();
   add_control_options(sub, o.play.controls, {Scope::voice, Scope::output, Scope::session},
                       {"the model's own", ""});
+  add_set_option(sub, o.play.controls, {Scope::voice, Scope::output, Scope::session, Scope::layer});
   add_compute_options(sub, o.compute);
   sub.add_flag("--json", o.play.json, "at the end one line of JSON with what was measured");
 }

@@ -23,8 +23,11 @@
 #include "app/cli/probe_rows.h"
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
+#include "app/control/by_hand.h"
+#include "app/control/control_json.h"
 #include "app/files/png_file.h"
 #include "app/files/standard_input.h"
+#include "app/offline/ablation.h"
 #include "app/usage_error.h"
 #include "model/horizon.h"
 
@@ -36,6 +39,7 @@ namespace fs = std::filesystem;
 struct ProbeOptions {
   ModelOptions model;
   ComputeOptions compute;
+  ControlChoice controls;  // of layers
   fs::path audio, output, png;
   std::vector<std::string> layers, tensors = {"delta", "B", "C", "horizon"};
   double from_s = 0, to_s = 0;
@@ -129,8 +133,8 @@ void norms(std::span<const float> state, const StateLayout::Layer& layer, std::v
 
 // A second pass: a scan shows no states, so the clip is stepped from row to row.
 void write_states(const Engine& engine, std::span<const std::uint8_t> codes,
-                  const std::map<int, Watched>& watched, RowWriter& rows, Progress& progress,
-                  int rate) {
+                  const Selectivity* by_hand, const std::map<int, Watched>& watched,
+                  RowWriter& rows, Progress& progress, int rate) {
   std::map<std::uint64_t, std::vector<int>> due;  // samples absorbed -> layers with a row there
   const auto add = [&](int index, std::uint64_t step) {
     const Watched& w = watched.at(index);
@@ -145,8 +149,10 @@ void write_states(const Engine& engine, std::span<const std::uint8_t> codes,
   std::uint64_t at = 0;
   while (!due.empty()) {
     const auto next = due.extract(due.begin());
-    engine.step(*state, codes.subspan(static_cast<std::size_t>(at),
-                                      static_cast<std::size_t>(next.key() - at)));
+    engine.step(
+        *state,
+        codes.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(next.key() - at)),
+        by_hand);
     at = next.key();
     engine.read_state(*state, all);
     for (const int index : next.mapped()) {
@@ -261,6 +267,17 @@ int run_probe(const ProbeOptions& o) {
   std::map<int, Watched> watched = choose_layers(model->network(), o.layers);
   const auto engine = open_engine(*model, o.compute);
   const std::vector<std::uint8_t> codes = load_codes(o.audio, *model, {o.from_s, o.to_s}, o.quiet);
+  const std::vector<LayerSetting> set = in_short(o.controls.layers);
+  expect_settings(set, model->network(), *engine);
+  Selectivity by_hand(engine->layout());
+  apply_settings(set, model->network(), by_hand);
+  if (wants_means(set)) {
+    const SelectionMeans means = measure_means(*engine, model->network(), codes,
+                                               [](std::uint64_t) { return !interrupted(); });
+    expect_means(means, model->network(), codes.size());
+    by_hand.set_means(means);
+  }
+  const Selectivity* const hand = set.empty() ? nullptr : &by_hand;
   const int rate = model->config().sample_rate;
   const auto tensors = declare(*model, codes.size(), o, watched);
   std::map<int, HeatMap> maps;
@@ -279,14 +296,15 @@ int run_probe(const ProbeOptions& o) {
                        o.from_s);
     }
   }
-  const nlohmann::json about = {{"mambo_version", MAMBO_VERSION},
-                                {"model_sha256", model->hash()},
-                                {"audio", o.audio.string()},
-                                {"from_seconds", o.from_s},
-                                {"sample_rate_hz", rate},
-                                {"horizon", "seconds, longest state of each channel"},
-                                {"samples_per_logits_row", o.every},
-                                {"layers", about_rows(watched)}};
+  nlohmann::json about = {{"mambo_version", MAMBO_VERSION},
+                          {"model_sha256", model->hash()},
+                          {"audio", o.audio.string()},
+                          {"from_seconds", o.from_s},
+                          {"sample_rate_hz", rate},
+                          {"horizon", "seconds, longest state of each channel"},
+                          {"samples_per_logits_row", o.every},
+                          {"layers", about_rows(watched)}};
+  if (!set.empty()) about["set"] = settings_json(set);
   TensorWriter writer(
       o.output, tensors,
       {{about_key, about.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)}}, replace);
@@ -296,10 +314,10 @@ int run_probe(const ProbeOptions& o) {
     RowWriter rows(writer, o.float16 ? DType::f16 : DType::f32);
     ProbeSink sink(rows, watched, maps, *model, codes.size(), o, progress);
     const auto state = engine->make_state();
-    engine->prefill(*state, codes, &sink);
+    engine->prefill(*state, codes, &sink, hand);
     if (wants(o, "h")) {
       progress.restart();
-      write_states(*engine, codes, watched, rows, progress, rate);
+      write_states(*engine, codes, hand, watched, rows, progress, rate);
     }
   }
   writer.finish();
@@ -364,6 +382,7 @@ void add_probe(CLI::App& app, Run& run) {
   sub->add_option("--from", o->from_s, "start here, from a zero state")
       ->check(between(0, 86400, "s"));
   sub->add_option("--to", o->to_s, "end here; 0: the end")->check(between(0, 86400, "s"));
+  add_set_option(*sub, o->controls, {Scope::layer});
   sub->add_flag("--no-logits", o->no_logits, "leave out the logits, 1 kB per sample");
   sub->add_option("--png", o->png, "a folder for pictures of delta, one per layer")
       ->type_name("DIR")

@@ -10,6 +10,7 @@
 #include "app/cli/render_performance.h"
 #include "app/cli/render_teller.h"
 #include "app/cli/say.h"
+#include "app/control/by_hand.h"
 #include "app/files/sound_stream.h"
 #include "app/files/standard_input.h"
 #include "app/offline/existing_files.h"
@@ -72,6 +73,7 @@ int run_recipe(RenderOptions& o) {
   const auto model = open_model(o.model, silent);
   must_match(model->path().string(), recipe.model_sha256, model->hash());
   const auto engine = open_engine(*model, o.compute);
+  expect_settings(recipe.layers, model->network(), *engine);
   Recipe base = recipe;
   base.verdict.reset();  // of the other file: this one is not compared with any
   std::vector<std::uint8_t> seed;
@@ -102,8 +104,8 @@ int run_recipe(RenderOptions& o) {
     teller.plan(take.files.size(), static_cast<double>(take.recipe.samples) *
                                        take.recipe.finish.channels() / take.recipe.sample_rate);
   }
-  const RenderSummary summary =
-      render(*engine, takes, seed, o.parallel, teller, limits_of(takes, seed, model->config()));
+  const RenderSummary summary = render(*engine, takes, seed, o.parallel, teller,
+                                       limits_of(takes, seed, model->config()), &model->network());
   teller.end(summary, engine->description());
   teller.summary();
   if (!summary.interrupted && !o.quiet && !teller.hashes().empty()) {
@@ -118,7 +120,7 @@ void refuse_beside(const std::string& what, const CLI::App& sub) {
       "--from-silence", "--from",      "--to",    "--seconds",   "--count",       "--keep",
       "--format",       "--rate",      "--bits",  "--normalize", "--fade-in",     "--fade-out",
       "--stereo",       "--with-seed", "--stems", "--weights",   "--match-level", "--guard",
-      "--model-rate",   "--encoding",  "--jobs",  "--shard"};
+      "--model-rate",   "--encoding",  "--jobs",  "--shard",     "--set"};
   for (const ControlSpec& spec : kControlTable) names.push_back(option_name(spec));
   if (what == "--performance") names.insert(names.end(), {"--recipe", "--parallel"});
   for (const std::string& name : names) {

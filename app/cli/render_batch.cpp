@@ -10,6 +10,7 @@
 
 #include "app/cli/interrupt.h"
 #include "app/cli/render_teller.h"
+#include "app/control/by_hand.h"
 #include "app/control/guard.h"
 #include "app/files/codes.h"
 #include "app/files/paths.h"
@@ -100,6 +101,7 @@ Recipe base_of(const RenderOptions& o, const fs::path& clip) {
   r.weights = o.compute.weights;
   r.finish = finish_of(o);
   r.guard = o.guard;
+  r.layers = in_short(o.controls.layers);
   return r;
 }
 
@@ -238,7 +240,10 @@ class Batch {
     const RenderOptions& first = order_of(takes.front());
     const auto model = open_model(first.model, base_.quiet || base_.json);
     const auto engine = open_engine(*model, first.compute);
-    for (Take& take : takes) complete(take.recipe, order_of(take), *model, *engine);
+    for (Take& take : takes) {
+      expect_settings(take.recipe.layers, model->network(), *engine);
+      complete(take.recipe, order_of(take), *model, *engine);
+    }
     teller_.begin(model->config().sample_rate);
     for (std::size_t at = 0; at < takes.size() && !stopped_;) {
       std::size_t end = at;
@@ -273,7 +278,7 @@ class Batch {
       return;
     }
     const RenderSummary part = render(engine, takes, seed, base_.parallel, teller_,
-                                      limits_of(takes, seed, model.config()));
+                                      limits_of(takes, seed, model.config()), &model.network());
     teller_.end(part, engine.description());
     stopped_ = part.interrupted;
   }

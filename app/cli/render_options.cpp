@@ -154,6 +154,7 @@ void add_sound_options(CLI::App& app, RenderOptions& o) {
       ->check(between(0, 100000))
       ->capture_default_str();
   add_control_options(app, o.controls, {Scope::voice}, {"the model's own", ""});
+  add_set_option(app, o.controls, {Scope::voice, Scope::layer});
 }
 
 void add_file_options(CLI::App& app, RenderOptions& o) {

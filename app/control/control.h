@@ -1,7 +1,7 @@
 // Everything that can be changed while mambo plays, as one table: the only place with a control's
 // name, range, unit, default and help. Options, sliders, tooltips, settings, recipes, performances
 // and `mambo controls` are made from it; docs/developing.md says how a control is added.
-//
+// Past 400 lines: the table is in one place.
 // Pure data and pure functions: any thread, no allocation where not said otherwise.
 #pragma once
 

@@ -22,7 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // 2: with the keys of Finish. What leaves the samples as they were drawn is 1, and the same file as
-// before there were such keys. 3: with those, and controls that came later, where they act.
+// before there were such keys. 3: with those, and controls that came later (of layers
+// too), where they act.
 constexpr int plain_format = 1;
 constexpr int finished_format = 2;
 // Of the guard's decisions: another where the same sound would be judged otherwise.
@@ -35,6 +36,7 @@ bool is_off(const Recipe& r, ControlId id) {
 }
 
 int format_of(const Recipe& r) {
+  if (!r.layers.empty()) return controls_format;
   for (const ControlId id : later_controls) {
     if (!is_off(r, id)) return controls_format;
   }
@@ -70,6 +72,7 @@ Json essence(const Recipe& r) {
   j["weights"] = r.weights;
   j["format"] = file_format_extension(r.format);
   j["file_rate_hz"] = r.file_rate;
+  if (!r.layers.empty()) j["set"] = settings_json(r.layers);
   if (format_of(r) == plain_format) return j;
   j["bits"] = sample_bits_name(r.finish.bits);
   j["fade_in_ms"] = r.finish.fade_in_ms;
@@ -152,6 +155,30 @@ SamplingParams read_sampling(const JsonFields& f, int format) {
     if (later && (format < controls_format || !f.has(spec.key))) return spec.normal.real;
     return json_control(f.at(spec.key), f.where(), spec).real;
   });
+}
+
+std::vector<LayerSetting> read_layers(const JsonFields& f) {
+  const std::string where = f.where() + ": set";
+  const Json& all = f.at("set");
+  if (!all.is_object()) {
+    throw Error(
+        fmt::format("{}: expected values by the names of controls, found {}", where, shown(all)));
+  }
+  std::vector<LayerSetting> layers;
+  for (const auto& [name, value] : all.items()) {
+    NamedControl named;
+    try {
+      named = parse_control_name(name);
+    } catch (const Error& e) {
+      throw Error(where + ": " + e.what());
+    }
+    if (layer_value(named.spec->id) >= kLayerValues) {
+      throw Error(fmt::format("{}: expected a control of layers that has a value, found {}", where,
+                              printable(name)));
+    }
+    layers.push_back({named.spec->id, named.target, json_control(value, where, *named.spec).real});
+  }
+  return in_short(layers);
 }
 
 int read_file_rate(const JsonFields& f, int model_rate) {
@@ -257,6 +284,7 @@ Recipe parse_recipe(std::string_view json, const std::string& where) {
   r.format = parse_file_format(f.one_of("format", {"wav", "flac", "ogg"}));
   r.file_rate = read_file_rate(f, r.sample_rate);
   if (format >= finished_format) r.finish = read_finish(f);
+  if (format == controls_format && f.has("set")) r.layers = read_layers(f);
   // What follows is of the file beside, and not there in a sound file's metadata.
   if (f.has("file")) r.file = read_file_name(f, r.format);
   if (!f.text_or("file_sha256", "").empty()) r.file_sha256 = f.hash("file_sha256");

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/control/choice.h"
 #include "app/files/audio_file.h"
 #include "app/offline/finish.h"
 #include "app/offline/verdict.h"
@@ -45,7 +46,8 @@ struct Recipe {
   double clip_from_s = 0, clip_to_s = 0;  // the stretch of the clip used; to == 0: its end
 
   SamplingParams sampling;
-  bool guard = false;  // brings back what goes astray (app/control/guard.h)
+  bool guard = false;                // brings back what goes astray (app/control/guard.h)
+  std::vector<LayerSetting> layers;  // in_short(); empty: as the model is
   std::uint64_t rng_seed = 0;
   std::uint64_t samples = 0;  // drawn, at the model's rate
   std::string backend;        // "cpu", "cuda"

@@ -8,8 +8,10 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
+#include "app/control/by_hand.h"
 #include "app/files/codes.h"
 #include "app/files/loudness.h"
 #include "app/files/open_files.h"
@@ -67,8 +69,8 @@ double level_of(std::span<const std::uint8_t> codes, Encoding encoding) {
 class Renderer {
  public:
   Renderer(const Engine& engine, std::span<const Take> takes, std::span<const std::uint8_t> seed,
-           RenderEvents& events, const TroubleLimits& limits)
-      : engine_(engine), takes_(takes), seed_(seed), events_(events) {
+           RenderEvents& events, const TroubleLimits& limits, const NetworkView* net)
+      : engine_(engine), takes_(takes), seed_(seed), events_(events), net_(net) {
     clip_.codes = seed;
     clip_.limits = limits;
     if (!takes.empty()) {
@@ -139,10 +141,19 @@ class Renderer {
   void absorb() {
     const Clock::time_point start = Clock::now();
     start_ = engine_.make_state();
-    AbsorbSink sink(events_, seed_.size());
+    const auto set = [](const Take& t) { return !t.recipe.layers.empty(); };
+    const auto holds = [](const Take& t) { return wants_means(t.recipe.layers); };
+    const bool measured = net_ != nullptr && std::any_of(takes_.begin(), takes_.end(), holds);
+    AbsorbSink sink(events_, seed_.size(), measured ? net_ : nullptr);
     if (!seed_.empty()) engine_.prefill(*start_, seed_, &sink);
     clip_.engine = &engine_;
     clip_.end = start_.get();
+    if (net_ != nullptr && std::any_of(takes_.begin(), takes_.end(), set)) {
+      by_hand_.emplace(HandStart{LayerMap(*net_), Selectivity(engine_.layout())});
+      if (measured) expect_means(sink.means(), *net_, seed_.size());
+      if (measured) by_hand_->selectivity.set_means(sink.means());
+      clip_.by_hand = &*by_hand_;
+    }
     summary_.absorb_s = since(start);
   }
 
@@ -275,6 +286,8 @@ class Renderer {
   std::span<const std::uint8_t> seed_;
   TakeWriter::Clip clip_;
   RenderEvents& events_;
+  const NetworkView* net_;
+  std::optional<HandStart> by_hand_;
   std::uint64_t total_ = 0;  // samples of all voices
   std::size_t width_ = 1;
   RenderSummary summary_;
@@ -295,8 +308,8 @@ class Renderer {
 
 RenderSummary render(const Engine& engine, std::span<const Take> takes,
                      std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events,
-                     const TroubleLimits& limits) {
-  return Renderer(engine, takes, seed, events, limits).run(open_at_once);
+                     const TroubleLimits& limits, const NetworkView* net) {
+  return Renderer(engine, takes, seed, events, limits, net).run(open_at_once);
 }
 
 }  // namespace mambo

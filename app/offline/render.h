@@ -37,8 +37,12 @@ struct RenderSummary {
 // encoders and held samples would take more than a gigabyte. Throws Error when something cannot be
 // written; what was drawn until then is kept the same way as after a stop. limits: of takes with a
 // guard (guard_limits()).
+//
+// net: the engine's, where takes have values of layers (Recipe::layers); they hold from the first
+// sample drawn on, the clip is absorbed as the model is. Throws Error, before anything is drawn,
+// where one holds a mean and the clip is too short to have any.
 RenderSummary render(const Engine& engine, std::span<const Take> takes,
                      std::span<const std::uint8_t> seed, int open_at_once, RenderEvents& events,
-                     const TroubleLimits& limits = {});
+                     const TroubleLimits& limits = {}, const NetworkView* net = nullptr);
 
 }  // namespace mambo

@@ -121,6 +121,11 @@ TakeWriter::TakeWriter(const Take& take, const Clip& clip, RenderEvents& events)
       track_(take.track),
       voices_(static_cast<std::size_t>(voices_of(take))) {
   track_.patch().set(take.recipe.sampling);
+  if (clip.by_hand != nullptr) {
+    track_.patch().set_layers(clip.by_hand->layers);
+    apply_settings(take.recipe.layers, track_.patch());
+    selectivity_ = clip.by_hand->selectivity;
+  }
   table_ = decode_table(take.recipe.encoding);
   for (std::size_t v = 0; v < voices_.size(); ++v) {
     if (take.recipe.guard) {
@@ -160,6 +165,7 @@ void TakeWriter::add_streams(std::vector<Stream>& streams) {
       voices_.front().guard != nullptr ? voices_.front().guard->to_boundary() : chunk_samples;
   const auto n =
       static_cast<std::size_t>(std::min<std::uint64_t>({left_, chunk_samples, constant, block}));
+  if (selectivity_) by_hand_.hand_over(track_.patch(), *selectivity_);
   for (std::size_t v = 0; v < voices_.size(); ++v) {
     Voice& voice = voices_[v];
     voice.codes.resize(n);
@@ -167,6 +173,7 @@ void TakeWriter::add_streams(std::vector<Stream>& streams) {
     request.sampling = track_.patch().sampling();
     request.rng_seed = voice.rng_seed;
     request.rng_index = position;
+    if (selectivity_) request.by_hand = &*selectivity_;
     request.codes = voice.codes;
     if (voice.guard != nullptr) {
       voice.entropy.resize(n);

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "app/control/by_hand.h"
 #include "app/control/guard.h"
 #include "app/files/loudness.h"
 #include "app/offline/render.h"
@@ -24,6 +25,12 @@ int voices_of(const Take& take);  // that are drawn at once: 0, 1 or 2
 // first, and what is judged may never be written.
 bool is_held(const Take& take);
 
+// What takes that are played by hand begin with: the network's layers, and the means of the clip.
+struct HandStart {
+  LayerMap layers;
+  Selectivity selectivity;
+};
+
 // One thread, but for keep(). Allocates.
 class TakeWriter {
  public:
@@ -35,6 +42,7 @@ class TakeWriter {
     const Engine* engine = nullptr;
     const State* end = nullptr;
     TroubleLimits limits;
+    const HandStart* by_hand = nullptr;  // null: no take has values of layers
   };
   // Opens the files, unless the take is held. Throws Error.
   TakeWriter(const Take& take, const Clip& clip, RenderEvents& events);
@@ -86,6 +94,8 @@ class TakeWriter {
   RenderEvents& events_;
   const Clip& clip_;
   ControlTrack track_;
+  std::optional<Selectivity> selectivity_;  // of its voices
+  ByHand by_hand_;
   std::array<float, 256> table_{};
   std::vector<Voice> voices_;
   std::vector<State*> states_;

@@ -243,7 +243,8 @@ TEST(ControlChoice, AssignmentsThatAreNoneAreRefusedInOneSentence) {
       {"temperature.tier0=1",
        "temperature has no layers or tiers: expected it without a target, found temperature.tier0"},
       {"level=0",
-       "expected one of temperature, top_k, top_p, rng_seed, delta_scale, hold_delta, hold_B, "
+       "expected one of temperature, top_k, top_p, min_p, floor, gate, rng_seed, delta_scale, "
+       "hold_delta, hold_B, "
        "hold_C, read, found level"},
       {"forget=0", "hold_C, read, found forget"},
       {"again=0", "found again"}};

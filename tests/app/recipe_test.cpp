@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "kernels/error.h"
@@ -61,6 +62,48 @@ TEST(Recipe, LaterControlsOfTheDrawHaveANumberOfTheirOwn) {
     nlohmann::json bad = j;
     bad[key] = value;
     EXPECT_THROW(parse_recipe(bad.dump(), "r.json"), Error) << key;
+  }
+}
+
+// What is set of layers is kept; where nothing is, the recipe is as it was before there was such.
+TEST(Recipe, KeepsWhatIsSetOfLayers) {
+  Recipe r = sample();
+  const std::string plain = recipe_json(r);
+  EXPECT_EQ(plain.find("\"set\""), std::string::npos);
+  EXPECT_NE(plain.find("\"mambo_recipe\": 1,"), std::string::npos);
+  r.layers = in_short({{ControlId::read, *parse_target("down.0.1"), 0.1},
+                       {ControlId::hold_B, kAllTargets, 1},
+                       {ControlId::hold_B, tier_target(1), 0.5}});
+  const std::string json = recipe_json(r);
+  EXPECT_NE(json.find("\"mambo_recipe\": 3,"), std::string::npos);
+  const Recipe back = parse_recipe(json, "r.json");
+  EXPECT_EQ(back.layers, r.layers);
+  EXPECT_TRUE(same_sound(back, r));
+  EXPECT_EQ(parse_recipe(recipe_metadata(r), "metadata").layers, r.layers);
+  Recipe other = r;
+  other.layers.pop_back();
+  EXPECT_FALSE(same_sound(other, r));
+  for (const auto& [from, to, part] :
+       {std::array<std::string, 3>{"\"hold_B\": 1.0", "\"hold_B\": 1.5", "hold_B: expected"},
+        {"\"hold_B\": 1.0", "\"hold_B\": null", "hold_B: expected"},
+        {"\"hold_B\": 1.0", "\"top_k\": 1",
+         "expected a control of layers that has a value, found top_k"},
+        {"\"hold_B\": 1.0", "\"forget\": 1", "found forget"},
+        {"hold_B.tier1", "hold_B.tier9", "found tier9"},
+        {"hold_B.tier1", "hold.tier1", "found hold"},
+        {"\"set\": {", "\"set\": 3, \"x\": {",
+         "expected values by the names of controls, found 3"}}) {
+    std::string bad = json;
+    const std::size_t at = bad.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    bad.replace(at, from.size(), to);
+    try {
+      parse_recipe(bad, "r.json");
+      ADD_FAILURE() << bad;
+    } catch (const Error& e) {
+      EXPECT_NE(std::string(e.what()).find(part), std::string::npos) << e.what();
+      EXPECT_EQ(std::string(e.what()).rfind("r.json: set", 0), 0U) << e.what();
+    }
   }
 }
 
