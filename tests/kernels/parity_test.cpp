@@ -265,7 +265,7 @@ TEST_P(Parity, TheSameWorkGivesTheSameBits) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(cases_under_test(all_shapes())),
+INSTANTIATE_TEST_SUITE_P(Shapes, Parity, ::testing::ValuesIn(all_cases()),
                          [](const auto& p) { return p.param.name(); });
 
 #if MAMBO_HAS_CPU
@@ -290,7 +290,7 @@ TEST_P(CpuThreads, PrefillIsTheSameForAnyNumberOfThreads_threads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, CpuThreads,
-                         ::testing::Combine(::testing::ValuesIn(all_shapes()),
+                         ::testing::Combine(::testing::ValuesIn(cpu_shapes()),
                                             ::testing::Values(WeightStorage::f32,
                                                               WeightStorage::half)),
                          [](const auto& p) {

@@ -4,15 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/backends.h"
 #include "kernels/engine.h"
 #include "kernels/random_network.h"
+#include "tests/realtime/sanitized.h"
 
 namespace mambo::testing {
 
@@ -63,6 +66,26 @@ inline std::vector<Shape> all_shapes() {
   std::vector<Shape> all = shapes();
   all.insert(all.end(), s4d_shapes().begin(), s4d_shapes().end());
   return all;
+}
+
+// Shapes that are there for what a GPU makes of them: wide ones, for its plans. Through a CPU's
+// kernels they take the ways of the others (shapes_test.cpp), and four fifths of the time.
+inline bool is_for_gpu(const Shape& s) {
+  static constexpr std::array<std::string_view, 6> names = {
+      "team", "narrow", "s4d_team", "s4d_narrow", "s4d_in_team", "s4d_under_team"};
+  return std::find(names.begin(), names.end(), s.name) != names.end();
+}
+// What a CPU's engine is tried on. wide: with those for a GPU, which a sanitizer, under which a
+// step takes thirty times as long, goes without.
+inline std::vector<Shape> cpu_shapes(bool wide = !kSanitized) {
+  std::vector<Shape> some;
+  for (const Shape& s : all_shapes()) {
+    if (wide || !is_for_gpu(s)) some.push_back(s);
+  }
+  // Numbers of states that several lengths of vectors make up.
+  some.push_back(
+      {"many_states", {2}, {1, 1}, 16, 1, 2, 23, 4, 1, false, {Mixer::s4d, Mixer::s6}, {20}});
+  return some;
 }
 
 inline std::vector<std::uint8_t> random_codes(std::size_t n, unsigned seed = 7) {
@@ -247,6 +270,13 @@ inline std::vector<Case> cases_under_test(const std::vector<Shape>& shapes) {
   std::vector<Case> all;
   for (const Variant& v : variants_under_test())
     for (const Shape& s : shapes) all.push_back({v, s});
+  return all;
+}
+// All that a backend is tried on, on each variant of it.
+inline std::vector<Case> all_cases() {
+  std::vector<Case> all;
+  for (const Variant& v : variants_under_test())
+    for (const Shape& s : v.on_gpu() ? all_shapes() : cpu_shapes()) all.push_back({v, s});
   return all;
 }
 

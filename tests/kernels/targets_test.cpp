@@ -53,7 +53,7 @@ TEST_P(Target, FollowsTheReference) {
   EXPECT_GE(targets.size(), 2U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Target, ::testing::ValuesIn(all_shapes()),
+INSTANTIATE_TEST_SUITE_P(Shapes, Target, ::testing::ValuesIn(cpu_shapes()),
                          [](const auto& p) { return p.param.name; });
 
 }  // namespace
