@@ -36,12 +36,20 @@ done
 
 # An input of at most 16 KiB: 5 s and 256 MiB are out of all proportion to it.
 limits=(-max_len=16384 -timeout=5 -rss_limit_mb=2048 -malloc_limit_mb=256)
+# What is undefined ends a run like a crash. Memory that was freed is watched for long enough, and stays
+# in the cache. Reports go to files: what reads sound silences stderr meanwhile.
+export LSAN_OPTIONS=suppressions=$PWD/tests/fuzz/leaks.supp:print_suppressions=0
+export ASAN_OPTIONS=quarantine_size_mb=16:malloc_context_size=12
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 fuzz_one() {
-  local name=$1 corpus=tests/fuzz/corpus/$1 work code=0
+  local name=$1 corpus=tests/fuzz/corpus/$1 work words=json code=0
   work=$found/$name
   mkdir -p "$work/corpus"
-  "build/fuzz/tests/fuzz/fuzz_$name" "${limits[@]}" -runs="$runs" -print_final_stats=1 -seed=1 \
-    -artifact_prefix="$work/" "$work/corpus" "$corpus" >"$work/log" 2>&1 </dev/null || code=$?
+  [ "$name" != clip ] || words=clip
+  ASAN_OPTIONS+=:log_path=$work/report UBSAN_OPTIONS+=:log_path=$work/report \
+    "build/fuzz/tests/fuzz/fuzz_$name" "${limits[@]}" -runs="$runs" -print_final_stats=1 -seed=1 \
+    -dict=tests/fuzz/$words.dict -artifact_prefix="$work/" "$work/corpus" "$corpus" \
+    >"$work/log" 2>&1 </dev/null || code=$?
   local executed
   executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
   echo "$name ${executed:-0} $code" >"$work/result"
@@ -65,7 +73,7 @@ for name in "${names[@]}"; do
   if [ "$code" -ne 0 ]; then
     findings=$((findings + 1))
     say "$name: $executed executions, then:"
-    grep -E 'ERROR:|SUMMARY:|runtime error|out-of-memory|timeout' "$found/$name/log" | head -n 5 || true
+    grep -E 'ERROR:|SUMMARY:|runtime error|out-of-memory|timeout' "$found/$name"/{log,report.*} 2>/dev/null | head -n 5 || true
   else
     say "$name: $executed executions"
   fi
