@@ -342,6 +342,7 @@ int run_probe(const ProbeOptions& o) {
     write_output(json_line(j));
     return 0;
   }
+  if (o.quiet) return 0;
   put("{}  {} tensors, {:.2f} s, {:.1f} MB\n", o.output.string(), tensors.size(), seconds,
       static_cast<double>(bytes) / 1e6);
   if (!pictures.empty()) put("{}  {} pictures of delta\n", o.png.string(), pictures.size());
@@ -389,7 +390,7 @@ void add_probe(CLI::App& app, Run& run) {
       ->check(a_name());
   add_compute_options(*sub, o->compute);
   sub->add_flag("--force", o->force, "replace any file, not only those that mambo probe made");
-  sub->add_flag("--quiet,-q", o->quiet, "no progress bar");
+  sub->add_flag("--quiet,-q", o->quiet, "print nothing but errors");
   sub->add_flag("--json", o->json, "one line of JSON about the file");
   sub->footer(
       "\nThe file: tokens [T] and logits [T,V] (row t: after codes 0 ... t); for each layer L, "

@@ -226,7 +226,7 @@ void add_run_options(CLI::App& app, RenderOptions& o) {
       ->check(between(0, 65536, "voices"))
       ->capture_default_str();
   app.add_flag("--force", o.force, "make existing files again, replace any file");
-  app.add_flag("--quiet,-q", o.quiet, "no progress bar");
+  app.add_flag("--quiet,-q", o.quiet, "print nothing but errors (and --json)");
   app.add_flag("--json", o.json, "one line of JSON about the files");
 }
 

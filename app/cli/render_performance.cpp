@@ -207,7 +207,7 @@ int render_performance(const PerformanceOptions& o) {
     j["seconds"] = seconds;
     j["engine"] = files.engine_description();
     print(json_line(j));
-  } else if (written) {
+  } else if (written && !o.quiet) {
     print(fmt::format("{}  {:.2f} s{}\n", stream_name(path), sound,
                       s.interrupted ? ", cut short" : ""));
   }

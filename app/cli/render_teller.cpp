@@ -128,7 +128,7 @@ void RenderTeller::file_done(const fs::path& path, const Recipe& recipe) {
   } else {
     hashes_.push_back(recipe.file_sha256);
   }
-  if (json_) return;
+  if (json_ || quiet_) return;
   print(fmt::format("{}  {:.2f} s{}{}{}{}{}\n", stream_name(path),
                     static_cast<double>(recipe.file_samples) / recipe.file_rate,
                     recipe.interrupted ? ", cut short" : "", loudness_text(recipe),

@@ -16,7 +16,8 @@ namespace mambo {
 // Over all clips and models of a run. One thread.
 class RenderTeller final : public RenderEvents {
  public:
-  // sound_in_output: what is printed goes to stderr, and beside JSON no progress does.
+  // quiet: nothing but what failed, and JSON. sound_in_output: what is printed goes to stderr, and
+  // beside JSON no progress does.
   RenderTeller(bool quiet, bool json, bool sound_in_output)
       : quiet_(quiet),
         json_(json),

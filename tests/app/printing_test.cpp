@@ -107,7 +107,7 @@ TEST_F(Printing, AnOutputThatFailsIsFailure) {
 }
 
 TEST_F(Printing, AnOutputThatFailsCostsNoWork) {
-  for (const char* json : {"--json", "--quiet"}) {
+  for (const char* json : {"--json", "--force"}) {  // the latter: as people read it
     const std::string name = path(std::string("a") + json);
     std::vector<std::string> words = render(name + ".wav", "0.2");
     words.insert(words.end(), {"--count", "3", "--parallel", "1", json});
@@ -123,9 +123,34 @@ TEST_F(Printing, AnOutputThatFailsCostsNoWork) {
     EXPECT_EQ(mambo(words, "exec >/dev/full").code, 1);
     EXPECT_TRUE(std::filesystem::exists(name + ".safetensors"));
     words = eval();
-    words.emplace_back(json);
+    if (json == std::string("--json")) words.emplace_back(json);
     EXPECT_EQ(mambo(words, "exec >/dev/full").code, 1);
   }
+}
+
+TEST_F(Printing, QuietIsNothingButErrorsAndWhatWasAskedFor) {
+  std::vector<std::string> words = render(path("q.wav"), "0.1");
+  words.emplace_back("--quiet");
+  const std::vector<std::vector<std::string>> quiet = {
+      words,
+      words,  // already there
+      {"render", "--recipe", path("q.json"), "-q", "-o", path("again.wav")},
+      {"probe", "-m", small_model(), "-a", clip, "-q", "-o", path("q.safetensors")}};
+  for (const std::vector<std::string>& w : quiet) {
+    for (const char* to : {"", "exec >/dev/full"}) {
+      std::vector<std::string> all = w;
+      if (*to != '\0' && w.front() == "probe") all.emplace_back("--force");
+      const Outcome o = mambo(all, to);
+      EXPECT_EQ(o.code, 0) << w.back();
+      EXPECT_EQ(o.out + o.err, "") << w.back();
+    }
+  }
+  EXPECT_TRUE(bytes_of(path("q.wav")) == bytes_of(path("again.wav")));
+  words.emplace_back("--json");
+  EXPECT_EQ(mambo(words).json().at("skipped").size(), 1U);
+  const Outcome wrong = mambo({"render", "-m", "/nowhere", "-q", "-o", path("n.wav")});
+  EXPECT_EQ(wrong.code, 1);
+  expect_one_line(wrong.err);
 }
 
 TEST_F(Printing, WhenTheReaderOfTheListHasGoneItStopsAsAfterCtrlC) {
