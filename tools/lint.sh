@@ -76,9 +76,13 @@ tidy() {
   [ -f "$build/compile_commands.json" ] || { echo "$build: expected compile_commands.json, found none"; return 1; }
   mkdir -p build/tidy
   # Clang reads no header that GCC precompiled, and knows not all of its warnings; the sources include
-  # what they need themselves.
-  sed -E 's/ -Winvalid-pch| -Wno-(restrict|stringop-overflow)//g; s/ -include [^ ]*cmake_pch\.hxx//g' "$build/compile_commands.json" \
-    >build/tidy/compile_commands.json
+  # what they need themselves. A file that is in several programs is looked at once, not once for each.
+  sed -E 's/ -Winvalid-pch| -Wno-(restrict|stringop-overflow)//g; s/ -include [^ ]*cmake_pch\.hxx//g' "$build/compile_commands.json" |
+    awk '/^{/ { entry = ""; twice = 0 }
+         { entry = entry (entry == "" ? "" : "\n") $0 }
+         /^  "file": / { twice = seen[$0]++ }
+         /^},?$/ { sub(/,$/, "", entry); if (!twice) { printf "%s%s", n++ ? ",\n" : "[\n", entry } }
+         END { print "\n]" }' >build/tidy/compile_commands.json
   rules=$({ echo "$checks"; sources "${rooms[@]}" tests | grep '\.h$' | xargs cat; cat .clang-tidy tests/.clang-tidy; } |
     sha256sum)
   # Only what this build compiles: for the rest there are no compile commands.
