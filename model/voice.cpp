@@ -2,6 +2,22 @@
 
 namespace mambo {
 
+void Snapshot::write(const Engine& engine, std::span<const float> in, std::uint64_t position) {
+  engine.write_state(*state_, in, position);
+  position_ = position;
+}
+
+void Snapshot::copy_from(const Engine& engine, const Snapshot& other) {
+  copy_from(engine, *other.state_);
+  rng_index_ = other.rng_index_;
+  rng_seed_ = other.rng_seed_;
+}
+
+void Snapshot::copy_from(const Engine& engine, const State& state) {
+  engine.copy(state, *state_);
+  position_ = state.position();
+}
+
 Voice::Voice(const Engine& engine)
     : engine_(engine), state_(engine.make_state()), selectivity_(engine.layout()) {
   engine.prepare(*state_);
@@ -25,6 +41,15 @@ void Voice::generate(std::span<std::uint8_t> chunk, std::span<float> log_prob,
   request.by_hand = &selectivity_;
   engine_.generate(*state_, request);
   rng_index_ += chunk.size();
+}
+
+void Voice::step(std::span<const std::uint8_t> codes) {
+  engine_.step(*state_, codes, &selectivity_);
+  rng_index_ += codes.size();
+}
+
+void Voice::restore(std::span<const float> state, std::uint64_t position) {
+  engine_.write_state(*state_, state, position);
 }
 
 void Voice::set_rng(std::uint64_t seed, std::uint64_t index) {

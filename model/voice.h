@@ -16,6 +16,18 @@ class Snapshot {
  public:
   std::uint64_t position() const { return position_; }
   const State& state() const { return *state_; }
+  std::uint64_t rng_seed() const { return rng_seed_; }
+  std::uint64_t drawn() const { return rng_index_; }  // the random stream's counter
+  void set_rng(std::uint64_t seed, std::uint64_t index) {
+    rng_seed_ = seed;
+    rng_index_ = index;
+  }
+  // As Engine::read_state and write_state; by the engine of the voice that made it.
+  void read(const Engine& engine, std::span<float> out) const { engine.read_state(*state_, out); }
+  void write(const Engine& engine, std::span<const float> in, std::uint64_t position);
+  void copy_from(const Engine& engine, const Snapshot& other);  // no allocation
+  void copy_from(const Engine& engine, const State& state);     // likewise; the rest is as it was
+  void copy_to(const Engine& engine, State& state) const { engine.copy(*state_, state); }
 
  private:
   friend class Voice;
@@ -47,6 +59,10 @@ class Voice {
                 std::span<float> entropy = {}, DeltaTap* tap = nullptr,
                 std::span<float> last_logits = {});
 
+  // Absorbs codes one step at a time, with the present selectivity, and moves on in the random
+  // stream, as if it had drawn them. One thread; no allocation, no lock.
+  void step(std::span<const std::uint8_t> codes);
+
   void set_sampling(const SamplingParams& p) { sampling_ = p; }
   const SamplingParams& sampling() const { return sampling_; }
   void set_rng(std::uint64_t seed, std::uint64_t index = 0);
@@ -63,6 +79,8 @@ class Voice {
   Snapshot snapshot() const;
   void save_into(Snapshot& s) const;  // no allocation
   void restore(const Snapshot& s);    // no allocation
+  // The same from a state in the layout of StateLayout. As Engine::write_state.
+  void restore(std::span<const float> state, std::uint64_t position);
 
  private:
   const Engine& engine_;

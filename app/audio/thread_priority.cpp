@@ -4,6 +4,10 @@
 #include <pthread.h>
 #include <sched.h>
 #endif
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <unistd.h>
+#endif
 
 namespace mambo {
 
@@ -12,6 +16,13 @@ void prefer_this_thread() noexcept {
   sched_param param{};
   param.sched_priority = sched_get_priority_min(SCHED_RR) + 4;
   (void)pthread_setschedparam(pthread_self(), SCHED_RR, &param);
+#endif
+}
+
+void yield_to_others() noexcept {
+#if defined(__linux__)
+  constexpr int nicest = 19;
+  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nicest);  // of a thread, on Linux
 #endif
 }
 

@@ -12,6 +12,7 @@
 #include "model/horizon.h"
 #include "model/json_text.h"
 #include "model/message.h"
+#include "model/moment_file.h"
 
 namespace mambo {
 namespace {
@@ -202,6 +203,33 @@ void print_info(const Model& model, const std::string& engine) {
   }
 }
 
+int tell_moment(const std::filesystem::path& path, bool json) {
+  const MomentFacts m = moment_facts(path);
+  if (json) {
+    Json j;
+    j["moment"] = path.string();
+    j["name"] = m.name;
+    j["model_name"] = m.model_name;
+    j["model_sha256"] = m.model_sha256;
+    j["sample_rate_hz"] = m.sample_rate;
+    j["position"] = m.position;
+    j["rng_seed"] = m.rng_seed;
+    j["drawn"] = m.drawn;
+    j["mambo_version"] = m.version;
+    write_output(json_line(j));
+    return 0;
+  }
+  put("{}  a moment of {}\n", path.string(), printable(m.model_name));
+  if (!m.name.empty()) put("  name        {}\n", printable(m.name));
+  put("  model       sha256 {}\n", m.model_sha256);
+  put("  stands      {} samples from the beginning of its clip ({:.2f} s at {} Hz)\n",
+      grouped(m.position), static_cast<double>(m.position) / m.sample_rate, m.sample_rate);
+  put("  random      seed {}, {} drawn\n", m.rng_seed, grouped(m.drawn));
+  put("  made by     mambo {}\n", printable(m.version));
+  put("\nmambo render --moment FILE continues it; the window loads it into a slot.\n");
+  return 0;
+}
+
 }  // namespace
 
 void add_info(CLI::App& app, Run& run) {
@@ -221,6 +249,7 @@ void add_info(CLI::App& app, Run& run) {
       "  mambo info --backend cuda --json");
   sub->callback([&run, o] {
     run = [o] {
+      if (is_moment_file(o->model.model)) return tell_moment(o->model.model, o->json);
       const auto model = open_model(o->model);
       std::string notice;
       const std::string engine = describe_engine(model->network(), o->compute.backend,

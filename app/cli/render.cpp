@@ -16,6 +16,7 @@
 #include "app/offline/existing_files.h"
 #include "app/offline/output_name.h"
 #include "app/usage_error.h"
+#include "model/moment_file.h"
 #include "model/output_file.h"
 
 namespace mambo {
@@ -77,7 +78,14 @@ int run_recipe(RenderOptions& o) {
   Recipe base = recipe;
   base.verdict.reset();  // of the other file: this one is not compared with any
   std::vector<std::uint8_t> seed;
-  if (!recipe.clip_sha256.empty()) {
+  std::shared_ptr<const Moment> moment;
+  if (recipe.from_moment) {
+    if (!o.moment.empty()) base.clip_path = o.moment;
+    base.clip_path = fs::absolute(base.clip_path);
+    must_be_there(base.clip_path, "--moment names the recipe's where it is now");
+    must_match(base.clip_path.string(), recipe.clip_sha256, hash_of(base.clip_path));
+    moment = std::make_shared<const Moment>(read_moment(base.clip_path, *model));
+  } else if (!recipe.clip_sha256.empty()) {
     if (!o.seed_clips.empty()) base.clip_path = o.seed_clips.front();
     if (!is_standard_input(base.clip_path)) {
       base.clip_path = fs::absolute(base.clip_path);
@@ -94,6 +102,7 @@ int run_recipe(RenderOptions& o) {
     o.output.path = literal(beside.string());
   }
   std::vector<Take> takes = takes_of(recipe, base, o.output);
+  for (Take& take : takes) take.moment = moment;
   RenderTeller teller(o.quiet, o.json, is_standard_output(o.output.path));
   teller.begin(base.sample_rate);
   // Where the recipe's own file is made again, the same recipe is written; else it is an input.
@@ -122,7 +131,9 @@ void refuse_beside(const std::string& what, const CLI::App& sub) {
       "--stereo",       "--with-seed", "--stems", "--weights",   "--match-level", "--guard",
       "--model-rate",   "--encoding",  "--jobs",  "--shard",     "--set"};
   for (const ControlSpec& spec : kControlTable) names.push_back(option_name(spec));
-  if (what == "--performance") names.insert(names.end(), {"--recipe", "--parallel"});
+  if (what == "--performance") {
+    names.insert(names.end(), {"--recipe", "--parallel", "--moment"});
+  }
   for (const std::string& name : names) {
     if (sub.get_option_no_throw(name) != nullptr && sub.count(name) > 0) {
       throw UsageError(fmt::format("{} says all about the sound: leave out {}", what, name));

@@ -18,6 +18,7 @@
 #include "app/files/standard_input.h"
 #include "app/offline/existing_files.h"
 #include "app/usage_error.h"
+#include "model/moment_file.h"
 #include "model/output_file.h"
 #include "model/platform_file.h"
 
@@ -74,6 +75,7 @@ fs::path model_of(const RenderOptions& o) {
 // The clips of an order; one empty path: from silence.
 std::vector<fs::path> clips_of(const RenderOptions& o) {
   if (o.from_silence) return {fs::path()};
+  if (!o.moment.empty()) return {fs::absolute(o.moment)};
   if (o.seed_clips.empty()) return {fs::absolute(shipped_seed_clip(model_of(o)))};
   std::vector<fs::path> clips;
   for (const fs::path& named : o.seed_clips) {
@@ -102,6 +104,10 @@ Recipe base_of(const RenderOptions& o, const fs::path& clip) {
   r.finish = finish_of(o);
   r.guard = o.guard;
   r.layers = in_short(o.controls.layers);
+  r.from_moment = !o.moment.empty();
+  if (r.from_moment && !o.controls[ControlId::rng_seed]) {
+    r.rng_seed = moment_facts(clip).rng_seed;
+  }
   return r;
 }
 
@@ -266,7 +272,10 @@ class Batch {
       if (!base_.force) skip(takes);
       if (takes.empty()) return;
       const Recipe& left = takes.front().recipe;
-      if (!left.clip_path.empty()) {
+      if (left.from_moment) {
+        const auto moment = std::make_shared<const Moment>(read_moment(left.clip_path, model));
+        for (Take& take : takes) take.moment = moment;
+      } else if (!left.clip_path.empty()) {
         seed = load_codes(left.clip_path, model, {left.clip_from_s, left.clip_to_s},
                           base_.quiet || base_.json);
       }

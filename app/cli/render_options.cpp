@@ -137,6 +137,11 @@ void add_sound_options(CLI::App& app, RenderOptions& o) {
       ->type_name("FILE|DIR|-")
       ->check(a_name());
   app.add_flag("--from-silence", o.from_silence, "use no clip");
+  app.add_option("--moment", o.moment,
+                 "a moment to continue in place of a clip, saved by the window, with\nits random "
+                 "numbers where --rng-seed does not say otherwise")
+      ->type_name("FILE")
+      ->check(a_name());
   app.add_option("--from", o.from_s, "start of the part of the clip to use")
       ->check(between(0, kMostSeconds, "s"));
   app.add_option("--to", o.to_s, "end of the part of the clip to use; 0: its end")
@@ -233,6 +238,15 @@ void add_run_options(CLI::App& app, RenderOptions& o) {
 void must_go_together(const RenderOptions& o) {
   if (o.from_silence && !o.seed_clips.empty()) {
     throw UsageError("--from-silence and --seed-clip exclude each other");
+  }
+  if (!o.moment.empty() && (o.from_silence || !o.seed_clips.empty())) {
+    throw UsageError("--moment is continued in place of a clip: leave out --seed-clip");
+  }
+  if (!o.moment.empty() && (o.output.stems || o.output.with_seed)) {
+    throw UsageError("--moment has no sound of its own: leave out --stems and --with-seed");
+  }
+  if (!o.moment.empty() && (o.from_s > 0 || o.to_s > 0)) {
+    throw UsageError("--from and --to are of a clip: leave them out with --moment");
   }
   if (o.output.stems && o.output.with_seed) {
     throw UsageError("--stems and --with-seed exclude each other: stems hold both joined anyway");

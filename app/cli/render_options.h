@@ -16,6 +16,7 @@ struct RenderOptions {
   ComputeOptions compute;
   std::vector<std::filesystem::path> seed_clips;  // files and folders; none: the shipped one
   std::filesystem::path recipe, performance, jobs;
+  std::filesystem::path moment;  // continued in place of a clip
   bool from_silence = false;
   double from_s = 0, to_s = 0, seconds = 10;
   ControlChoice controls;

@@ -43,6 +43,17 @@ enum class ControlId : std::uint8_t {
   engine,        // the same program goes on with another engine; the value is its number likewise
   recording,     // the first sample that a recording holds
   brought_back,  // by the guard: the value is the position of the state that it goes on from
+  // Moments (app/control/moment_event.h says what their values are).
+  slot,     // what a slot holds came from a file, or from before the log begins
+  store,    // a slot takes what plays
+  unstore,  // a slot takes back what it held before
+  clear,    // a slot is emptied
+  recall,   // what plays is what a slot holds
+  morph,    // ... a mixture of slots
+  jump,     // a sample of the past is looked for
+  land,     // ... and what plays is what played there
+  fork,     // where continuations begin
+  keep,     // what plays is one of them
 };
 inline constexpr std::size_t kControls = static_cast<std::size_t>(ControlId::latency) + 1;
 inline constexpr std::size_t kLayerValues = static_cast<std::size_t>(ControlId::read) -

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "app/control/control_json.h"
+#include "app/control/moment_json.h"
 #include "dsp/trouble.h"
 #include "kernels/error.h"
 #include "model/json_text.h"
@@ -75,6 +76,10 @@ Json event_json(const Performance& p, const ControlEvent& e) {
     back["from"] = trouble_name(static_cast<Trouble>(static_cast<int>(e.value.real)));
     back["to"] = e.value.whole;
     j["brought_back"] = std::move(back);
+    return j;
+  }
+  if (is_moment(e.id)) {
+    j[moment_key(e.id)] = moment_json(p.moments, e);
     return j;
   }
   const ControlSpec& spec = control_spec(e.id);
@@ -184,16 +189,20 @@ class Reader {
       throw Error(fmt::format("{}: expected at most {} events", where, kMostEvents));
     }
     const Json object = parse_json(text, where);
-    const JsonFields f = fields(object, where,
-                                {"at", "control", "value", "ramp", "target", "source", "program",
-                                 "engine", "recording", "brought_back"});
-    int kinds = 0;
+    JsonFields f(object, where);
+    const std::optional<ControlId> moment = moment_in(f);
+    if (!moment) {
+      f.only({"at", "control", "value", "ramp", "target", "source", "program", "engine",
+              "recording", "brought_back"});
+    }
+    int kinds = moment ? 1 : 0;
     for (const char* kind : {"control", "program", "engine", "recording", "brought_back"}) {
       if (f.has(kind)) ++kinds;
     }
     if (kinds != 1 || (!f.has("control") && object.size() != 2)) {
       throw Error(where +
-                  ": expected one event: a control, program, engine, recording or brought_back");
+                  ": expected one event: a control, program, engine, recording, "
+                  "brought_back or moment");
     }
     ControlEvent e;
     e.at = f.whole("at", kMostSamples);
@@ -201,7 +210,14 @@ class Reader {
       throw Error(fmt::format("{}: expected events in order, from sample {} on, found {}", where,
                               last_, e.at));
     }
-    read(f, e, where);
+    if (moment) {
+      e = read_moment_event(f, *moment, e.at, p_.moments);
+      if (p_.moments.size() > kMostPrograms) {
+        throw Error(fmt::format("{}: expected at most {} moments", where, kMostPrograms));
+      }
+    } else {
+      read(f, e, where);
+    }
     if (p_.events.empty() && (e.id != ControlId::program || e.at != 0)) {
       throw Error(where + ": expected a program at sample 0 as the first event");
     }

@@ -38,15 +38,23 @@ struct PlayedProgram {
   bool operator==(const PlayedProgram&) const = default;
 };
 
+// What a slot held: a file of a moment.
+struct PlayedMoment {
+  std::filesystem::path path;
+  std::string sha256;  // of the whole file
+  bool operator==(const PlayedMoment&) const = default;
+};
+
 struct Performance {
   std::string version;                 // of the program
   std::string file;                    // the recording's name
   std::string file_sha256;             // of the whole recording
   std::uint64_t recorded_samples = 0;  // from the event `recording` on, over Again and programs
   std::uint64_t lost_samples = 0;      // drawn and not recorded: the disk was too slow
-  // What the values of events `program` and `engine` count. The first event is a program.
+  // What the values of events `program`, `engine` and `slot` count. The first event is a program.
   std::vector<PlayedProgram> programs;
   std::vector<PlayedEngine> engines;
+  std::vector<PlayedMoment> moments;
   std::vector<ControlEvent> events;
   bool operator==(const Performance&) const = default;
 };
@@ -58,7 +66,7 @@ struct Performance {
 std::string recording_comment(const std::string& model_name, double missing_s = 0);
 
 inline constexpr std::size_t kMostEvents = 1U << 19U;  // of one performance: 50 MB of text
-inline constexpr std::size_t kMostPrograms = 4096;     // likewise; and engines
+inline constexpr std::size_t kMostPrograms = 4096;     // likewise; engines, moments
 
 std::string performance_text(const Performance& p);
 // Linear in the text's length. Throws Error, one sentence that begins with `where` and says the

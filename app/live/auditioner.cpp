@@ -36,6 +36,13 @@ void Auditioner::play(const Wanted& wanted) {
   wake_.notify_all();
 }
 
+void Auditioner::play(std::vector<float> sound) {
+  const std::lock_guard lock(mutex_);
+  wanted_.reset();
+  ++asked_;
+  output_.audition(std::move(sound));
+}
+
 void Auditioner::stop() {
   const std::lock_guard lock(mutex_);
   wanted_.reset();

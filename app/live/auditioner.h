@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "app/live/output_supervisor.h"
 #include "app/live/status_board.h"
@@ -27,6 +28,7 @@ class Auditioner {
   };
   // Any thread; return at once. The latest wins.
   void play(const Wanted& wanted);
+  void play(std::vector<float> sound);  // at the model's rate
   void stop();
 
  private:

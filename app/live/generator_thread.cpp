@@ -8,6 +8,12 @@ namespace mambo {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+constexpr std::size_t kAbsorbed = 64;  // codes of a jump between looks at the ring
+
+}  // namespace
+
 GeneratorThread::GeneratorThread(int chunk, std::uint64_t rng_seed, std::size_t record_ring)
     : chunk_(std::clamp(chunk, 16, kMaxChunk)),
       ring_(1U << 17U),
@@ -47,15 +53,27 @@ void GeneratorThread::unpark() {
   order_.notify_all();
 }
 
-std::unique_ptr<Program> GeneratorThread::replace(std::unique_ptr<Program> program) {
+std::unique_ptr<Program> GeneratorThread::replace(
+    std::unique_ptr<Program> program,
+    const std::array<std::shared_ptr<const Moment>, kSlots>& slots) {
   std::swap(program_, program);
   program_->voice->set_rng(program->voice->rng_seed(), program->voice->drawn());
   by_hand_.forget_what_was_set();
+  program_->moments->count_from(program->moments->next_number());
+  program_->moments->take_over(slots);
+  program_->moments->begin_run(generated_);
   controls_.engine_changed(generated_);
   program_->guard.begin_at(generated_);
+  moments_.begin_engine(*program_->moments);
   times_count_ = 0;
   failed_ = false;
   return program;
+}
+
+bool GeneratorThread::fill_slot(int slot, const Moment& moment) {
+  if (program_ == nullptr || !program_->moments->put(slot, moment)) return false;
+  moments_.came_in(*program_->moments, slot, generated_);
+  return true;
 }
 
 std::vector<std::uint8_t> GeneratorThread::last_codes() const {
@@ -82,6 +100,12 @@ std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> prog
     controls_.begin_program(own, generated_);
     program_->voice->set_rng(controls_.at(0)[ControlId::rng_seed].whole);
     generation_.fetch_add(1, std::memory_order_acq_rel);
+    if (program != nullptr) {
+      Moments& moments = *program_->moments;
+      moments.count_from(program->moments->next_number());
+      if (program->model->hash() == program_->model->hash()) moments.take_over(*program->moments);
+    }
+    moments_.begin_run(*program_->moments, generation_);
   }
   failed_ = false;
   generated_ = 0;
@@ -154,6 +178,7 @@ void GeneratorThread::play() {
   take_up_controls();
   const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
   if (waiting() + n > target_) {
+    if (moments_.absorb(*program_->moments, kAbsorbed)) return;
     // Full: the callback will make room. Short enough that half the ring never drains meanwhile.
     std::this_thread::sleep_for(1ms);
     return;
@@ -168,11 +193,19 @@ void GeneratorThread::take_up_controls() {
        e = controls_.due(generated_)) {
     if (e->id == ControlId::again) {
       start_again();
+    } else if (is_moment(e->id)) {
+      moments_.take(controls_.take());
     } else {
       if (e->id == ControlId::forget) forget(controls_.at(generated_), *e, *program_->voice);
       controls_.took_effect(generated_);
     }
   }
+  const std::uint64_t moves = program_->moments->moves();
+  const Patch& now = controls_.at(generated_);  // for what is drawn aside
+  program_->voice->set_sampling(now.sampling());
+  by_hand_.hand_over(now, program_->voice->selectivity());
+  moments_.settle(*program_->moments, generated_);
+  if (program_->moments->moves() != moves) program_->guard.begin_at(generated_);
 }
 
 // Back to the end of the clip; samples on their way to the card are faded out and dropped.
@@ -187,7 +220,7 @@ void GeneratorThread::start_again() {
   stuck_.reset();
   fade_.stop();
   program_->guard.begin_run();
-  generation_.fetch_add(1, std::memory_order_acq_rel);
+  moments_.begin_run(*program_->moments, generation_.fetch_add(1, std::memory_order_acq_rel) + 1);
 }
 
 // After a move the state's position is another than the run's: what the tap says of steps, in steps
@@ -210,7 +243,9 @@ void GeneratorThread::chunk() {
   for (std::size_t left = n; left > 0;) {
     if (left < n) take_up_controls();
     const std::uint64_t position = generated_;
-    const std::uint64_t constant = controls_.next_boundary(position) - position;
+    const std::uint64_t constant = std::min(controls_.next_boundary(position),
+                                            moments_.next_boundary(*program_->moments, position)) -
+                                   position;
     std::size_t piece = static_cast<std::size_t>(std::min<std::uint64_t>(left, constant));
     const Patch& now = controls_.at(position);
     program_->voice->set_sampling(now.sampling());
@@ -230,6 +265,7 @@ void GeneratorThread::chunk() {
   times_[times_count_ % kTimes] =
       static_cast<float>(static_cast<double>(chunk_ns_) * 1e-3 / static_cast<double>(n));
   ++times_count_;
+  moments_.absorb_anyway(*program_->moments);
 }
 
 void GeneratorThread::draw(std::size_t n) {
@@ -243,6 +279,8 @@ void GeneratorThread::draw(std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) samples_[i] = program_->table[codes_[i]];
   fade_.pass(std::span(samples_).first(n));
   check(n);
+  program_->moments->drew(std::span<const std::uint8_t>(codes_).first(n),
+                          std::span(samples_).first(n), generated_);
 }
 
 void GeneratorThread::draw_unseen(std::size_t n) {
@@ -266,6 +304,7 @@ void GeneratorThread::guard(std::size_t n) {
   if (!back) return;
   program_->engine->copy(*back->state, voice.state());
   fade_.begin();
+  program_->moments->moved(generated_);
   controls_.brought_back(generated_, back->to, static_cast<int>(back->trouble));
   trouble_.store(back->trouble, std::memory_order_relaxed);
   brought_back_.fetch_add(1, std::memory_order_release);

@@ -23,6 +23,7 @@
 
 #include "app/control/by_hand.h"
 #include "app/live/live_controls.h"
+#include "app/live/live_moments.h"
 #include "app/live/program.h"
 #include "dsp/mirror_fade.h"
 #include "dsp/output_stage.h"
@@ -45,11 +46,17 @@ class GeneratorThread {
   void unpark();  // goes on, if there is a program
   // What has been drawn but not heard is the caller's to flush. Returns the program played before.
   // own: values of controls that were decided for this program; they hold from its first sample on.
+  // Slots go over to a program of the same model.
   std::unique_ptr<Program> exchange(std::unique_ptr<Program> program,
                                     const DecidedControls& own = {});
   // The same for a program that goes on where the present one stands: history, counts and random
-  // stream go on as well.
-  std::unique_ptr<Program> replace(std::unique_ptr<Program> program);
+  // stream go on as well. slots: what they held, as it was read before the engine was lost.
+  std::unique_ptr<Program> replace(
+      std::unique_ptr<Program> program,
+      const std::array<std::shared_ptr<const Moment>, kSlots>& slots = {});
+  // A slot is filled from a file. False: no program, or another thread reads the slot.
+  bool fill_slot(int slot, const Moment& moment);
+  LiveMoments& moments() { return moments_; }
   const Program* program() const { return program_.get(); }
   void recover() { failed_ = false; }  // what failed may be tried again
   // The last codes drawn since the end of the clip (or Again), at most kCodesKept, oldest first.
@@ -125,6 +132,7 @@ class GeneratorThread {
   std::atomic<std::size_t> target_;
 
   LiveControls controls_;
+  LiveMoments moments_{controls_};
   std::atomic<bool> stop_{false}, failed_{false};
   std::string failure_;             // written before failed_, read after it
   bool nonsense_ = false;           // likewise

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "app/control/moment_event.h"
 #include "app/control/sampling_controls.h"
 
 namespace mambo {
@@ -77,6 +78,12 @@ bool LiveControls::send_rng_seed(std::uint64_t seed, Source source) {
   return send(e);
 }
 
+bool LiveControls::send_moment(const ControlEvent& event, Source source) {
+  ControlEvent e = event;
+  e.source = source;
+  return is_moment(e.id) && inboxes_[static_cast<std::size_t>(source)].push({&e, 1});
+}
+
 void LiveControls::want(ControlId id, const ControlValue& value) {
   wanted_[place(id)].store(bits_of(id, value), std::memory_order_relaxed);
 }
@@ -111,6 +118,22 @@ const ControlEvent* LiveControls::due(std::uint64_t position) {
   }
   from_ = nullptr;
   return track_.due(position);
+}
+
+ControlEvent LiveControls::take() {
+  const ControlEvent* found = from_ != nullptr ? from_->front() : track_.due(kNever);
+  if (found == nullptr) return {};
+  const ControlEvent e = *found;
+  if (from_ != nullptr)
+    from_->pop();
+  else
+    track_.pop();
+  return e;
+}
+
+void LiveControls::log_moment(ControlEvent event, std::uint64_t position) {
+  event.at = position;
+  write(event);
 }
 
 void LiveControls::took_effect(std::uint64_t position) {
@@ -193,7 +216,7 @@ void LiveControls::begin_program(const DecidedControls& own, std::uint64_t posit
   track_.patch().settle();
   for (Inbox& inbox : inboxes_) {
     for (const ControlEvent* e = inbox.front(); e != nullptr; e = inbox.front()) {
-      begin_with(*e);
+      if (is_control(e->id)) begin_with(*e);
       inbox.pop();
     }
   }

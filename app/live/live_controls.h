@@ -39,6 +39,8 @@ class LiveControls {
   bool send(ControlId id, double value, Source source = Source::owner);
   bool send(const SamplingParams& sampling, Source source = Source::owner);
   bool send_rng_seed(std::uint64_t seed, Source source = Source::owner);
+  // An event of moments (app/control/moment_event.h), in turn with those of controls.
+  bool send_moment(const ControlEvent& event, Source source = Source::owner);
 
   // ---- Any thread ----
   // What was asked for last, by any source; a ramp has not arrived there yet.
@@ -53,6 +55,10 @@ class LiveControls {
   // it may fail and be tried again.
   const ControlEvent* due(std::uint64_t position);
   void took_effect(std::uint64_t position);  // of that event: applied, and in the log
+  // The same for an event of moments, which takes effect elsewhere, perhaps later, and is logged
+  // when it has.
+  ControlEvent take();
+  void log_moment(ControlEvent event, std::uint64_t position);
   // What holds from this position on, up to next_boundary().
   const Patch& at(std::uint64_t position) {
     track_.patch().advance(position);

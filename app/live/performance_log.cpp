@@ -1,7 +1,10 @@
 #include "app/live/performance_log.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
+#include "app/control/moment_event.h"
 #include "kernels/error.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
@@ -29,6 +32,36 @@ void PerformanceLog::collect() {
   // one that was just read.
   gap_ = gap_ || controls_.lost_events() != lost_;
   lost_ = controls_.lost_events();
+  forget_contents();
+}
+
+void PerformanceLog::slot_holds(int slot, std::uint64_t number,
+                                std::shared_ptr<const Moment> moment) {
+  held_.at(static_cast<std::size_t>(slot)) = number;
+  if (moment) contents_[number] = std::move(moment);
+}
+
+void PerformanceLog::forget_contents() {
+  if (contents_.empty()) return;
+  std::set<std::uint64_t> needed(held_.begin(), held_.end());
+  for (const ControlEvent& e : events_) {
+    if (e.id == ControlId::slot) needed.insert(e.value.whole);
+  }
+  std::erase_if(contents_, [&](const auto& c) { return !needed.contains(c.first); });
+}
+
+bool PerformanceLog::is_used(std::size_t event) const {
+  const int slot = slot_of(events_[event]);
+  return std::any_of(events_.begin() + static_cast<std::ptrdiff_t>(event), events_.end(),
+                     [&](const ControlEvent& e) {
+                       if (e.id == ControlId::morph) {
+                         const Morph m = morph_of(e);
+                         return std::count(m.slots.begin(), m.slots.end(), slot) > 0;
+                       }
+                       return (e.id == ControlId::recall || e.id == ControlId::fork ||
+                               e.id == ControlId::unstore) &&
+                              slot_of(e) == slot;
+                     });
 }
 
 void PerformanceLog::add(const ControlEvent& event) {
@@ -91,15 +124,31 @@ void PerformanceLog::end_recording() {
   too_long_ = too_long;
 }
 
-Performance PerformanceLog::performance() {
+Performance PerformanceLog::performance(const SaveMoment& save) {
   collect();
   if (gap_) throw Error("events came faster than they could be kept");
   if (too_long_) throw Error("it has more than " + std::to_string(kMostEvents) + " events");
   Performance p;
   p.version = MAMBO_VERSION;
-  for (ControlEvent e : events_) {
+  bool follows = false;  // Again, after which slots hold what they held
+  const Model* model = nullptr;
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    ControlEvent e = events_[i];
+    if (e.id == ControlId::program || e.id == ControlId::again) {
+      follows = e.id == ControlId::again;
+    }
+    if (e.id == ControlId::slot) {
+      if ((follows && e.source == Source::start) || !is_used(i)) continue;
+      const auto found = contents_.find(e.value.whole);
+      if (found == contents_.end() || model == nullptr || !save) {
+        throw Error("a slot was overwritten before what it held could be kept");
+      }
+      p.moments.push_back(save(slot_of(e), *found->second, *model));
+      e.value.whole = p.moments.size() - 1;
+    }
     if (e.id == ControlId::program) {
       const Played& played = programs_.at(e.value.whole);
+      model = played.model.get();
       PlayedProgram program;
       program.model_path = std::filesystem::absolute(played.model->path());
       program.model_name = played.model->config().name;

@@ -4,8 +4,10 @@
 // last Again. Memory is bounded by kMostEvents; a take of more has no performance.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,6 +16,7 @@
 #include "app/control/performance.h"
 #include "app/live/live_controls.h"
 #include "model/model.h"
+#include "model/moment.h"
 
 namespace mambo {
 
@@ -28,11 +31,18 @@ class PerformanceLog {
   // Empties the log's ring: to be called a few times per second.
   void collect();
 
+  // What a slot holds now, as the log's events `slot` count it: a recording that begins later
+  // needs it. Kept as long as an event does.
+  void slot_holds(int slot, std::uint64_t number, std::shared_ptr<const Moment> moment);
+  bool knows(std::uint64_t number) const { return contents_.contains(number); }
+
   void begin_recording();
   void end_recording();
+  // Makes a file of a moment that is in none, or says in which it is.
+  using SaveMoment = std::function<PlayedMoment(int slot, const Moment&, const Model&)>;
   // Of the recording under way, but for the file. Hashes model and clip: reads them whole. Throws
   // Error, one sentence, when the take cannot be repeated.
-  Performance performance();
+  Performance performance(const SaveMoment& save = {});
 
  private:
   struct Played {
@@ -42,10 +52,14 @@ class PerformanceLog {
   };
   void add(const ControlEvent& event);
   void begin_anew(const ControlEvent& event);
+  void forget_contents();
+  bool is_used(std::size_t event) const;  // whether one that follows needs what it put in a slot
 
   LiveControls& controls_;
   std::map<std::uint64_t, Played> programs_;  // by number, as the log counts them
   std::map<std::uint64_t, PlayedEngine> engines_;
+  std::map<std::uint64_t, std::shared_ptr<const Moment>> contents_;  // by number, likewise
+  std::array<std::uint64_t, kSlots> held_{};                         // numbers
   std::uint64_t next_program_ = 0, next_engine_ = 0;
   std::vector<ControlEvent> events_;
   bool recording_ = false;

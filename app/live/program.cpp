@@ -145,6 +145,11 @@ class Reporter final : public PrefillSink {
   std::size_t before_, of_;
 };
 
+void add_moments(Program& program) {
+  const Moments::Options options{program.model->config().sample_rate, program.table, true};
+  program.moments = std::make_unique<Moments>(*program.voice, program.model->network(), options);
+}
+
 }  // namespace
 
 int favourite_layer(const NetworkView& net) {
@@ -179,6 +184,7 @@ std::unique_ptr<Program> make_program(std::shared_ptr<const Model> model,
                          program->guard_limits);
   program->model = std::move(model);
   program->engine = std::move(engine);
+  add_moments(*program);
   return program;
 }
 
@@ -205,6 +211,7 @@ std::unique_ptr<Program> revive_program(const Program& lost, std::shared_ptr<con
                          lost.guard_limits);
   program->model = lost.model;
   program->engine = std::move(engine);
+  add_moments(*program);
   return program;
 }
 

@@ -12,6 +12,7 @@
 #include "app/control/guard.h"
 #include "app/live/observation.h"
 #include "model/model.h"
+#include "model/moments.h"
 #include "model/revive.h"
 #include "model/voice.h"
 
@@ -22,8 +23,9 @@ constexpr int kMaxChunk = 256;  // samples per generator call, at most
 struct Program {
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Engine> engine;
-  std::unique_ptr<Voice> voice;  // stands at the end of the clip
-  Snapshot clip_end;             // the same place, for Again
+  std::unique_ptr<Voice> voice;      // stands at the end of the clip
+  Snapshot clip_end;                 // the same place, for Again
+  std::unique_ptr<Moments> moments;  // of the voice
   std::uint64_t clip_samples = 0;
   std::vector<std::uint8_t> clip_tail;  // its last minute, for revive_program
   std::array<float, 256> table{};       // code -> sample

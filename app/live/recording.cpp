@@ -7,6 +7,7 @@
 
 #include "app/files/free_name.h"
 #include "kernels/error.h"
+#include "model/moment_file.h"
 #include "model/platform_file.h"
 #include "model/sha256.h"
 
@@ -87,7 +88,13 @@ std::string Recording::write_performance(std::uint64_t samples) {
   const std::filesystem::path path = performance_path(path_);
   try {
     if (!may_write_performance(path)) throw Error(path.string() + " is there and is none");
-    Performance p = log_.performance();
+    Performance p = log_.performance([&](int slot, const Moment& moment, const Model& model) {
+      if (!moment.path.empty()) return PlayedMoment{moment.path, moment.sha256};
+      const std::filesystem::path file = reserve_free_name(
+          std::filesystem::path(path_).replace_extension(fmt::format("slot{}.moment", slot + 1)));
+      write_moment(file, moment, model, MAMBO_VERSION);
+      return PlayedMoment{std::filesystem::absolute(file), sha256_file(file)};
+    });
     p.file = path_.filename().string();
     p.file_sha256 = sha256_file(path_);
     p.recorded_samples = samples;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/control/moment_event.h"
 #include "app/live/auditioner.h"
+#include "app/live/forker.h"
 #include "app/live/generator_thread.h"
+#include "app/live/moment_desk.h"
 #include "app/live/now_playing.h"
 #include "app/live/observation_reader.h"
 #include "app/live/output_supervisor.h"
@@ -40,8 +43,13 @@ struct Session::Impl {
   ObservationReader reader;  // the owner's
   bool observing = false;    // likewise
   Auditioner auditioner{output, board};
-  std::filesystem::path auditioned;                                                 // the owner's
-  SessionWorker worker{{options, board, now, generator, output, recording, past}};  // stops first
+  std::filesystem::path auditioned;  // the owner's
+  Forker forker{board};
+  MomentDesk desk{generator, recording, forker, board};
+  SessionWorker worker{
+      {options, board, now, generator, output, recording, past, desk}};  // stops first
+
+  bool send_moment(const ControlEvent& e) { return generator.controls().send_moment(e); }
 };
 
 Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(options)) {}
@@ -122,6 +130,60 @@ void Session::pause() { set(ControlId::playing, {0, 0}); }
 void Session::again() { set(ControlId::again, {}); }
 void Session::set_sampling(const SamplingParams& p) { impl_->generator.controls().send(p); }
 SamplingParams Session::sampling() const { return impl_->generator.controls().wanted_sampling(); }
+
+bool Session::store(int slot) { return impl_->send_moment(slot_event(ControlId::store, slot)); }
+bool Session::unstore(int slot) { return impl_->send_moment(slot_event(ControlId::unstore, slot)); }
+bool Session::clear_slot(int slot) {
+  return impl_->send_moment(slot_event(ControlId::clear, slot));
+}
+bool Session::recall(int slot) { return impl_->send_moment(slot_event(ControlId::recall, slot)); }
+bool Session::morph(const Morph& morph) { return impl_->send_moment(morph_event(morph)); }
+bool Session::jump(std::uint64_t sample) { return impl_->send_moment(jump_event(sample)); }
+
+void Session::fork(int count, double seconds, int slot) {
+  const std::uint64_t before = impl_->generator.moments().forks();
+  if (!impl_->send_moment(slot_event(ControlId::fork, slot))) return;
+  impl_->forker.expect();  // the worker may be busy: moments() shows nothing older meanwhile
+  impl_->worker.request([&](Requests& r) { r.fork = Requests::Fork{count, seconds, before}; });
+}
+void Session::cancel_fork() { impl_->forker.cancel(); }
+void Session::audition_continuation(int i) {
+  impl_->auditioned.clear();
+  impl_->auditioner.play(impl_->forker.sound(i));
+}
+void Session::keep(int i, bool at_end) {
+  impl_->auditioner.stop();
+  impl_->worker.request([&](Requests& r) { r.keep = Requests::Keep{i, at_end}; });
+}
+void Session::name_slot(int slot, const std::string& name) {
+  const MomentsNow& now = impl_->generator.moments().now();
+  if (slot < 0 || slot >= kSlots) return;
+  impl_->desk.name(slot, now.slots[static_cast<std::size_t>(slot)].number, name);
+}
+void Session::save_slot(int slot, const Path& path) {
+  impl_->worker.request([&](Requests& r) { r.slot_files.push_back({slot, path, false}); });
+}
+void Session::load_slot(int slot, const Path& path) {
+  impl_->worker.request([&](Requests& r) { r.slot_files.push_back({slot, path, true}); });
+}
+MomentStatus Session::moments() const {
+  MomentStatus status;
+  const MomentsNow& now = impl_->generator.moments().now();
+  for (std::size_t i = 0; i < status.slots.size(); ++i) {
+    MomentStatus::Slot& slot = status.slots[i];
+    slot.number = now.slots[i].number;
+    slot.filled = slot.number != 0;
+    slot.picture = now.slots[i].picture;
+  }
+  status.can_return = now.can_return;
+  status.jumping = now.jumping;
+  status.reach = now.reach;
+  status.moves = now.moves;
+  status.refused = now.refused;
+  impl_->desk.fill(status);
+  impl_->forker.fill(status);
+  return status;
+}
 
 void Session::audition(const Path& clip, Part part) {
   impl_->auditioned = clip;

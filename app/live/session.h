@@ -21,6 +21,7 @@
 #include "app/control/event.h"
 #include "app/live/layer_past.h"
 #include "app/live/layer_values.h"
+#include "app/live/moment_status.h"
 #include "app/live/observation.h"
 #include "app/live/session_options.h"
 #include "app/live/session_status.h"
@@ -80,6 +81,31 @@ class Session {
   void set_sampling(const SamplingParams& p);
   SamplingParams sampling() const;
   void set_rng_seed(std::uint64_t seed) { set(ControlId::rng_seed, {0, seed}); }
+
+  // ---- Moments (model/moments.h). Slots: 0 to kSlots - 1. Each is an event of the performance and
+  // takes effect within a chunk; what there is nothing for (an empty slot) is counted by
+  // moments().refused. False: a minute of changes waits already.
+  bool store(int slot);    // what plays, at the next sample that can be mixed
+  bool unstore(int slot);  // undoes the last store or clear of this run; again: does it again
+  bool clear_slot(int slot);
+  bool recall(int slot);  // plays on from there; controls stay. kBefore: undoes the last move
+  bool morph(const Morph& morph);  // plays on from between; may be sent as fast as a hand moves
+  // Plays on from a sample of the last minute, counted since the clip's end (or Again) as
+  // status().generated is. Takes some tenths of a second, during which the present plays on.
+  bool jump(std::uint64_t sample);
+  // Draws `count` (1 to 16) continuations of `seconds` (0.1 to 30) aside, with random streams of
+  // their own, of a slot or of what plays now; moments() says how far it is and ranks them.
+  void fork(int count, double seconds, int slot = kNoSlot);
+  void cancel_fork();
+  // The i-th likeliest, as audition() plays a clip.
+  void audition_continuation(int i);
+  // Plays it: from where it begins (the same sound is heard once more and goes on), or behind its
+  // end.
+  void keep(int i, bool at_end = false);
+  void name_slot(int slot, const std::string& name);
+  void save_slot(int slot, const std::filesystem::path& path);
+  void load_slot(int slot, const std::filesystem::path& path);
+  MomentStatus moments() const;
 
   // Plays a clip as it is in its file, through the same output and its level, while what is drawn
   // waits: neither a recording nor a performance knows of it. Its last minute, or the first ten

@@ -65,6 +65,7 @@ void SessionWorker::work() {
     watch_generator();
     parts_.board.report(parts_.now.get().model ? Activity::ready : Activity::empty, 0);
     parts_.output.watch();
+    parts_.moments.watch();
     parts_.recording.watch();
   }
   parts_.output.end_audition();
@@ -73,6 +74,27 @@ void SessionWorker::work() {
   parts_.output.flush();
   parts_.output.close();
   parts_.generator.exchange(nullptr);
+}
+
+// One that cannot be had does not keep from the others.
+void SessionWorker::see_to_moments(const Requests& r) {
+  const auto tell = [this](auto f) {
+    try {
+      f();
+    } catch (const std::exception& e) {
+      parts_.board.say(said_by(e), true);
+    }
+  };
+  for (const Requests::SlotFile& file : r.slot_files) {
+    tell([&] {
+      file.load ? parts_.moments.load(file.slot, file.path)
+                : parts_.moments.save(file.slot, file.path);
+    });
+  }
+  if (r.fork) {
+    tell([&] { parts_.moments.fork(r.fork->count, r.fork->seconds, r.fork->forks_before); });
+  }
+  if (r.keep) tell([&] { parts_.moments.keep(r.keep->continuation, r.keep->at_end); });
 }
 
 void SessionWorker::obey(const Requests& r) {
@@ -85,6 +107,7 @@ void SessionWorker::obey(const Requests& r) {
     parts_.generator.unpark();  // and Again is what it takes up first
   }
   if ((r.device || r.reopen) && parts_.output.is_open()) parts_.output.reopen();
+  see_to_moments(r);
   if (r.model) {
     open_model(*r.model, r.clip ? *r.clip : parts_.now.get().clip);
   } else if (r.clip) {
@@ -211,11 +234,12 @@ void SessionWorker::watch_generator() {
     const std::string line = "The GPU was lost (" + why + "); the CPU goes on";
     std::unique_ptr<Program> before;
     parts_.now.change([&](NowPlaying::Facts& facts) {
-      before = generator.replace(std::move(program));
+      before = generator.replace(std::move(program), parts_.moments.slots());
       facts.engine = cpu;
       facts.engine_notice = line;
     });
     parts_.recording.log().engine_changed(played_engine(*cpu, parts_.options.engine.storage));
+    parts_.moments.renumbered();
     parts_.board.say(line + ".", true);
     generator.unpark();
   } catch (const Cancelled&) {  // something else is wanted; if not, the next look tries again

@@ -10,10 +10,12 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "app/control/choice.h"
 #include "app/live/generator_thread.h"
 #include "app/live/layer_past.h"
+#include "app/live/moment_desk.h"
 #include "app/live/now_playing.h"
 #include "app/live/output_supervisor.h"
 #include "app/live/program_loader.h"
@@ -40,9 +42,27 @@ struct Requests {
   bool again = false;   // of a generator that stands still because there was nothing to hear
   std::optional<Path> record;
   bool stop_recording = false;
+  struct SlotFile {
+    int slot;
+    Path path;
+    bool load;  // else save
+  };
+  std::vector<SlotFile> slot_files;  // in turn
+  struct Fork {
+    int count;
+    double seconds;
+    std::uint64_t forks_before;
+  };
+  std::optional<Fork> fork;
+  struct Keep {
+    int continuation;
+    bool at_end;
+  };
+  std::optional<Keep> keep;
   bool cancel_current = false;  // what is under way throws Cancelled at its next report
   bool any() const {
-    return model || clip || device || past || reopen || again || record || stop_recording;
+    return model || clip || device || past || reopen || again || record || stop_recording ||
+           !slot_files.empty() || fork || keep;
   }
 };
 
@@ -56,6 +76,7 @@ class SessionWorker {
     OutputSupervisor& output;
     Recording& recording;
     PastQueue& past;
+    MomentDesk& moments;
   };
   explicit SessionWorker(const Parts& parts);
   ~SessionWorker();  // cancels, stops the sound, joins
@@ -86,6 +107,7 @@ class SessionWorker {
   void change_over(ProgramLoader::Prepared next, const DecidedControls& controls,
                    std::optional<int> tap_layer);
   void look_back(const PastSound& sound);
+  void see_to_moments(const Requests& r);
   void watch_generator();
   void remark(const std::string& notice);
 

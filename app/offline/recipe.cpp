@@ -56,6 +56,7 @@ Json essence(const Recipe& r) {
   j["sample_rate_hz"] = r.sample_rate;
   j["encoding"] = encoding_name(r.encoding);
   j["clip_sha256"] = r.clip_sha256.empty() ? Json(nullptr) : Json(r.clip_sha256);
+  if (r.from_moment) j["from_moment"] = true;
   j["clip_from_seconds"] = r.clip_from_s;
   j["clip_to_seconds"] = r.clip_to_s;
   j["temperature"] = readable(r.sampling.temperature);
@@ -271,6 +272,9 @@ Recipe parse_recipe(std::string_view json, const std::string& where) {
   r.encoding = parse_encoding(f.one_of("encoding", {"mulaw8", "linear8"}));
   r.clip_path = f.path("clip_path");
   if (f.has("clip_sha256") && !f.at("clip_sha256").is_null()) r.clip_sha256 = f.hash("clip_sha256");
+  if (f.has("from_moment")) {
+    r.from_moment = json_bool(f.at("from_moment"), where, "from_moment");
+  }
   r.clip_from_s = read_seconds(f, "clip_from_seconds");
   r.clip_to_s = read_seconds(f, "clip_to_seconds");
   r.sampling = read_sampling(f, format);

@@ -43,6 +43,7 @@ struct Recipe {
 
   std::filesystem::path clip_path;  // empty: from silence
   std::string clip_sha256;
+  bool from_moment = false;               // clip_path and clip_sha256 are of a moment's file
   double clip_from_s = 0, clip_to_s = 0;  // the stretch of the clip used; to == 0: its end
 
   SamplingParams sampling;

@@ -145,6 +145,9 @@ class Renderer {
     const auto holds = [](const Take& t) { return wants_means(t.recipe.layers); };
     const bool measured = net_ != nullptr && std::any_of(takes_.begin(), takes_.end(), holds);
     AbsorbSink sink(events_, seed_.size(), measured ? net_ : nullptr);
+    if (const auto& moment = takes_.front().moment) {
+      engine_.write_state(*start_, moment->state, moment->position);
+    }
     if (!seed_.empty()) engine_.prefill(*start_, seed_, &sink);
     clip_.engine = &engine_;
     clip_.end = start_.get();

@@ -10,6 +10,7 @@
 
 #include "app/control/track.h"
 #include "app/offline/recipe.h"
+#include "model/moment.h"
 
 namespace mambo {
 
@@ -47,6 +48,8 @@ struct Take {
   bool draws = true;                       // false: only the clip is written
   std::size_t order = 0;                   // which of its caller's renderings it belongs to
   std::shared_ptr<const Contest> contest;  // empty: it is kept in any case
+  // What it continues in place of a clip; the same of all takes of one rendering.
+  std::shared_ptr<const Moment> moment;
   // Changes along the take, from what the recipe says on; position 0 is its first sample.
   ControlTrack track;
 

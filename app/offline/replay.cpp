@@ -8,13 +8,18 @@
 
 #include "app/control/by_hand.h"
 #include "app/control/guard.h"
+#include "app/control/moment_event.h"
 #include "app/control/patch.h"
 #include "app/files/codes.h"
 #include "app/offline/absorb_sink.h"
 #include "dsp/mirror_fade.h"
 #include "kernels/error.h"
+#include "model/moment_file.h"
+#include "model/moments.h"
+#include "model/output_file.h"
 #include "model/revive.h"
 #include "model/sanity.h"
+#include "model/sha256.h"
 #include "model/voice.h"
 
 namespace mambo {
@@ -32,6 +37,8 @@ class Replay {
     for (const ControlEvent& e : p.events) {
       if (e.id == ControlId::recording) start = runs + e.at;
       if (e.id == ControlId::again || e.id == ControlId::program) runs += e.at;
+      has_moments_ = has_moments_ || is_moment(e.id);
+      has_jumps_ = has_jumps_ || e.id == ControlId::jump;
     }
     total_ = start + p.recorded_samples;
   }
@@ -63,6 +70,7 @@ class Replay {
   }
 
   void begin_program(const PlayedProgram& program, bool lost_at_once) {
+    kept_by_hand_.reset();
     voice_.reset();
     engine_.reset();
     model_ = source_.model(program);
@@ -80,6 +88,14 @@ class Replay {
     voice_->prefill(clip_, &reporter);
     voice_->selectivity().set_means(reporter.means());
     clip_end_ = voice_->snapshot();
+    kept_by_hand_ = make_moments(*voice_);
+  }
+
+  std::unique_ptr<Moments> make_moments(Voice& voice) const {
+    if (!has_moments_) return nullptr;
+    return std::make_unique<Moments>(
+        voice, model_->network(),
+        Moments::Options{model_->config().sample_rate, table_, has_jumps_});
   }
 
   // Before hours are drawn: whether the model has what the events until the next program name.
@@ -99,6 +115,7 @@ class Replay {
   void begin_run() {
     position_ = 0;
     fade_.stop();
+    if (kept_by_hand_) kept_by_hand_->begin_run(0);
     heard_.clear();
     patch_.settle();
     patch_.reset_layers();  // what is not so, the events at its beginning say
@@ -120,6 +137,7 @@ class Replay {
       case ControlId::forget:
         return forget(patch_, e, *voice_);
       default:
+        if (is_moment(e.id)) return take_effect_moment(e);
         patch_.apply(e);
         // Another random seed counts from the next run on; this one's is among what it began with.
         if (e.id == ControlId::rng_seed && e.source == Source::start) {
@@ -168,12 +186,58 @@ class Replay {
       }
     }
     fade_.begin();
+    if (kept_by_hand_) kept_by_hand_->moved(position_);
+  }
+
+  void take_effect_moment(const ControlEvent& e) {
+    if (kept_by_hand_ == nullptr)
+      throw Error("the performance has moments before it has a program");
+    if (!played(e)) {
+      throw Error("the performance cannot be repeated: there is nothing for its event at sample " +
+                  std::to_string(e.at));
+    }
+  }
+
+  bool played(const ControlEvent& e) {
+    Moments& m = *kept_by_hand_;
+    patch_.advance(position_);
+    voice_->set_sampling(patch_.sampling());  // what is drawn aside is drawn with it
+    by_hand_.hand_over(patch_, voice_->selectivity());
+    switch (e.id) {
+      case ControlId::slot:
+        return m.put(slot_of(e), source_.moment(p_.moments[e.value.whole], *model_));
+      case ControlId::store:
+        return m.store(slot_of(e), position_);
+      case ControlId::unstore:
+        return m.unstore(slot_of(e));
+      case ControlId::clear:
+        return m.clear(slot_of(e));
+      case ControlId::recall:
+        return m.recall(slot_of(e), position_);
+      case ControlId::morph:
+        return m.morph(morph_of(e), position_);
+      case ControlId::jump:
+        if (!m.begin_jump(sample_of(e), position_)) return false;
+        while (!m.absorbed()) m.absorb(kPiece);
+        return true;
+      case ControlId::land:
+        return m.land(position_);
+      case ControlId::fork:
+        return m.fork(slot_of(e));
+      case ControlId::keep: {
+        const Kept k = kept_of(e);
+        if (k.at_end && m.forked()) m.draw_end(k.rng_seed, k.samples);
+        return m.keep(k.rng_seed, k.samples, k.at_end, position_);
+      }
+      default:
+        return false;
+    }
   }
 
   void change_engine(const PlayedEngine& engine) {
-    const Selectivity voice_selectivity =
-        voice_ != nullptr ? voice_->selectivity() : Selectivity(StateLayout(model_->network()));
-    voice_.reset();
+    const std::shared_ptr<const Engine> before = engine_;
+    const std::unique_ptr<Voice> lost = std::move(voice_);
+    const std::unique_ptr<Moments> moments = std::move(kept_by_hand_);
     engine_ = source_.engine(engine, *model_);
     auto next = std::make_unique<Voice>(*engine_);
     const auto kept = static_cast<std::size_t>(kClipHistorySeconds * model_->config().sample_rate);
@@ -183,10 +247,19 @@ class Replay {
                          drawn.last(std::min(kCodesKept, drawn.size())), position_};
     AbsorbSink reporter(events_, heard.clip_tail.size() + heard.drawn.size());
     clip_end_ = revive(*next, model_->network(), heard, &reporter, &reporter);
-    next->set_rng(rng_seed_, position_);
-    next->selectivity() = voice_selectivity;
+    if (lost) {
+      next->set_rng(lost->rng_seed(), lost->drawn());
+      next->selectivity() = lost->selectivity();
+    } else {
+      next->set_rng(rng_seed_, position_);
+    }
     voice_ = std::move(next);
     by_hand_.forget_what_was_set();
+    kept_by_hand_ = make_moments(*voice_);
+    if (kept_by_hand_) {
+      if (moments) kept_by_hand_->take_over(*moments);
+      kept_by_hand_->begin_run(position_);
+    }
   }
 
   void draw_until(std::uint64_t end) {
@@ -195,6 +268,7 @@ class Replay {
       patch_.advance(position_);
       std::uint64_t n = std::min<std::uint64_t>(
           {end - position_, kPiece, patch_.next_change(position_) - position_});
+      if (kept_by_hand_) n = std::min(n, kept_by_hand_->next_boundary(position_) - position_);
       if (recording_) n = std::min(n, p_.recorded_samples - summary_.recorded);
       const auto moment = uses_.upper_bound(position_);
       if (moment != uses_.end()) n = std::min(n, moment->first - position_);
@@ -220,6 +294,10 @@ class Replay {
     heard_.insert(heard_.end(), codes_.begin(), codes_.begin() + static_cast<std::ptrdiff_t>(n));
     for (std::size_t i = 0; i < n; ++i) samples_[i] = table_[codes_[i]];
     fade_.pass(std::span(samples_).first(n));
+    if (kept_by_hand_) {
+      kept_by_hand_->drew(std::span<const std::uint8_t>(codes_).first(n),
+                          std::span(samples_).first(n), position_ - n);
+    }
     if (!recording_) return;
     write_(std::span<const float>(samples_).first(n));
     summary_.recorded += n;
@@ -233,6 +311,8 @@ class Replay {
   std::shared_ptr<const Engine> engine_;
   std::unique_ptr<Voice> voice_;
   Snapshot clip_end_;
+  std::unique_ptr<Moments> kept_by_hand_;  // of the voice; null: the performance has none
+  bool has_moments_ = false, has_jumps_ = false;
   std::vector<std::uint8_t> clip_, heard_;  // codes; heard: the last drawn in this run
   std::array<float, 256> table_{};
   std::array<std::uint8_t, kPiece> codes_{};
@@ -251,6 +331,17 @@ class Replay {
 };
 
 }  // namespace
+
+Moment ReplaySource::moment(const PlayedMoment& moment, const Model& model) {
+  note_input(moment.path);
+  Moment m = read_moment(moment.path, model, true);
+  const std::string found = sha256_file(moment.path);
+  if (found != moment.sha256) {
+    throw Error(moment.path.string() + ": expected the moment that was played (" +
+                moment.sha256.substr(0, 8) + "), found another (" + found.substr(0, 8) + ")");
+  }
+  return m;
+}
 
 ReplaySummary replay(const Performance& performance, ReplaySource& source, RenderEvents& events,
                      const std::function<void(std::span<const float>)>& write) {

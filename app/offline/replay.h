@@ -12,6 +12,7 @@
 #include "app/offline/render.h"
 #include "kernels/engine.h"
 #include "model/model.h"
+#include "model/moment.h"
 
 namespace mambo {
 
@@ -23,6 +24,8 @@ class ReplaySource {
   // The whole clip in the model's encoding; empty: from silence.
   virtual std::vector<std::uint8_t> clip(const PlayedProgram& program, const Model& model) = 0;
   virtual std::shared_ptr<const Engine> engine(const PlayedEngine& engine, const Model& model) = 0;
+  // What a slot held. Here: the file, which has to be the one that was played.
+  virtual Moment moment(const PlayedMoment& moment, const Model& model);
 };
 
 struct ReplaySummary {
@@ -33,7 +36,7 @@ struct ReplaySummary {
 
 // Draws from the performance's beginning and hands the recorded stretch to `write`, in pieces, at
 // the model's rate. The same on the same engines, whatever is cut where: changes of controls and
-// ramps by sample, Again, another program, and an engine that was lost.
+// ramps by sample, moments, Again, another program, and an engine that was lost.
 ReplaySummary replay(const Performance& performance, ReplaySource& source, RenderEvents& events,
                      const std::function<void(std::span<const float>)>& write);
 

@@ -172,7 +172,7 @@ void TakeWriter::add_streams(std::vector<Stream>& streams) {
     GenerateRequest request;
     request.sampling = track_.patch().sampling();
     request.rng_seed = voice.rng_seed;
-    request.rng_index = position;
+    request.rng_index = position + (take_.moment ? take_.moment->drawn : 0);
     if (selectivity_) request.by_hand = &*selectivity_;
     request.codes = voice.codes;
     if (voice.guard != nullptr) {

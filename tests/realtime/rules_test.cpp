@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/control/moment_event.h"
 #include "app/live/generator_thread.h"
 #include "call_counter.h"
 #include "dsp/output_stage.h"
@@ -192,6 +193,41 @@ TEST_F(Rules, ObservingAllocatesNothing) {
   EXPECT_LT(entropy.back(), 5.6F);
 }
 
+// Everything that moments can do; the generator thread keeps up while `play` is called.
+template <class Play>
+void play_with_moments(GeneratorThread& player, Play play) {
+  LiveControls& controls = player.controls();
+  const auto moves = [&] { return player.moments().now().moves; };
+  const std::uint64_t before = moves();
+  for (int slot = 0; slot < 4; ++slot) {
+    controls.send_moment(slot_event(ControlId::store, slot));
+    play(6);
+  }
+  controls.send_moment(slot_event(ControlId::store, 0));
+  controls.send_moment(slot_event(ControlId::unstore, 0));
+  for (int i = 0; i < 20; ++i) {
+    controls.send_moment(slot_event(ControlId::recall, i % 9));  // the last one: back
+    controls.send_moment(morph_event(Morph::on_pad({0, 1, 2, 3}, 0.05 * i, 0.5)));
+    play(1);
+  }
+  controls.send_moment(morph_event(Morph::between(0, 1, 0.5, 1U)));
+  controls.send_moment(slot_event(ControlId::clear, 3));
+  play(10);
+  controls.send_moment(jump_event(player.generated() / 2));
+  controls.send_moment(slot_event(ControlId::fork, kNoSlot));
+  play(20);
+  // The jump was taken up before the fork. The generator hardly idles here.
+  const auto landed = [&] {
+    return player.moments().forks() == 1 && !player.moments().now().jumping;
+  };
+  for (int i = 0; i < 1000 && !landed(); ++i) play(5);
+  controls.send_moment(keep_event({77, 100, false}));
+  play(10);
+  EXPECT_GE(moves(), before + 15) << "the test did not get there";
+  EXPECT_FALSE(player.moments().now().jumping);
+  EXPECT_EQ(player.moments().forks(), 1U);
+}
+
 // The generator thread as the session runs it, with every control call that is allowed meanwhile.
 TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
   MAMBO_NEEDS_CALL_COUNTER();
@@ -250,6 +286,7 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
       controls.send(ControlId::level, -1);
       if (i % 1000 == 0) play(2);
     }
+    play_with_moments(player, play);
     player.set_observing(false);
     play(20);
     std::this_thread::sleep_for(200ms);  // no consumer: the ring fills, and the thread may sleep
