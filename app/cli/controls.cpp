@@ -62,8 +62,8 @@ int list_controls(bool json) {
   constexpr std::size_t help_width = 96;
   put("{:<12} {:<8} {:<18} {}\n", "control", "scope", "range", "default");
   for (const ControlSpec& spec : kControlTable) {
-    std::string range = spec.kind == ControlKind::trigger ? "happens" : range_text(spec);
-    if (spec.kind == ControlKind::impulse) range = "happens, " + range;
+    std::string range = spec.happens() ? "happens" : range_text(spec);
+    if (spec.kind == ControlKind::impulse) range += ", " + range_text(spec);
     put("{:<12} {:<8} {:<18} {}\n", spec.key, scope_name(spec.scope), range, normal_text(spec));
     std::string help = wrapped(spec.help, help_width);
     for (std::size_t at = 0; (at = help.find('\n', at)) != std::string::npos; at += 5) {
