@@ -52,6 +52,9 @@ struct Context {
     if (session.set(id, value)) changes.changed(id, before, session.control(id), ImGui::GetTime());
   }
   void change(ControlId id, double value) { change(id, ControlValue{value, 0}); }
+  // The same of a layer's control, for the layers of a target: over 20 ms, so that a drag moves
+  // evenly and no step of it is heard.
+  void change_layers(ControlId id, std::int16_t target, double value);
   bool has_model() const { return facts.model != nullptr; }
   // Of sound that the model has absorbed or drawn by now.
   double heard_s() const { return static_cast<double>(history.end()) / history.rate(); }
@@ -60,5 +63,8 @@ struct Context {
     return (position - static_cast<double>(history.clip_end())) / history.rate();
   }
 };
+
+// Sends what differs from where the values go now.
+void send_layers(Session& session, const LayerValues& values, const LayerSnapshot& wanted);
 
 }  // namespace mambo::gui

@@ -27,6 +27,8 @@ constexpr std::array bindings{
     Binding{Key::again, GLFW_KEY_R, 0},
     Binding{Key::record, GLFW_KEY_R, ctrl},
     Binding{Key::audition, GLFW_KEY_A, 0},
+    Binding{Key::freeze, GLFW_KEY_Z, 0},
+    Binding{Key::forget, GLFW_KEY_X, 0},
     Binding{Key::preview, GLFW_KEY_SPACE, ctrl},
     Binding{Key::louder, GLFW_KEY_PAGE_UP, 0, true},
     Binding{Key::quieter, GLFW_KEY_PAGE_DOWN, 0, true},
@@ -69,6 +71,11 @@ constexpr std::array lines{
             {Key::audition, none, none, none},
             "",
             "plays the clip, while the model waits; once more stops it"},
+    KeyHelp{"Sound",
+            {Key::freeze, none, none, none},
+            "",
+            "while held, memory stands still: nothing fades, nothing is written"},
+    KeyHelp{"Sound", {Key::forget, none, none, none}, "", "empties memory, at once"},
     KeyHelp{"Sound", {Key::louder, Key::quieter, none, none}, "", "level up, level down, by 1 dB"},
     KeyHelp{"Files", {Key::open_model, none, none, none}, "", "opens the menu of models"},
     KeyHelp{"Files", {Key::open_clip, none, none, none}, "", "opens the menu of clips"},
@@ -93,6 +100,11 @@ constexpr std::array lines{
             "Ctrl+click",
             "types a value; on a button, Enter presses it"},
     KeyHelp{"Controls", {none, none, none, none}, "double click", "returns to the default"},
+    KeyHelp{"Controls",
+            {none, none, none, none},
+            "drag on the strip beside a row of \u0394",
+            "how fast the layer's memory runs, and how far it stands still; with Shift its tier, "
+            "with Ctrl all"},
     KeyHelp{"Controls",
             {Key::undo, Key::redo, none, none},
             "",
@@ -167,6 +179,12 @@ bool fits(const Binding& b, const KeyPress& press) {
 }  // namespace
 
 std::span<const KeyHelp> key_help() { return lines; }
+
+int key_code(Key key) {
+  const auto* found = std::find_if(bindings.begin(), bindings.end(),
+                                   [key](const Binding& b) { return b.key == key; });
+  return found == bindings.end() ? 0 : found->code;
+}
 
 std::string key_words(Key key) {
   std::string words;

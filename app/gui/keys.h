@@ -19,6 +19,8 @@ enum class Key : std::uint8_t {
   again,
   record,
   audition,
+  freeze,
+  forget,
   preview,
   louder,
   quieter,
@@ -58,6 +60,9 @@ std::string key_words(Key key);
 std::string key_words(const KeyHelp& line);  // of all its keys and its gesture
 // The table of docs/window.md: rows of Markdown.
 std::string key_table();
+
+// GLFW's number of the key that it is bound to first: whether it is still held down.
+int key_code(Key key);
 
 // The modifiers that count, as GLFW numbers them.
 struct KeyPress {

@@ -9,6 +9,7 @@
 #include "app/gui/keys.h"
 #include "app/gui/panels/help.h"
 #include "app/gui/panels/meter.h"
+#include "app/gui/panels/selectivity_strips.h"
 #include "app/gui/panels/transport.h"
 #include "app/gui/plot/plot.h"
 #include "app/gui/plot/ruler.h"
@@ -83,6 +84,7 @@ void Shell::adopt_model() {
   for (const ControlSpec& spec : kControlTable) {  // those values were another model's
     if (models_own(spec.id)) changes_.forget(spec.id);
   }
+  changes_.forget_layers();
   timeline_.set_rate(facts_.rate);
   const int asked = session_.tap_layer();  // with the model, or of the one before: the same file
   const bool fits = asked >= 0 && asked < static_cast<int>(facts_.layers.size());
@@ -166,6 +168,8 @@ bool Shell::take_sound_key(Context& c) {
     timeline_.follow();
   } else if (c.keys.take(Key::record)) {
     toggle_record(session_, status_.recording);
+  } else if (c.keys.first() == Key::freeze || c.keys.first() == Key::forget) {
+    controls_.selectivity().take_keys(c);
   } else if (c.keys.first() == Key::louder || c.keys.first() == Key::quieter) {
     const int by = c.keys.take_all(Key::louder) - c.keys.take_all(Key::quieter);
     c.change(ControlId::level, session_.control(ControlId::level).real + by);
@@ -179,7 +183,10 @@ bool Shell::take_undo_key(Keys& keys) {
   const bool undo = keys.first() == Key::undo;
   if (!keys.take(Key::undo) && !keys.take(Key::redo)) return false;
   const auto set = undo ? changes_.undo() : changes_.redo();
-  if (set) session_.set(set->id, set->value);
+  if (set && set->layers.empty()) session_.set(set->id, set->value);
+  if (set && !set->layers.empty()) {
+    if (const auto values = session_.layers()) send_layers(session_, *values, set->layers);
+  }
   if (!set)
     notice_.say(undo ? "There is nothing to undo." : "There is nothing to do again.", false);
   return true;
@@ -272,7 +279,7 @@ void Shell::draw_top(Context& c, float right) {
 
 void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
   c.panel_left = min.x;
-  c.plot_left = std::floor(min.x + c.u(76));
+  c.plot_left = std::floor(min.x + c.u(82) + SelectivityStrips::width(c));
   c.plot_right = std::floor(max.x);
   timeline_.resize(static_cast<int>(c.plot_right - c.plot_left));
   c.view = timeline_.view();
@@ -317,6 +324,7 @@ void Shell::draw(double seconds) {
   c.latency_offer = settings_.raise_latency ? std::nullopt : latency_keeper_.advice();
   c.hand_ms = 500 * frame_s_;
   handle_keys(c);
+  controls_.selectivity().look(c);
   const ImVec2 display = ImGui::GetIO().DisplaySize;
   ImGui::SetNextWindowPos(ImVec2(0, 0));
   ImGui::SetNextWindowSize(display);

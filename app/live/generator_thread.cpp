@@ -340,6 +340,7 @@ void GeneratorThread::observe(std::size_t n) {
   o->entropy.resize(n);
   DeltaTap tap;
   tap.layers = o->layers;
+  tap.said = o->said;
   const int layers = static_cast<int>(o->layers.size());
   tap.layer = tap_layer_ < layers ? tap_layer_.load() : program_->favourite_layer;
   tap.delta = o->tap_delta;

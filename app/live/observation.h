@@ -23,9 +23,11 @@ struct Observation {
   bool from_clip = false;        // absorbed by prefill, not drawn
   std::vector<std::uint8_t> codes;
   std::vector<float> log_prob, entropy;  // per sample, nats (empty for a clip)
-  std::vector<LayerSummary> layers;      // per layer
-  int tap_layer = -1;                    // the layer below, or -1
-  std::uint64_t tap_first_step = 0;      // step of its tier (step k covers samples k*stride..)
+  std::vector<LayerSummary> layers;      // per layer, as played
+  std::vector<LayerSummary>
+      said;            // as the network says where it is played by hand; of a clip empty
+  int tap_layer = -1;  // the layer below, or -1
+  std::uint64_t tap_first_step = 0;  // step of its tier (step k covers samples k*stride..)
   int tap_steps = 0;
   int tap_channels = 0;          // d_inner of that layer
   std::vector<float> tap_delta;  // [tap_steps][tap_channels]; what is behind them is spare room

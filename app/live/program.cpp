@@ -31,6 +31,7 @@ std::shared_ptr<ObservationQueue> make_queue(const NetworkView& net) {
     o->log_prob.reserve(kMaxChunk);
     o->entropy.reserve(kMaxChunk);
     o->layers.resize(net.layers.size());
+    o->said.resize(net.layers.size());
     o->tap_delta.resize(floats);
     queue->publish();
   }

@@ -94,5 +94,31 @@ TEST(ControlHistory, KeepsTheLastThousand) {
   EXPECT_EQ(n, ControlHistory::most);
 }
 
+TEST(ControlHistory, ADragOverManyLayersIsOneChangeAmongTheOthers) {
+  ControlHistory h;
+  const LayerSnapshot plain(3);
+  LayerSnapshot faster = plain;
+  faster[1][layer_value(ControlId::delta_scale)] = 2;
+  LayerSnapshot held = faster;
+  for (auto& layer : held) layer[layer_value(ControlId::hold_B)] = 0.5;
+  h.changed(level, real(0), real(-3), 0);
+  h.changed_layers(plain, faster, 1);
+  ASSERT_NE(h.layers_under_way(), nullptr);
+  EXPECT_EQ(*h.layers_under_way(), faster);
+  h.changed_layers(faster, held, 1.1);  // of the same gesture: the fader moves several
+  h.settle();
+  EXPECT_EQ(h.layers_under_way(), nullptr);
+  h.changed(heat, real(1), real(2), 3);
+  EXPECT_EQ(h.undo()->id, heat);
+  EXPECT_EQ(h.undo()->layers, plain);
+  EXPECT_EQ(h.redo()->layers, held);
+  h.forget_layers();  // another model
+  const auto set = h.undo();
+  ASSERT_TRUE(set);
+  EXPECT_TRUE(set->layers.empty());
+  EXPECT_EQ(set->value, real(0));
+  EXPECT_FALSE(h.undo().has_value());
+}
+
 }  // namespace
 }  // namespace mambo::gui

@@ -21,7 +21,9 @@ TEST(Keys, MeanWhatTheTableSays) {
   EXPECT_EQ(key_of(press(GLFW_KEY_R, GLFW_MOD_CONTROL)), Key::record);
   EXPECT_EQ(key_of(press(GLFW_KEY_Z, GLFW_MOD_CONTROL)), Key::undo);
   EXPECT_EQ(key_of(press(GLFW_KEY_Z, GLFW_MOD_CONTROL | GLFW_MOD_SHIFT)), Key::redo);
-  EXPECT_EQ(key_of(press(GLFW_KEY_Z)), Key::none);
+  EXPECT_EQ(key_of(press(GLFW_KEY_Z)), Key::freeze);
+  EXPECT_EQ(key_of(press(GLFW_KEY_Z, 0, true)), Key::none) << "held, it stays frozen";
+  EXPECT_EQ(key_of(press(GLFW_KEY_G)), Key::none);
   EXPECT_EQ(key_of(press(GLFW_KEY_R, GLFW_MOD_ALT)), Key::none) << "the desktop's";
   EXPECT_EQ(key_of(press(GLFW_KEY_TAB, GLFW_MOD_SHIFT)), Key::previous);
 }

@@ -2,10 +2,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "live_window.h"
 
@@ -47,8 +50,11 @@ TEST_F(WindowKeysTest, QuickKeysAreNotLostAndChangesAreUndone_timed) {
                   "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
                   "shift+Tab shift+Tab Right "
                   "key --delay 6 ctrl+z "
-                  // Before them level, guard and New. The random seed by typing, undone and again.
-                  "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab Return "
+                  // Before them level, selectivity (three buttons, five sliders, three choices,
+                  // the fader), guard and New. The random seed by typing, undone and again.
+                  "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
+                  "shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
+                  "shift+Tab shift+Tab shift+Tab shift+Tab Return "
                   "sleep 0.5"));
   ASSERT_TRUE(window.does("type --delay 6 4711"));
   const auto settings = after(window, "key --delay 6 Return ctrl+z ctrl+shift+z");
@@ -85,6 +91,57 @@ TEST_F(WindowKeysTest, AClipIsSearchedHeardAndOpened_timed) {
   const auto settings = after(window, "key --delay 6 ctrl+space Return");
   ASSERT_TRUE(settings.is_object()) << window.said();
   EXPECT_EQ(fs::path(settings.at("clip").get<std::string>()).filename(), "digit-three.wav");
+}
+
+// A strip is dragged, alone and with Ctrl, undone, and memory is held and emptied by keys; judged
+// by the performance that was recorded meanwhile.
+TEST_F(WindowKeysTest, SelectivityIsPlayedByStripsAndKeys_timed) {
+  fs::create_directories(folder_ / "Music");  // where recordings go
+  LiveWindow window(1280, 800, folder_, small_);
+  if (!window.is_open()) GTEST_SKIP() << window.why();
+  ASSERT_TRUE(window.does(
+      "sleep 2 key ctrl+r sleep 0.5 "  // frames of a display without a GPU take their time
+      "mousemove 100 500 mousedown 1 sleep 0.4 mousemove 105 500 sleep 0.1 mousemove 115 500 "
+      "sleep 0.4 mousemove 130 500 sleep 0.4 mouseup 1 sleep 0.4 "
+      "keydown ctrl mousemove 125 500 mousedown 1 sleep 0.4 mousemove 130 500 sleep 0.1 "
+      "mousemove 160 500 sleep 0.4 mouseup 1 keyup ctrl sleep 0.4 "
+      "mousemove 640 790 key ctrl+z sleep 0.4 "
+      "keydown z sleep 0.4 keyup z sleep 0.2 key x sleep 0.3 key ctrl+r sleep 0.7"));
+  after(window, "sleep 0.1");
+  fs::path file;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+    const std::string name = entry.path().filename().string();
+    if (name.find(".performance.jsonl") != std::string::npos) file = entry.path();
+  }
+  ASSERT_FALSE(file.empty()) << window.said();
+  std::ifstream lines(file);
+  std::map<std::string, std::vector<nlohmann::json>> events;  // by control
+  for (std::string line; std::getline(lines, line);) {
+    const auto event = nlohmann::json::parse(line, nullptr, false);
+    if (event.contains("control")) events[event.at("control").get<std::string>()].push_back(event);
+  }
+  const auto& scale = events["delta_scale"];
+  ASSERT_GE(scale.size(), 4U);
+  EXPECT_NE(scale.front().value("target", ""), "all");  // the one layer
+  EXPECT_GT(scale.front().at("ramp").get<int>(), 0);
+  EXPECT_GT(scale[1].at("value").get<double>(), scale.front().at("value").get<double>());
+  // Frozen all at once, and as before when the key was let go.
+  const auto frozen = std::find_if(scale.begin(), scale.end(), [](const nlohmann::json& e) {
+    return e.at("value").get<double>() == 0;
+  });
+  ASSERT_NE(frozen, scale.end());
+  ASSERT_NE(frozen + 1, scale.end());
+  EXPECT_GT((frozen + 1)->at("value").get<double>(), 0);
+  const double held_s = ((frozen + 1)->at("at").get<double>() - frozen->at("at").get<double>());
+  EXPECT_GT(held_s, 0.2 * 16000);
+  // With Ctrl all layers are held; undone.
+  const auto& hold = events["hold_B"];
+  ASSERT_GE(hold.size(), 2U);
+  EXPECT_EQ(hold.front().value("target", "all"), "all");
+  EXPECT_GT(hold.front().at("value").get<double>(), 0);
+  EXPECT_EQ(hold.back().at("value").get<double>(), 0);
+  ASSERT_EQ(events["forget"].size(), 1U);
+  EXPECT_EQ(events["forget"].front().at("value").get<double>(), 0);
 }
 
 }  // namespace

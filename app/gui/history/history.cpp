@@ -12,6 +12,9 @@ namespace {
 constexpr float unknown = std::numeric_limits<float>::quiet_NaN();
 constexpr float bits_a_nat = std::numbers::log2e_v<float>;
 
+// Δ of a layer that stands still is 0: shown as a horizon of ages.
+float log2_of(float delta) { return std::log2(std::max(delta, 1e-9F)); }
+
 std::size_t size_of(double count) { return static_cast<std::size_t>(std::ceil(count)); }
 
 }  // namespace
@@ -27,7 +30,9 @@ void History::set_model(const HistoryShape& shape) {
   entropy_ = Pyramid<float>(capacity);
   codes_.assign(capacity + 16384, -1);  // a pyramid keeps a few more than it was asked for
   layers_.assign(shape.layers.size(), Pyramid<LayerSummary>(capacity / grid_samples));
+  said_.assign(shape.layers.size(), Pyramid<float>(capacity / grid_samples));
   held_.assign(shape.layers.size(), LayerSummary{});
+  held_said_.assign(shape.layers.size(), unknown);
   tap_.reset(0, 0);
   tap_layer_ = -1;
   past_layer_ = -1;
@@ -45,11 +50,13 @@ void History::restart(const Observation& o) {
     surprise_.reset(o.first);
     entropy_.reset(o.first);
     for (auto& l : layers_) l.reset((o.first + grid_samples - 1) / grid_samples);
+    for (auto& l : said_) l.reset((o.first + grid_samples - 1) / grid_samples);
     tap_.truncate(0);
     clip_end_ = o.first;
   }
   past_layer_ = -1;
   held_.assign(held_.size(), LayerSummary{});
+  held_said_.assign(held_said_.size(), unknown);
   generation_ = o.generation;
   started_ = true;
   ++epoch_;
@@ -60,6 +67,7 @@ void History::forget_from(std::uint64_t position) {
   surprise_.truncate(position);
   entropy_.truncate(position);
   for (auto& l : layers_) l.truncate((position + grid_samples - 1) / grid_samples);
+  for (auto& l : said_) l.truncate((position + grid_samples - 1) / grid_samples);
   if (tap_layer_ >= 0) {
     const auto stride = shape_.layers[static_cast<std::size_t>(tap_layer_)].stride;
     tap_.truncate(position / static_cast<std::uint64_t>(stride));
@@ -108,13 +116,26 @@ void History::add_layers(const Observation& o) {
     auto& row = layers_[l];
     if (summed_up && o.layers[l].steps > 0) {
       const LayerSummary& s = o.layers[l];
-      held_[l] = {std::log2(s.mean), std::log2(s.min), std::log2(s.max), s.steps};
+      held_[l] = {log2_of(s.mean), log2_of(s.min), log2_of(s.max), s.steps};
+      const bool by_hand = l < o.said.size() && o.said[l].steps > 0 && o.said[l].mean != s.mean;
+      held_said_[l] = by_hand ? log2_of(o.said[l].mean) : unknown;
     } else if (!summed_up) {
       held_[l] = LayerSummary{};
+      held_said_[l] = unknown;
     }
-    if (cells_begin > row.end() + 65536) row.reset(cells_begin);
-    while (row.end() < cells_begin) row.push(LayerSummary{});
-    while (row.end() < cells_end) row.push(held_[l]);
+    auto& said = said_[l];
+    if (cells_begin > row.end() + 65536) {
+      row.reset(cells_begin);
+      said.reset(cells_begin);
+    }
+    while (row.end() < cells_begin) {
+      row.push(LayerSummary{});
+      said.push(unknown);
+    }
+    while (row.end() < cells_end) {
+      row.push(held_[l]);
+      said.push(held_said_[l]);
+    }
   }
 }
 

@@ -52,6 +52,8 @@ class History {
   static constexpr std::uint64_t grid_samples = 64;
   // Of log2 Δ.
   const Pyramid<LayerSummary>& layer(int i) const { return layers_[static_cast<std::size_t>(i)]; }
+  // Of log2 of mean Δ as the network says it, where that is not what is played; else NaN.
+  const Pyramid<float>& said(int i) const { return said_[static_cast<std::size_t>(i)]; }
   int layers() const { return static_cast<int>(layers_.size()); }
 
   int tap_layer() const { return tap_layer_; }  // -1: none observed yet
@@ -78,6 +80,8 @@ class History {
   Pyramid<float> samples_{0}, surprise_{0}, entropy_{0};
   std::vector<std::int16_t> codes_;
   std::vector<Pyramid<LayerSummary>> layers_;
+  std::vector<Pyramid<float>> said_;
+  std::vector<float> held_said_;
   std::vector<LayerSummary> held_;  // what a layer that did not step still shows
   DeltaHistory tap_;
   int tap_layer_ = -1;

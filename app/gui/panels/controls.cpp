@@ -215,6 +215,11 @@ void ControlsPanel::draw(Context& c, ImVec2 min, ImVec2 max) {
   ImGui::PopStyleVar();
   sampling(c);
   ImGui::Dummy(ImVec2(0, c.u(6)));
+  if (c.has_model()) {
+    section(c, "Selectivity");
+    selectivity_.draw(c);
+    ImGui::Dummy(ImVec2(0, c.u(6)));
+  }
   output(c);
   ImGui::Dummy(ImVec2(0, c.u(6)));
   display(c);

@@ -6,6 +6,7 @@
 #include "app/gui/context.h"
 #include "app/gui/devices.h"
 #include "app/gui/menu_list.h"
+#include "app/gui/panels/selectivity.h"
 
 namespace mambo::gui {
 
@@ -13,6 +14,7 @@ class ControlsPanel {
  public:
   ControlsPanel() { devices_.refresh(); }
   void draw(Context& c, ImVec2 min, ImVec2 max);
+  SelectivityPanel& selectivity() { return selectivity_; }
 
  private:
   void sampling(Context& c);
@@ -24,6 +26,7 @@ class ControlsPanel {
   void display(Context& c);
   void model(const Context& c);
 
+  SelectivityPanel selectivity_;
   DeviceList devices_;
   MenuList device_list_;
   std::optional<double> moving_latency_;  // ms, while its slider is held

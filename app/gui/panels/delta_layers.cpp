@@ -108,21 +108,26 @@ void DeltaLayersPanel::draw_names(const Context& c, const Plot& p) {
   const auto& layers = c.facts.layers;
   ImDrawList& list = *ImGui::GetWindowDrawList();
   const float line = c.theme.small->FontSize;
+  // Left of the strips.
+  const float edge = c.plot_left - c.u(14) - SelectivityStrips::width(c);
+  const auto label = [&](float y, const char* words, ImU32 ink) {
+    draw_text(list, c.theme.small, ImVec2(edge, y), 1, 0.5F, ink, words);
+  };
   for (std::size_t first = 0; first < layers.size();) {
     std::size_t last = first + 1;
     while (last < layers.size() && !layers[last].starts_group) ++last;
     const float top = p.min.y + rows_[first].top;
     const float bottom = p.min.y + rows_[last - 1].bottom;
     const float middle = (top + bottom) / 2;
-    list.AddRectFilled(ImVec2(c.plot_left - c.u(5), top), ImVec2(c.plot_left - c.u(3), bottom),
-                       colour::line);
+    const float left = c.plot_left - c.u(11) - SelectivityStrips::width(c);
+    list.AddRectFilled(ImVec2(left, top), ImVec2(left + c.u(2), bottom), colour::line);
     const LayerFacts& l = layers[first];
     const Words rate("{}", hertz_words(static_cast<double>(c.facts.rate) / l.stride).c_str());
     if (bottom - top > 2.05F * line) {
-      axis_label(c, middle - line * 0.52F, l.group.c_str(), colour::dim);
-      axis_label(c, middle + line * 0.52F, rate.c_str());
+      label(middle - line * 0.52F, l.group.c_str(), colour::dim);
+      label(middle + line * 0.52F, rate.c_str(), colour::faint);
     } else if (bottom - top > 0.8F * line) {
-      axis_label(c, middle, l.group.c_str(), colour::dim);
+      label(middle, l.group.c_str(), colour::dim);
     }
     if (l.time_invariant && bottom - top > 0.8F * line) label_constant(c, p, middle);
     first = last;
@@ -135,6 +140,13 @@ void DeltaLayersPanel::draw_names(const Context& c, const Plot& p) {
     list.AddRect(ImVec2(p.min.x - 1, p.min.y + r.top - 1),
                  ImVec2(p.max.x + 1, p.min.y + r.bottom + 1), faded(colour::text, 0.75F), 0, 0, 1);
   }
+}
+
+void DeltaLayersPanel::draw_strips(Context& c, const Plot& p) {
+  std::vector<SelectivityStrips::Row> rows;
+  for (const Row& r : rows_) rows.push_back({p.min.y + r.top, p.min.y + r.bottom});
+  const float right = p.min.x - c.u(8);
+  strips_.draw(c, right - SelectivityStrips::width(c), right, rows);
 }
 
 void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
@@ -158,6 +170,11 @@ void DeltaLayersPanel::draw_readout(Context& c, const Plot& p, int layer) {
               Words("{} to {}", number_words(std::exp2(static_cast<double>(s.min))).c_str(),
                     number_words(std::exp2(static_cast<double>(s.max))).c_str())
                   .c_str());
+      const Pyramid<float>& said = c.history.said(layer);
+      if (said.holds(cell(sample)) && std::isfinite(said.at(cell(sample)))) {
+        readout(c, "the network says",
+                number_words(std::exp2(static_cast<double>(said.at(cell(sample))))).c_str());
+      }
       readout(c, "typical horizon", horizon_words(l.log2_typical - s.mean, c.heard_s()).c_str());
       if (!l.time_invariant && static_cast<std::size_t>(layer) < average_.size()) {
         const float change = s.mean - average_[static_cast<std::size_t>(layer)];
@@ -221,6 +238,7 @@ void DeltaLayersPanel::draw(Context& c, float top, float bottom) {
                   static_cast<float>(l), static_cast<float>(l + 1));
   }
   draw_names(c, p);
+  draw_strips(c, p);
   mark_clip_end(c, p);
   mark_playhead(c, p);
   const int pointed = p.hovered ? layer_at(p.pointer_y) : -1;

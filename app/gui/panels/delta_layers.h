@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/gui/context.h"
+#include "app/gui/panels/selectivity_strips.h"
 #include "app/gui/plot/delta_scale.h"
 #include "app/gui/plot/heatmap.h"
 #include "app/gui/plot/plot.h"
@@ -19,6 +20,7 @@ class DeltaLayersPanel {
   void place_rows(const Context& c, const Plot& p);
   static void label_constant(const Context& c, const Plot& p, float middle);
   void draw_names(const Context& c, const Plot& p);
+  void draw_strips(Context& c, const Plot& p);
   void draw_readout(Context& c, const Plot& p, int layer);
   void follow_range(const Context& c);
   static void show_layer(Context& c, int layer);
@@ -28,6 +30,7 @@ class DeltaLayersPanel {
     float top, bottom;  // below the plot's top
   };
   std::vector<Row> rows_;
+  SelectivityStrips strips_;
   Heatmap picture_;
   DeltaScale scale_;
   std::vector<float> average_;                         // mean of log2 Δ of each layer

@@ -103,13 +103,17 @@ void axis_label(const Context& c, float y, const char* words, ImU32 colour) {
             colour, words);
 }
 
-void begin_readout(const Context& c, const Plot& p) {
+void begin_readout(const Context& c) {
   ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, ImVec2(c.u(10), c.u(8)));
   ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, ImVec2(c.u(8), c.u(3)));
   // ImGui sizes a tooltip by its content of the previous frame; live values that grow would be cut
   // off.
   ImGui::SetNextWindowSizeConstraints(ImVec2(c.u(232), 0), ImVec2(FLT_MAX, FLT_MAX));
   ImGui::BeginTooltip();
+}
+
+void begin_readout(const Context& c, const Plot& p) {
+  begin_readout(c);
   if (p.position < 0) {
     text_in(c.theme.small, colour::dim, "before the beginning");
     return;

@@ -38,6 +38,7 @@ void mark_playhead(const Context& c, const Plot& p);
 void axis_label(const Context& c, float y, const char* words, ImU32 colour = colour::faint);
 
 // The readout: a tooltip of lines "what   value". Begin says when and which sample.
+void begin_readout(const Context& c);  // of something beside a plot: says nothing of time
 void begin_readout(const Context& c, const Plot& p);
 void readout(const Context& c, const char* what, const char* value);
 void end_readout();
