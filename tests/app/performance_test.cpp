@@ -128,8 +128,7 @@ TEST(Performance, ALineThatIsNotOneIsRefusedByNumber) {
         "{\"at\":77,\"control\":\"top_k\",\"value\":40,\"source\":\"owner\",\"target\":\"all\"}",
         "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":1}",
         "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":\"tier8\"}",
-        "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":\"\\u001b["
-        "2J\"}",
+        R"({"at":77,"control":"read","value":1,"source":"owner","target":"\u001b[2J"})",
         "{\"at\":77,\"control\":\"read\",\"value\":1,\"source\":\"owner\",\"target\":null}",
         "{\"at\":77,\"control\":\"read\",\"value\":2.1,\"source\":\"owner\"}",
         "{\"at\":77,\"control\":\"forget\",\"source\":\"owner\"}",
