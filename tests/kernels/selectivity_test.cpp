@@ -253,8 +253,9 @@ class TimeInvariant {
         const double delta = m.delta[static_cast<std::size_t>(c)];
         log_dt.push_back(static_cast<float>(std::log(delta)));
         for (int n = 0; n < N; ++n) {
-          const double A =
-              -std::exp(static_cast<double>(A_log[static_cast<std::size_t>(c * N + n)]));
+          const double A = -std::exp(
+              static_cast<double>(A_log[static_cast<std::size_t>(c) * static_cast<std::size_t>(N) +
+                                        static_cast<std::size_t>(n)]));
           const double held = std::expm1(delta * A) / A;
           const auto k = static_cast<std::size_t>(n);
           C.push_back(static_cast<float>(delta * m.B[k] * m.C[k] / (2 * held)));
