@@ -8,6 +8,7 @@
 // min_n |Re A|). L.h is the norm of each channel's state after the step. Of a time-invariant layer
 // (s4d) delta and horizon repeat their constants, and there are no B and C. With --every, rows in
 // between are left out.
+// Past 400 lines: one command, and all that stands in its one file.
 #include <fmt/core.h>
 
 #include <algorithm>

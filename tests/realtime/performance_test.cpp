@@ -1,4 +1,5 @@
 // What was played live, drawn again from its performance: the recorded samples, bit for bit.
+// Past 400 lines: one fixture, which plays in as many ways as there are events.
 #include "app/control/performance.h"
 
 #include <gtest/gtest.h>
