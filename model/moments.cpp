@@ -403,7 +403,8 @@ bool Moments::fork(int slot) {
 }
 
 std::optional<Moments::Fork> Moments::read_fork() {
-  Fork f{voice_.snapshot(), {}, fork_selectivity_};
+  // The voice is another thread's, and so is the mark until it is held.
+  Fork f{Snapshot(engine_), {}, Selectivity(engine_.layout())};
   const Hold hold(held_.back());
   if (!hold || !forked_) return std::nullopt;
   f.begin.copy_from(engine_, fork_);

@@ -14,6 +14,10 @@ namespace mambo {
 // A copy of a voice at one moment: state, position in the random stream. Made by Voice.
 class Snapshot {
  public:
+  Snapshot() = default;  // of nothing: to be assigned to
+  // Allocates room for a state of this engine's: the zero state.
+  explicit Snapshot(const Engine& engine) : state_(engine.make_state()) {}
+
   std::uint64_t position() const { return position_; }
   const State& state() const { return *state_; }
   std::uint64_t rng_seed() const { return rng_seed_; }
