@@ -143,7 +143,7 @@ class CudaEngine final : public Engine {
  private:
   static void need_off(const Selectivity* by_hand) {
     if (by_hand != nullptr && !by_hand->off())
-      throw Error("selectivity by hand plays on the CPU engine alone so far: --engine cpu");
+      throw Error("selectivity by hand plays on the CPU engine alone so far: --backend cpu");
   }
   cudaStream_t stream_of(const CudaState& s) const {
     return s.buffers ? s.buffers->stream.get() : conversion_.stream();
