@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
-#include <thread>
 
 #include "app/control/performance.h"
 #include "app/files/audio_file.h"
@@ -21,7 +20,6 @@
 namespace mambo {
 namespace {
 
-using namespace std::chrono_literals;
 using testing::bring_up;
 using testing::FailingEngine;
 using testing::within;
@@ -255,7 +253,10 @@ TEST_F(MomentSession, AGpuThatIsLostTakesNoSlotWithIt) {
   ASSERT_TRUE(filled(3));
   session->name_slot(3, "kept");
   ASSERT_TRUE(pass(2000));
-  std::this_thread::sleep_for(600ms);  // the worker comes by
+  for (const char* name : {"one.moment", "two.moment"}) {  // the worker copies it in between
+    session->save_slot(3, world.folder() / name);
+    ASSERT_TRUE(within(20, [&] { return std::filesystem::exists(world.folder() / name); }));
+  }
   gpu->lose();
   ASSERT_TRUE(within(30, [&] { return session->status().backend.rfind("CPU", 0) == 0; }));
   ASSERT_TRUE(pass(1000));

@@ -9,6 +9,9 @@ inline constexpr bool kSanitized = true;
 inline constexpr bool kSanitized = false;
 #endif
 
+// A bound in seconds on what waits for a machine: under a sanitizer it may take ten times as long.
+constexpr double at_most(double seconds) { return kSanitized ? 10 * seconds : seconds; }
+
 }  // namespace mambo::testing
 
 // For tests that hold the stream to the clock of a sound card.

@@ -19,6 +19,7 @@ namespace mambo {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::at_most;
 using testing::bring_up;
 using testing::codes_of;
 using testing::model_path;
@@ -33,13 +34,14 @@ double seconds_since(Clock::time_point t) {
 
 class SessionTest : public ::testing::Test {
  protected:
-  // Ten minutes of noise: long enough to be interrupted while it is absorbed.
+  void SetUp() override { testing::leave_noise_alone(*session); }
+  // Minutes of noise: long enough to be interrupted while it is absorbed.
   std::filesystem::path long_clip() {
     std::filesystem::path path = world.folder() / "long.wav";
     AudioWriter writer(path, WriterOptions{});  // 16 kHz
     std::vector<float> second(16000);
     for (std::size_t i = 0; i < second.size(); ++i) second[i] = static_cast<float>(i % 77) / 100;
-    for (int s = 0; s < 600; ++s) writer.write(second);
+    for (int s = 0; s < (testing::kSanitized ? 200 : 600); ++s) writer.write(second);
     writer.close();
     return path;
   }
@@ -50,6 +52,15 @@ class SessionTest : public ::testing::Test {
   bool grows(double seconds = 5) {
     const std::uint64_t now = session->status().generated;
     return within(seconds, [&] { return session->status().generated > now + 1000; });
+  }
+
+  // Whether nothing is drawn any more, once what was under way is done.
+  bool stands_still() {
+    return within(10, [&] {
+      const std::uint64_t now = session->status().generated;
+      std::this_thread::sleep_for(300ms);
+      return session->status().generated == now;
+    });
   }
 
   testing::SoundWorld world;
@@ -65,12 +76,15 @@ TEST_F(SessionTest, WithoutADeviceItSaysSoAndPlaysInRealTime) {
   session->play();
   EXPECT_TRUE(session->status().playing);
   ASSERT_TRUE(grows());
-  const std::uint64_t before = session->status().generated;
-  const auto start = Clock::now();
-  std::this_thread::sleep_for(1s);
+  // A machine with other things to do may be late for a while.
+  EXPECT_TRUE(within(20, [&] {
+    const std::uint64_t before = session->status().generated;
+    const auto start = Clock::now();
+    std::this_thread::sleep_for(1s);
+    const double made = static_cast<double>(session->status().generated - before) / 16000;
+    return std::abs(made - seconds_since(start)) < 0.15;
+  })) << "not in real time";
   const SessionStatus s = session->status();
-  const double made = static_cast<double>(s.generated - before) / 16000;
-  EXPECT_NEAR(made, seconds_since(start), 0.15);
   EXPECT_EQ(s.device_rate, 16000);
   EXPECT_GT(s.us_per_sample_mean, 0);
   EXPECT_GE(s.us_per_sample_p99, s.us_per_sample_mean / 2);
@@ -86,10 +100,7 @@ TEST_F(SessionTest, PauseStandsStill) {
   ASSERT_TRUE(grows());
   session->pause();
   EXPECT_FALSE(session->status().playing);
-  std::this_thread::sleep_for(200ms);
-  const std::uint64_t at_rest = session->status().generated;
-  std::this_thread::sleep_for(300ms);
-  EXPECT_EQ(session->status().generated, at_rest);
+  EXPECT_TRUE(stands_still());
   session->play();
   EXPECT_TRUE(grows());
 }
@@ -107,7 +118,7 @@ TEST_F(SessionTest, PlaysWhatAnOfflineGeneratorMakesAndAgainRepeatsIt) {
   session->again();
   const auto asked = Clock::now();
   const auto second = watch(*session, codes.size(), first.front().generation);
-  EXPECT_LT(seconds_since(asked), 2) << "absorbed the clip once more?";
+  EXPECT_LT(seconds_since(asked), at_most(2)) << "absorbed the clip once more?";
   EXPECT_EQ(session->status().activity, Activity::ready);
   std::vector<std::uint8_t> repeated = codes_of(second);
   repeated.resize(codes.size());
@@ -127,8 +138,8 @@ TEST_F(SessionTest, ControlsTakeEffectWithinAChunk) {
   ASSERT_TRUE(bring_up(*session));
   session->play();
   auto seen = watch(*session, 3000);
-  const std::uint64_t then = session->status().generated;
   session->set_sampling({0.0F, 0, 1.0F});
+  const std::uint64_t then = session->status().generated;
   EXPECT_EQ(session->sampling(), (SamplingParams{0.0F, 0, 1.0F}));
   for (const Observation& o : watch(*session, then)) seen.push_back(o);
 
@@ -223,7 +234,7 @@ TEST_F(SessionTest, AbsorbingCanBeCancelled) {
   session->cancel();
   EXPECT_TRUE(wait_for_message("Cancelled."));
   EXPECT_TRUE(within(2, [&] { return session->status().activity == Activity::ready; }));
-  EXPECT_LT(seconds_since(asked), 2);
+  EXPECT_LT(seconds_since(asked), at_most(2));
   EXPECT_EQ(session->clip_path(), clip);
   EXPECT_TRUE(grows());
 }
@@ -357,10 +368,7 @@ TEST_F(SessionTest, AnAuditionLeavesWhatIsDrawnAndRecordedAlone) {
   watch(*session, 4000);
   session->audition(long_clip(), Session::Part::end);
   ASSERT_TRUE(within(20, [&] { return session->status().auditioning; }));
-  std::this_thread::sleep_for(500ms);  // the ring fills
-  const std::uint64_t stood = session->status().generated;
-  std::this_thread::sleep_for(300ms);
-  EXPECT_EQ(session->status().generated, stood);
+  EXPECT_TRUE(stands_still());
   EXPECT_TRUE(session->status().playing);
   session->stop_audition();
   EXPECT_FALSE(session->status().auditioning);
@@ -390,7 +398,7 @@ TEST_F(SessionTest, ItCanGoAwayAtAnyMoment) {
     std::this_thread::sleep_for(wait);
     const auto going = Clock::now();
     other.reset();
-    EXPECT_LT(seconds_since(going), 2) << "after " << wait.count() << " ms";
+    EXPECT_LT(seconds_since(going), at_most(2)) << "after " << wait.count() << " ms";
   }
   ASSERT_TRUE(bring_up(*session, clip));
   session->play();
@@ -399,7 +407,7 @@ TEST_F(SessionTest, ItCanGoAwayAtAnyMoment) {
   session->again();
   const auto going = Clock::now();
   session.reset();
-  EXPECT_LT(seconds_since(going), 2);
+  EXPECT_LT(seconds_since(going), at_most(2));
   EXPECT_GT(load_clip(world.folder() / "unfinished.wav", 16000).seconds(), 0.1);
 }
 
