@@ -1,10 +1,9 @@
 // mambo ablate: what delta, B and C are worth, in bits per sample. Definitions:
-// app/offline/ablation.h; bits as in eval.cpp, without a context.
+// model/ablation.h; bits as in eval.cpp, without a context.
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "app/cli/commands.h"
 #include "app/cli/interrupt.h"
@@ -12,12 +11,10 @@
 #include "app/cli/progress.h"
 #include "app/cli/say.h"
 #include "app/files/standard_input.h"
-#include "app/offline/ablation.h"
+#include "model/ablation.h"
 
 namespace mambo {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct AblateOptions {
   ModelOptions model;
@@ -26,12 +23,6 @@ struct AblateOptions {
   std::filesystem::path means;
   double from_s = 0, to_s = 0;
   bool json = false, quiet = false;
-};
-
-struct Clip {
-  std::filesystem::path path;
-  std::vector<std::uint8_t> codes;
-  SelectionMeans means;
 };
 
 std::string where(const AblationCase& c) {
@@ -45,12 +36,7 @@ class Ablation {
         silent_(o.quiet || o.json),
         model_(open_model(o.model, silent_)),
         engine_(open_engine(*model_, o.compute)),
-        cases_(ablation_cases(model_->network())) {
-    if (cases_.empty()) {
-      throw Error(
-          model_->config().name +
-          ": expected a model with layers that select (s6), found only time-invariant ones");
-    }
+        cases_(expect_cases(model_->network(), model_->config().name)) {
     if (!engine_->plays_by_hand()) {
       throw Error(engine_->description() +
                   " does not play selectivity by hand yet: expected --backend cpu");
@@ -59,9 +45,9 @@ class Ablation {
   }
 
   int run() {
-    for (const AblationCase& c : cases_) bits_.push_back(measure(c));
+    for (const AblationCase& c : cases_) table_.rows.push_back({c, measure(c)});
     if (o_.json)
-      tell_json();
+      write_output(ablation_json(table_));
     else
       tell_table();
     return 0;
@@ -72,87 +58,61 @@ class Ablation {
     SelectionMeans common;
     if (!o_.means.empty())
       common = means_over(o_.means, load_codes(o_.means, *model_, {}, silent_));
+    double terms = 0;
     for (const auto& path : o_.audio) {
-      Clip clip{path, load_codes(path, *model_, {o_.from_s, o_.to_s}, silent_), {}};
-      if (clip.codes.size() < 2) {
-        throw Error(fmt::format("{}: expected at least 2 samples, found {}", path.string(),
-                                clip.codes.size()));
-      }
-      terms_ += static_cast<double>(clip.codes.size() - 1);
+      AblationClip clip{
+          path.string(), load_codes(path, *model_, {o_.from_s, o_.to_s}, silent_), {}};
+      expect_enough(clip.name, clip.codes);
+      terms += clip.terms();
       clip.means = o_.means.empty() ? means_over(path, clip.codes) : common;
+      table_.clips.push_back(clip.name);
       clips_.push_back(std::move(clip));
     }
+    table_.model = model_->config().name;
+    table_.means_of = o_.means.string();
+    table_.seconds = terms / model_->config().sample_rate;
+    table_.engine = engine_->description();
   }
 
   SelectionMeans means_over(const std::filesystem::path& path,
                             const std::vector<std::uint8_t>& codes) {
-    SelectionMeans means = measure_means(*engine_, model_->network(), codes,
-                                         [](std::uint64_t) { return !interrupted(); });
-    if (means.empty()) {
-      throw Error(fmt::format("{}: expected at least {} samples, a step of every tier, found {}",
-                              path.string(), model_->network().tiers.back().stride, codes.size()));
-    }
-    return means;
+    return expect_means(*engine_, model_->network(), path.string(), codes,
+                        [](std::uint64_t) { return !interrupted(); });
   }
 
   double measure(const AblationCase& c) {
     Progress progress(fmt::format("{} held, {}", c.held(), where(c)), silent_);
-    double nats = 0;
-    double done = 0;
     const double rate = model_->config().sample_rate;
-    for (const Clip& clip : clips_) {
-      nats += ablated_nats(*engine_, model_->network(), c, clip.means, clip.codes,
-                           [&](std::uint64_t samples) {
-                             const double at = done + static_cast<double>(samples);
-                             progress.update(at, terms_, at / rate);
-                             return !interrupted();
-                           });
-      done += static_cast<double>(clip.codes.size());
-    }
+    const double bits = ablated_bits(*engine_, model_->network(), c, clips_, [&](double samples) {
+      progress.update(samples, table_.seconds * rate, samples / rate);
+      return !interrupted();
+    });
     progress.clear();
-    return nats / std::log(2.0) / terms_;
-  }
-
-  void tell_json() const {
-    Json rows = Json::array();
-    for (std::size_t i = 0; i < cases_.size(); ++i) {
-      const AblationCase& c = cases_[i];
-      rows.push_back({{"hold_delta", c.delta ? 1 : 0},
-                      {"hold_B", c.B ? 1 : 0},
-                      {"hold_C", c.C ? 1 : 0},
-                      {"tier", c.tier < 0 ? Json("all") : Json(c.tier)},
-                      {"bits_per_sample", bits_[i]}});
-    }
-    Json paths = Json::array();
-    for (const Clip& clip : clips_) paths.push_back(clip.path.string());
-    write_output(
-        json_line({{"model", model_->config().name},
-                   {"clips", paths},
-                   {"means_of", o_.means.empty() ? Json("each clip") : Json(o_.means.string())},
-                   {"seconds_judged", terms_ / model_->config().sample_rate},
-                   {"engine", engine_->description()},
-                   {"rows", rows}}));
+    return bits;
   }
 
   void tell_table() const {
-    const double least = bits_.front();
-    const double most = *std::max_element(bits_.begin(), bits_.end());
-    put("{}: bits per sample over {:.2f} s ({})\n", model_->config().name,
-        terms_ / model_->config().sample_rate, engine_->description());
+    const std::vector<AblationTable::Row>& rows = table_.rows;
+    const double least = rows.front().bits_per_sample;
+    const double most =
+        std::max_element(rows.begin(), rows.end(), [](const auto& x, const auto& y) {
+          return x.bits_per_sample < y.bits_per_sample;
+        })->bits_per_sample;
+    put("{}: bits per sample over {:.2f} s ({})\n", table_.model, table_.seconds, table_.engine);
     put("{:12}  {:9}  {:>7}\n", "held", "where", "bits");
     int tier = -1;
-    for (std::size_t i = 0; i < cases_.size(); ++i) {
-      const AblationCase& c = cases_[i];
+    for (const AblationTable::Row& row : rows) {
+      const AblationCase& c = row.held;
       if (c.tier != tier) put("\n");
       tier = c.tier;
-      const double more = bits_[i] - least;
+      const double more = row.bits_per_sample - least;
       constexpr double columns = 40;
       const double share = most > least ? std::max(0.0, more) / (most - least) : 0;
       const std::string bar(static_cast<std::size_t>(std::lround(share * columns)), '#');
-      if (i == 0)
-        put("{:12}  {:9}  {:7.4f}\n", c.held(), "", bits_[i]);
+      if (&row == rows.data())
+        put("{:12}  {:9}  {:7.4f}\n", c.held(), "", row.bits_per_sample);
       else
-        put("{:12}  {:9}  {:7.4f}  {:+.4f}{}{}\n", c.held(), where(c), bits_[i], more,
+        put("{:12}  {:9}  {:7.4f}  {:+.4f}{}{}\n", c.held(), where(c), row.bits_per_sample, more,
             bar.empty() ? "" : "  ", bar);
     }
   }
@@ -162,9 +122,8 @@ class Ablation {
   std::shared_ptr<const Model> model_;
   std::unique_ptr<Engine> engine_;
   std::vector<AblationCase> cases_;
-  std::vector<Clip> clips_;
-  std::vector<double> bits_;  // of the cases
-  double terms_ = 0;          // codes that are scored
+  std::vector<AblationClip> clips_;
+  AblationTable table_;
 };
 
 int run_ablate(const AblateOptions& o) {

@@ -19,7 +19,7 @@
 #include "app/control/by_hand.h"
 #include "app/control/control_json.h"
 #include "app/files/standard_input.h"
-#include "app/offline/ablation.h"
+#include "model/ablation.h"
 #include "model/surprise.h"
 
 namespace mambo {

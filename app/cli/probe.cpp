@@ -28,8 +28,8 @@
 #include "app/control/control_json.h"
 #include "app/files/png_file.h"
 #include "app/files/standard_input.h"
-#include "app/offline/ablation.h"
 #include "app/usage_error.h"
+#include "model/ablation.h"
 #include "model/horizon.h"
 
 namespace mambo {

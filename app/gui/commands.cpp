@@ -4,7 +4,9 @@
 #include <system_error>
 #include <utility>
 
+#include "app/files/free_name.h"
 #include "app/files/paths.h"
+#include "app/files/text_file.h"
 #include "app/gui/words.h"
 
 namespace mambo::gui {
@@ -43,6 +45,13 @@ std::string part_of_name(const std::string& words) {
   // Neither hidden, nor a folder above, nor an option.
   if (out.starts_with('.') || out.starts_with('-')) out.front() = '_';
   return out.empty() ? "mambo" : out;
+}
+
+std::tm local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  return local;
 }
 
 }  // namespace
@@ -125,19 +134,30 @@ std::string recording_name(const std::string& model, const fs::path& clip, const
   return part_of_name(model) + "-" + clip_words + "-" + when.c_str() + ".wav";
 }
 
+fs::path save_beside_recordings(const std::string& model, const fs::path& clip,
+                                const std::string& ending, std::string_view text) {
+  fs::path wanted = recordings_dir() / recording_name(model, clip, local_time());
+  fs::path path = reserve_free_name(wanted.replace_extension(ending));
+  try {
+    write_text_file(path, text, Replace::nothing());  // nor what came in its place
+  } catch (...) {
+    std::error_code error;
+    if (fs::file_size(path, error) == 0) fs::remove(path, error);
+    throw;
+  }
+  return path;
+}
+
 void toggle_record(Session& session, bool recording) {
   if (recording) return session.stop_recording();
   std::error_code error;
   const fs::path dir = recordings_dir();
   fs::create_directories(dir, error);  // the session says it when nothing can be written there
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
   const auto model = session.model();
   const std::string name = !model                         ? std::string("mambo")
                            : model->config().name.empty() ? model->path().stem().string()
                                                           : model->config().name;
-  session.start_recording(dir / recording_name(name, session.clip_path(), local));
+  session.start_recording(dir / recording_name(name, session.clip_path(), local_time()));
 }
 
 }  // namespace mambo::gui

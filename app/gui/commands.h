@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/gui/settings.h"
@@ -47,5 +48,10 @@ void toggle_record(Session& session, bool recording);
 // path; empty: silence. time: local.
 std::string recording_name(const std::string& model, const std::filesystem::path& clip,
                            const std::tm& time);
+// Writes a text into a new file in the folder for recordings, named as they are but for its ending,
+// ".ablation.json"; returns its path. Throws Error.
+std::filesystem::path save_beside_recordings(const std::string& model,
+                                             const std::filesystem::path& clip,
+                                             const std::string& ending, std::string_view text);
 
 }  // namespace mambo::gui

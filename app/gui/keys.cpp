@@ -37,6 +37,7 @@ constexpr std::array bindings{
     Binding{Key::redo, GLFW_KEY_Y, ctrl, true},
     Binding{Key::open_model, GLFW_KEY_M, ctrl},
     Binding{Key::open_clip, GLFW_KEY_O, ctrl},
+    Binding{Key::ablation, GLFW_KEY_B, 0},
     Binding{Key::follow, GLFW_KEY_F, 0},
     Binding{Key::left, GLFW_KEY_LEFT, 0, true},
     Binding{Key::right, GLFW_KEY_RIGHT, 0, true},
@@ -122,6 +123,10 @@ constexpr std::array lines{
             "wheel",
             "zooms around the pointer, from a minute down to 24 samples"},
     KeyHelp{"Time axis", {Key::left, Key::right, none, none}, "drag", "moves through the past"},
+    KeyHelp{"Window",
+            {Key::ablation, none, none, none},
+            "",
+            "shows what \u0394, B and C are worth on the clip, in place of the channels; hides it"},
     KeyHelp{
         "Window", {Key::bigger, Key::smaller, Key::normal_size, none}, "", "size of everything"},
     KeyHelp{"Window", {Key::full_screen, none, none, none}, "", "full screen"},

@@ -28,6 +28,7 @@ enum class Key : std::uint8_t {
   redo,
   open_model,
   open_clip,
+  ablation,
   follow,
   left,
   right,

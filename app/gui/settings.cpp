@@ -40,6 +40,7 @@ void each_field(S& s, F&& f) {
   f("channel_order", s.channel_order);
   f("colour_map", s.colour_map);
   f("log_frequency", s.log_frequency);
+  f("ablation", s.ablation);
   f("raise_latency", s.raise_latency);
   f("span_s", s.span_s);
   f("zoom", s.zoom);

@@ -27,6 +27,7 @@ struct Settings {
   ChannelOrder channel_order = ChannelOrder::horizon;
   int colour_map = 0;  // ColourMap
   bool log_frequency = true;
+  bool ablation = false;           // its bars are shown in place of the chosen layer's channels
   bool raise_latency = false;      // by itself when there are underruns; else the window offers it
   double span_s = 10;              // of the time axis
   float zoom = 1;                  // of the interface, on top of the monitor's scale

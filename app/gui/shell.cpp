@@ -36,6 +36,7 @@ Shell::Shell(Session& session, Settings& settings, Theme& theme, const GuiOption
       theme_(theme),
       play_when_ready_(options.autoplay),
       // A picture is of the window, not of yesterday.
+      ablation_(options.engine),
       leftovers_(options.screenshot.empty() ? recordings_dir() : fs::path()) {
   theme.focus = &focus_;
   for (const ControlSpec& spec : kControlTable) {  // what no model has a say in
@@ -65,7 +66,7 @@ Context Shell::context() {
 }
 
 bool Shell::lively() const {
-  return status_.playing || status_.recording || play_when_ready_ ||
+  return status_.playing || status_.recording || play_when_ready_ || ablation_.running() ||
          (status_.activity != Activity::ready && status_.activity != Activity::empty);
 }
 
@@ -179,6 +180,12 @@ bool Shell::take_sound_key(Context& c) {
   return true;
 }
 
+bool Shell::take_panel_key(Keys& keys) {
+  if (!keys.take(Key::ablation)) return false;
+  settings_.ablation = !settings_.ablation;
+  return true;
+}
+
 bool Shell::take_undo_key(Keys& keys) {
   const bool undo = keys.first() == Key::undo;
   if (!keys.take(Key::undo) && !keys.take(Key::redo)) return false;
@@ -263,7 +270,8 @@ void Shell::handle_keys(Context& c) {
     c.keys.drop();
   } else if (menu || c.keys.first() == Key::open_model || c.keys.first() == Key::open_clip) {
     c.keys.hold();  // a menu, drawn below, takes it: it may open or close
-  } else if (!take_sound_key(c) && !take_undo_key(c.keys) && !take_focus_key(c.keys)) {
+  } else if (!take_sound_key(c) && !take_panel_key(c.keys) && !take_undo_key(c.keys) &&
+             !take_focus_key(c.keys)) {
     take_time_key(c.keys);
   }
 }
@@ -288,11 +296,12 @@ void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
   draw_ruler(c, min.y, min.y + ruler);
   const float gap = c.u(5);
   const float shares[] = {0.20F, 0.12F, 0.19F, 0.25F, 0.24F};
+  const float with_bars[] = {0.18F, 0.10F, 0.15F, 0.25F, 0.32F};
   const float free = max.y - min.y - ruler - 4 * gap;
   float y = min.y + ruler;
   const auto next = [&](std::size_t i) {
     const float top = std::floor(y);
-    y += free * shares[i] + gap;
+    y += free * (settings_.ablation ? with_bars : shares)[i] + gap;
     return std::pair(top, std::floor(y - gap));
   };
   const auto [w0, w1] = next(0);
@@ -304,7 +313,11 @@ void Shell::draw_plots(Context& c, ImVec2 min, ImVec2 max) {
   const auto [l0, l1] = next(3);
   layers_.draw(c, l0, l1);
   const auto [d0, d1] = next(4);
-  channels_.draw(c, d0, d1);
+  if (settings_.ablation) {
+    ablation_.draw(c, d0, d1);
+  } else {
+    channels_.draw(c, d0, d1);
+  }
   if (!c.has_model() && status_.activity == Activity::empty) {
     draw_text(*ImGui::GetWindowDrawList(), theme_.body,
               ImVec2((c.plot_left + c.plot_right) / 2, (w0 + header_height(c) + w1) / 2), 0.5F,
@@ -325,6 +338,7 @@ void Shell::draw(double seconds) {
   c.hand_ms = 500 * frame_s_;
   handle_keys(c);
   controls_.selectivity().look(c);
+  ablation_.look(c);
   const ImVec2 display = ImGui::GetIO().DisplaySize;
   ImGui::SetNextWindowPos(ImVec2(0, 0));
   ImGui::SetNextWindowSize(display);

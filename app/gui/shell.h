@@ -11,6 +11,7 @@
 #include "app/gui/control_history.h"
 #include "app/gui/focus.h"
 #include "app/gui/keys.h"
+#include "app/gui/panels/ablation.h"
 #include "app/gui/panels/controls.h"
 #include "app/gui/panels/delta_channels.h"
 #include "app/gui/panels/delta_layers.h"
@@ -54,6 +55,7 @@ class Shell {
   void handle_keys(Context& c);
   bool take_window_key(Keys& keys);
   bool take_sound_key(Context& c);
+  bool take_panel_key(Keys& keys);
   bool take_undo_key(Keys& keys);
   bool take_focus_key(Keys& keys);
   bool take_key_in_focus(Keys& keys);
@@ -85,6 +87,7 @@ class Shell {
   SpectrogramPanel spectrogram_;
   DeltaLayersPanel layers_;
   DeltaChannelsPanel channels_;
+  AblationPanel ablation_;
   ControlsPanel controls_;
   StatusLine status_line_;
   LeftoversPanel leftovers_;

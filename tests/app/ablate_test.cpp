@@ -7,7 +7,7 @@
 
 #include "app/files/audio_file.h"
 #include "app/files/codes.h"
-#include "app/offline/ablation.h"
+#include "model/ablation.h"
 #include "model/model.h"
 #include "tests/app/support.h"
 

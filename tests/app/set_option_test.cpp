@@ -9,10 +9,10 @@
 
 #include "app/control/by_hand.h"
 #include "app/files/codes.h"
-#include "app/offline/ablation.h"
 #include "app/offline/absorb_sink.h"
 #include "app/offline/recipe.h"
 #include "kernels/engine.h"
+#include "model/ablation.h"
 #include "model/model.h"
 #include "model/tensor_file.h"
 #include "model/voice.h"

@@ -48,6 +48,7 @@ TEST_F(SettingsTest, ComeBackAsTheyWere) {
   s.channel_order = ChannelOrder::index;
   s.colour_map = 1;
   s.log_frequency = false;
+  s.ablation = true;
   s.span_s = 0.5;
   s.zoom = 1.5F;
   s.width = 1920;

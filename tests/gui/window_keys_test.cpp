@@ -50,11 +50,11 @@ TEST_F(WindowKeysTest, QuickKeysAreNotLostAndChangesAreUndone_timed) {
                   "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
                   "shift+Tab shift+Tab Right "
                   "key --delay 6 ctrl+z "
-                  // Before them level, selectivity (three buttons, five sliders, three choices,
+                  // Before them level, selectivity (four buttons, five sliders, three choices,
                   // the fader), guard and New. The random seed by typing, undone and again.
                   "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
                   "shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
-                  "shift+Tab shift+Tab shift+Tab shift+Tab Return "
+                  "shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab Return "
                   "sleep 0.5"));
   ASSERT_TRUE(window.does("type --delay 6 4711"));
   const auto settings = after(window, "key --delay 6 Return ctrl+z ctrl+shift+z");
@@ -142,6 +142,53 @@ TEST_F(WindowKeysTest, SelectivityIsPlayedByStripsAndKeys_timed) {
   EXPECT_EQ(hold.back().at("value").get<double>(), 0);
   ASSERT_EQ(events["forget"].size(), 1U);
   EXPECT_EQ(events["forget"].front().at("value").get<double>(), 0);
+}
+
+// The bars are measured beside what plays, saved, and played by a click, until another click and an
+// undo of that.
+TEST_F(WindowKeysTest, WhatSelectivityIsWorthIsMeasuredAndPlayed_timed) {
+  fs::create_directories(folder_ / "Music");
+  LiveWindow window(1280, 800, folder_, small_);
+  if (!window.is_open()) GTEST_SKIP() << window.why();
+  const auto click = [&](int x, int y) {
+    const std::string at = std::to_string(x) + " " + std::to_string(y);
+    return window.does("mousemove " + at + " sleep 0.4 mousedown 1 sleep 0.4 mouseup 1 sleep 0.4");
+  };
+  const auto found = [&](const std::string& ending) {
+    for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+      if (entry.path().string().ends_with(ending)) return entry.path();
+    }
+    return fs::path();
+  };
+  ASSERT_TRUE(window.does("sleep 2 key b sleep 0.5"));
+  for (int i = 0; i < 40 && found(".ablation.json").empty(); ++i) {
+    if (i % 8 == 0) {
+      ASSERT_TRUE(click(930, 568));  // Measure
+    }
+    ASSERT_TRUE(click(856, 568));  // Save, once there is something to save
+  }
+  const fs::path table = found(".ablation.json");
+  ASSERT_FALSE(table.empty()) << window.said();
+  std::ifstream saved(table);
+  const auto json = nlohmann::json::parse(saved, nullptr, false);
+  EXPECT_EQ(json.at("rows").size(), 8U);  // one tier
+  EXPECT_NE(json.at("clips").at(0).get<std::string>().find("digit-seven.wav"), std::string::npos);
+
+  ASSERT_TRUE(window.does("mousemove 640 790 key ctrl+r sleep 1"));
+  ASSERT_TRUE(click(960, 680));  // the last bar: all three
+  ASSERT_TRUE(click(960, 680));
+  const auto settings = after(window, "key ctrl+z sleep 0.8 key ctrl+r sleep 1");
+  EXPECT_TRUE(settings.at("ablation").get<bool>());
+  std::ifstream lines(found(".performance.jsonl"));
+  std::map<std::string, std::vector<double>> values;  // by control
+  for (std::string line; std::getline(lines, line);) {
+    const auto event = nlohmann::json::parse(line, nullptr, false);
+    if (!event.contains("control") || !event.contains("value")) continue;
+    if (event.value("target", "all") == "all" && event.at("value").is_number())
+      values[event.at("control").get<std::string>()].push_back(event.at("value").get<double>());
+  }
+  for (const char* hold : {"hold_delta", "hold_B", "hold_C"})
+    EXPECT_EQ(values[hold], (std::vector<double>{1, 0, 1})) << hold;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ std::uint64_t cell(std::uint64_t sample) { return sample / History::grid_samples
 // it finds its way, are left out.
 void DeltaLayersPanel::show_layer(Context& c, int layer) {
   c.settings.layer = layer;
+  c.settings.ablation = false;  // which stands where they do
   c.session.set_tap_layer(layer);
   c.history.expect_past(layer);
   std::uint64_t first = 0;

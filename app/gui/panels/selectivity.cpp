@@ -148,6 +148,14 @@ void SelectivityPanel::draw(Context& c) {
   slider(c, *values, ControlId::hold_C);
   slider(c, *values, ControlId::read);
   buttons(c, *values);
+  const bool shown = c.settings.ablation;
+  if (push_button(c.theme, shown ? "Hide what it is worth" : "What is it worth?",
+                  ImVec2(ImGui::GetContentRegionAvail().x, 0)))
+    c.settings.ablation = !shown;
+  tooltip(c.theme, Words("What \u0394, B and C are worth to the model on this clip, measured with "
+                         "each held: as bars in place of the channels. Key: {}.",
+                         key_words(Key::ablation))
+                       .c_str());
 }
 
 }  // namespace mambo::gui

@@ -1,7 +1,10 @@
-#include "app/offline/ablation.h"
+#include "model/ablation.h"
 
 #include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
 
+#include "kernels/error.h"
 #include "model/surprise.h"
 
 namespace mambo {
@@ -57,6 +60,15 @@ std::vector<AblationCase> ablation_cases(const NetworkView& net) {
   return cases;
 }
 
+std::vector<AblationCase> expect_cases(const NetworkView& net, const std::string& model) {
+  std::vector<AblationCase> cases = ablation_cases(net);
+  if (cases.empty()) {
+    throw Error(model +
+                ": expected a model with layers that select (s6), found only time-invariant ones");
+  }
+  return cases;
+}
+
 SelectionMeans measure_means(const Engine& engine, const NetworkView& net,
                              std::span<const std::uint8_t> codes,
                              const std::function<bool(std::uint64_t)>& progress) {
@@ -82,6 +94,60 @@ double ablated_nats(const Engine& engine, const NetworkView& net, const Ablation
   const auto state = engine.make_state();
   engine.prefill(*state, codes, &sink, &by_hand);
   return sink.nats();
+}
+
+void expect_enough(const std::string& name, std::span<const std::uint8_t> codes) {
+  if (codes.size() < 2) {
+    throw Error(name + ": expected at least 2 samples, found " + std::to_string(codes.size()));
+  }
+}
+
+SelectionMeans expect_means(const Engine& engine, const NetworkView& net, const std::string& name,
+                            std::span<const std::uint8_t> codes,
+                            const std::function<bool(std::uint64_t)>& progress) {
+  SelectionMeans means = measure_means(engine, net, codes, progress);
+  if (means.empty()) {
+    throw Error(name + ": expected at least " + std::to_string(net.tiers.back().stride) +
+                " samples, a step of every tier, found " + std::to_string(codes.size()));
+  }
+  return means;
+}
+
+double ablated_bits(const Engine& engine, const NetworkView& net, const AblationCase& held,
+                    std::span<const AblationClip> clips,
+                    const std::function<bool(double)>& progress) {
+  double nats = 0;
+  double terms = 0;
+  double done = 0;
+  for (const AblationClip& clip : clips) {
+    nats += ablated_nats(engine, net, held, clip.means, clip.codes, [&](std::uint64_t samples) {
+      return !progress || progress(done + static_cast<double>(samples));
+    });
+    terms += clip.terms();
+    done += static_cast<double>(clip.codes.size());
+  }
+  return nats / std::log(2.0) / terms;
+}
+
+std::string ablation_json(const AblationTable& table) {
+  using Json = nlohmann::ordered_json;
+  Json rows = Json::array();
+  for (const AblationTable::Row& row : table.rows) {
+    const AblationCase& c = row.held;
+    rows.push_back({{"hold_delta", c.delta ? 1 : 0},
+                    {"hold_B", c.B ? 1 : 0},
+                    {"hold_C", c.C ? 1 : 0},
+                    {"tier", c.tier < 0 ? Json("all") : Json(c.tier)},
+                    {"bits_per_sample", row.bits_per_sample}});
+  }
+  const Json json = {{"model", table.model},
+                     {"clips", table.clips},
+                     {"means_of", table.means_of.empty() ? "each clip" : table.means_of},
+                     {"seconds_judged", table.seconds},
+                     {"engine", table.engine},
+                     {"rows", rows}};
+  // Names of files may be no UTF-8: a replaced character beats no table.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
 }  // namespace mambo
