@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <memory>
+#include <random>
 
 #include "app/control/performance.h"
 #include "app/files/audio_file.h"
@@ -90,6 +92,30 @@ class MomentSession : public ::testing::Test {
     EXPECT_TRUE(testing::read_file(path) == testing::read_file(take)) << "not the recording";
     return p;
   }
+  // Another value, at random, for every control of the draw, and for every one of the layers in
+  // all, a tier or one of them; each with a ramp of its own.
+  void turn_everything() {
+    std::uniform_real_distribution<double> part(0, 1);
+    const auto ramp = [&] { return static_cast<std::uint32_t>(rng() % 2000); };
+    for (const ControlId id : kDraw)
+      EXPECT_TRUE(session->set(id, value_at(control_spec(id), 0.2 + 0.6 * part(rng)), ramp()));
+    const LayerMap& layers = session->layers()->layers();
+    for (std::size_t v = 0; v < kLayerValues; ++v) {
+      const ControlId id = layer_value_id(v);
+      const auto layer = static_cast<int>(rng() % static_cast<unsigned>(layers.size()));
+      const std::array<std::int16_t, 3> targets = {kAllTargets, tier_target(layers.tier(layer)),
+                                                   layers.target(layer)};
+      const double value = value_at(control_spec(id), 0.3 + 0.4 * part(rng));
+      EXPECT_TRUE(session->set_layers(id, targets[rng() % 3], value, ramp()));
+    }
+    EXPECT_TRUE(session->set_layers(ControlId::forget, kAllTargets, 0.5 + 0.5 * part(rng)));
+    session->set_rng_seed(rng());
+    session->set(ControlId::level, -20 * part(rng));  // of what is heard alone
+    session->set(ControlId::match_level, static_cast<double>(rng() % 2));
+  }
+  static constexpr std::array kDraw = {ControlId::temperature, ControlId::top_k, ControlId::top_p,
+                                       ControlId::min_p,       ControlId::floor, ControlId::gate};
+
   static bool has(const Performance& p, ControlId id) {
     return std::any_of(p.events.begin(), p.events.end(),
                        [&](const ControlEvent& e) { return e.id == id; });
@@ -100,6 +126,7 @@ class MomentSession : public ::testing::Test {
   const std::filesystem::path take = world.folder() / "take.wav";
   std::unique_ptr<Session> session;
   std::uint64_t moves = 0;
+  std::mt19937 rng{1};
 };
 
 TEST_F(MomentSession, EverythingRepeatsBitForBit) {
@@ -107,17 +134,18 @@ TEST_F(MomentSession, EverythingRepeatsBitForBit) {
   session->store(7);
   ASSERT_TRUE(filled(7));
   record();
-  // A minute where there is one.
+  // Two minutes where there is time.
   const char* long_one =
       std::getenv("MAMBO_LONG");  // NOLINT(concurrency-mt-unsafe): the tests do not change it
-  const int rounds = long_one != nullptr ? 12 : 1;
+  const int rounds = long_one != nullptr ? 90 : 1;
   for (int round = 0; round < rounds; ++round) {
+    turn_everything();
     for (int slot = 0; slot < 4; ++slot) {
       session->store(slot);
       ASSERT_TRUE(pass(2500));
       ASSERT_TRUE(filled(slot));
     }
-    session->set(ControlId::temperature, 0.8, 3000);
+    turn_everything();
     session->recall(1);
     ASSERT_TRUE(moved());
     ASSERT_TRUE(pass(1500));
@@ -133,10 +161,12 @@ TEST_F(MomentSession, EverythingRepeatsBitForBit) {
     session->unstore(0);
     session->recall(0);
     ASSERT_TRUE(pass(1000));
+    turn_everything();
     moves = session->moments().moves;
     session->jump(session->status().generated - 5000);
     ASSERT_TRUE(moved());
     ASSERT_TRUE(pass(1000));
+    turn_everything();
     session->fork(3, 0.15);
     ASSERT_TRUE(within(120, [&] { return session->moments().fork == MomentStatus::Fork::ready; }));
     session->audition_continuation(1);
@@ -152,6 +182,9 @@ TEST_F(MomentSession, EverythingRepeatsBitForBit) {
         ControlId::land, ControlId::fork, ControlId::keep, ControlId::clear}) {
     EXPECT_TRUE(has(p, id)) << static_cast<int>(id);
   }
+  for (const ControlId id : kDraw) EXPECT_TRUE(has(p, id)) << control_spec(id).key;
+  for (std::size_t v = 0; v < kLayerValues; ++v)
+    EXPECT_TRUE(has(p, layer_value_id(v))) << control_spec(layer_value_id(v)).key;
   EXPECT_EQ(parse_performance(performance_text(p), "again"), p);
   EXPECT_EQ(session->moments().refused, 0U);
 }
