@@ -143,6 +143,7 @@ class Replay {
         if (e.id == ControlId::rng_seed && e.source == Source::start) {
           rng_seed_ = e.value.whole;
           voice_->set_rng(rng_seed_);
+          if (kept_by_hand_) kept_by_hand_->begin_run(position_);  // its past has this stream
         }
     }
   }
