@@ -28,13 +28,6 @@ std::int64_t now_ns() {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-std::string text_of(PaError error) {
-  const PaHostErrorInfo* host = Pa_GetLastHostErrorInfo();
-  const bool more = error == paUnanticipatedHostError && host != nullptr &&
-                    host->errorText != nullptr && host->errorText[0] != '\0';
-  return more ? host->errorText : Pa_GetErrorText(error);
-}
-
 // A PortAudio stream and all that its callback touches. Shared with the calls that may outlast the
 // output (portaudio::ask): when they do, it is cut off from the source and stays behind.
 class Line {
@@ -124,8 +117,8 @@ class Line {
 void Line::open(const AudioDeviceRequest& request) {
   try {
     library_.emplace();
-    const std::vector<portaudio::Output> all = portaudio::outputs();
-    const portaudio::Output& chosen = portaudio::choose(all, request.device);
+    const std::vector<portaudio::Device> all = portaudio::outputs();
+    const portaudio::Device& chosen = portaudio::choose(all, request.device);
     name = chosen.info.name;
     PaStreamParameters to{};
     to.device = chosen.index;
@@ -144,7 +137,8 @@ void Line::open(const AudioDeviceRequest& request) {
       }
     }
     if (error != paNoError) {
-      throw Error(fmt::format("the audio device \"{}\" does not open: {}", name, text_of(error)));
+      throw Error(fmt::format("the audio device \"{}\" does not open: {}", name,
+                              portaudio::text_of(error)));
     }
 #if defined(__linux__)
     if (chosen.alsa) PaAlsa_EnableRealtimeScheduling(stream_, 1);  // where it is permitted
@@ -160,7 +154,7 @@ void Line::start() {
   last_call_ns_ = now_ns();
   const PaError error = Pa_StartStream(stream_);
   if (error == paNoError) return;
-  const std::string why = text_of(error);
+  const std::string why = portaudio::text_of(error);
   close();
   throw Error(fmt::format("the audio device \"{}\" does not start: {}", name, why));
 }

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <set>
 
+#include "app/audio/audio_input.h"
+
 namespace mambo {
 
 using namespace std::chrono_literals;
@@ -64,9 +66,9 @@ std::string lower(std::string text) {
   return text;
 }
 
-std::string names(const std::vector<const Output*>& some) {
+std::string names(const std::vector<const Device*>& some) {
   std::string text;
-  for (const Output* o : some) text += (text.empty() ? "\"" : ", \"") + o->info.name + "\"";
+  for (const Device* o : some) text += (text.empty() ? "\"" : ", \"") + o->info.name + "\"";
   return text;
 }
 
@@ -98,14 +100,19 @@ Library::~Library() {
   if (--users == 0) Pa_Terminate();
 }
 
-std::vector<Output> outputs() {
-  std::vector<Output> all;
+namespace {
+
+std::vector<Device> devices(bool inputs) {
+  std::vector<Device> all;
   std::set<std::string> taken;
+  const PaDeviceIndex normal = inputs ? Pa_GetDefaultInputDevice() : Pa_GetDefaultOutputDevice();
   for (PaDeviceIndex i = 0; i < Pa_GetDeviceCount(); ++i) {
     const PaDeviceInfo* d = Pa_GetDeviceInfo(i);
-    if (d == nullptr || d->maxOutputChannels <= 0) continue;
+    if (d == nullptr) continue;
+    const int channels = inputs ? d->maxInputChannels : d->maxOutputChannels;
+    if (channels <= 0) continue;
     const PaHostApiInfo* api = Pa_GetHostApiInfo(d->hostApi);
-    Output o;
+    Device o;
     o.index = i;
     o.alsa = api->type == paALSA;
     o.info.host_api = api->name;
@@ -115,46 +122,59 @@ std::vector<Output> outputs() {
       o.info.name = fmt::format("{} ({})", plain, n);
     }
     o.info.default_rate = d->defaultSampleRate;
-    o.info.low_latency_s = d->defaultLowOutputLatency;
-    o.info.high_latency_s = d->defaultHighOutputLatency;
-    o.info.channels = d->maxOutputChannels;
-    o.info.is_default = i == Pa_GetDefaultOutputDevice();
+    o.info.low_latency_s = inputs ? d->defaultLowInputLatency : d->defaultLowOutputLatency;
+    o.info.high_latency_s = inputs ? d->defaultHighInputLatency : d->defaultHighOutputLatency;
+    o.info.channels = channels;
+    o.info.is_default = i == normal;
     all.push_back(std::move(o));
   }
   return all;
 }
 
-const Output& choose(const std::vector<Output>& all, const std::string& wanted) {
-  std::vector<const Output*> there;
-  std::vector<const Output*> matches;
-  for (const Output& o : all) {
+}  // namespace
+
+std::vector<Device> outputs() { return devices(false); }
+std::vector<Device> inputs() { return devices(true); }
+
+const Device& choose(const std::vector<Device>& all, const std::string& wanted, const char* kind) {
+  std::vector<const Device*> there;
+  std::vector<const Device*> matches;
+  for (const Device& o : all) {
     if (wanted.empty() ? o.info.is_default : o.info.name == wanted) return o;
     there.push_back(&o);
     if (lower(o.info.name).find(lower(wanted)) != std::string::npos) matches.push_back(&o);
   }
-  if (all.empty()) throw Error("there is no audio device on this machine");
+  if (all.empty()) throw Error(fmt::format("there is no {} on this machine", kind));
   if (wanted.empty()) {
-    throw Error("no audio device is the default one; there are " + names(there));
+    throw Error(fmt::format("no {} is the default one; there are {}", kind, names(there)));
   }
   if (matches.empty()) {
-    throw Error(
-        fmt::format("no audio device is called \"{}\"; there are {}", wanted, names(there)));
+    throw Error(fmt::format("no {} is called \"{}\"; there are {}", kind, wanted, names(there)));
   }
   if (matches.size() > 1) {
-    throw Error(fmt::format("\"{}\" fits {} audio devices, and only one is wanted: {}", wanted,
-                            matches.size(), names(matches)));
+    throw Error(fmt::format("\"{}\" fits {} {}s, and only one is wanted: {}", wanted,
+                            matches.size(), kind, names(matches)));
   }
   return *matches.front();
 }
 
+std::string text_of(int error) {
+  const PaHostErrorInfo* host = Pa_GetLastHostErrorInfo();
+  const bool more = error == paUnanticipatedHostError && host != nullptr &&
+                    host->errorText != nullptr && host->errorText[0] != '\0';
+  return more ? host->errorText : Pa_GetErrorText(error);
+}
+
 }  // namespace portaudio
 
-std::vector<AudioDeviceInfo> list_audio_devices() {
+namespace {
+
+std::vector<AudioDeviceInfo> list(bool inputs) {
   std::vector<AudioDeviceInfo> all;
   try {
-    for (portaudio::Output& o : portaudio::ask(5s, [] {
+    for (portaudio::Device& o : portaudio::ask(5s, [inputs] {
            const portaudio::Library library;
-           return portaudio::outputs();
+           return inputs ? portaudio::inputs() : portaudio::outputs();
          })) {
       all.push_back(std::move(o.info));
     }
@@ -164,10 +184,23 @@ std::vector<AudioDeviceInfo> list_audio_devices() {
   return all;
 }
 
+}  // namespace
+
+std::vector<AudioDeviceInfo> list_audio_devices() { return list(false); }
+std::vector<AudioDeviceInfo> list_audio_inputs() { return list(true); }
+
 void expect_audio_device(const std::string& device) {
   portaudio::ask(5s, [device] {
     const portaudio::Library library;
     portaudio::choose(portaudio::outputs(), device);
+  });
+}
+
+void expect_audio_input(const std::string& device) {
+  portaudio::ask(5s, [device] {
+    const portaudio::Library library;
+    portaudio::choose(portaudio::inputs(), device == kDefaultInput ? std::string() : device,
+                      "audio input");
   });
 }
 

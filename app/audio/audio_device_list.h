@@ -67,17 +67,22 @@ class Library {
   Library& operator=(const Library&) = delete;
 };
 
-struct Output {
+struct Device {
   AudioDeviceInfo info;
   int index = -1;     // PaDeviceIndex
   bool alsa = false;  // of the host API ALSA
 };
 
 // Under lock(), with a Library alive.
-std::vector<Output> outputs();
+std::vector<Device> outputs();
+std::vector<Device> inputs();
 
-// The output meant by `wanted`: the default for an empty name; else the one called exactly so; else
+// The device meant by `wanted`: the default for an empty name; else the one called exactly so; else
 // the only one with that part in its name, capitals aside. Throws Error naming the candidates.
-const Output& choose(const std::vector<Output>& all, const std::string& wanted);
+// kind: what they are called there.
+const Device& choose(const std::vector<Device>& all, const std::string& wanted,
+                     const char* kind = "audio device");
+
+std::string text_of(int error);  // of a PaError, right after it
 
 }  // namespace mambo::portaudio

@@ -128,6 +128,8 @@ void note_inputs(const PerformanceOptions& o, const Performance& p) {
     note_input(program.model_path);
     note_input(program.clip_path);
   }
+  for (const PlayedMoment& moment : p.moments) note_input(moment.path);
+  for (const PlayedSound& sound : p.heard) note_input(sound.path);
 }
 
 // The program that plays when the recording begins: its name is in the file.

@@ -54,6 +54,9 @@ enum class ControlId : std::uint8_t {
   land,     // ... and what plays is what played there
   fork,     // where continuations begin
   keep,     // what plays is one of them
+  // An input (app/control/listen_event.h).
+  listen,  // what comes in is absorbed in place of what would be drawn
+  answer,  // ... up to here
 };
 inline constexpr std::size_t kControls = static_cast<std::size_t>(ControlId::latency) + 1;
 inline constexpr std::size_t kLayerValues = static_cast<std::size_t>(ControlId::read) -

@@ -1,3 +1,4 @@
+// Past 400 lines: what is written and what is read of each event stand side by side.
 #include "app/control/performance.h"
 
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 #include <span>
 
 #include "app/control/control_json.h"
+#include "app/control/listen_event.h"
 #include "app/control/moment_json.h"
 #include "dsp/trouble.h"
 #include "kernels/error.h"
@@ -76,6 +78,16 @@ Json event_json(const Performance& p, const ControlEvent& e) {
     back["from"] = trouble_name(static_cast<Trouble>(static_cast<int>(e.value.real)));
     back["to"] = e.value.whole;
     j["brought_back"] = std::move(back);
+    return j;
+  }
+  if (e.id == ControlId::listen) {
+    const PlayedSound& sound = p.heard.at(heard_of(e));
+    j["listen"]["path"] = path_json(sound.path);
+    j["listen"]["sha256"] = sound.sha256;
+    return j;
+  }
+  if (e.id == ControlId::answer) {
+    j["answer"] = true;
     return j;
   }
   if (is_moment(e.id)) {
@@ -193,16 +205,17 @@ class Reader {
     const std::optional<ControlId> moment = moment_in(f);
     if (!moment) {
       f.only({"at", "control", "value", "ramp", "target", "source", "program", "engine",
-              "recording", "brought_back"});
+              "recording", "brought_back", "listen", "answer"});
     }
     int kinds = moment ? 1 : 0;
-    for (const char* kind : {"control", "program", "engine", "recording", "brought_back"}) {
+    for (const char* kind :
+         {"control", "program", "engine", "recording", "brought_back", "listen", "answer"}) {
       if (f.has(kind)) ++kinds;
     }
     if (kinds != 1 || (!f.has("control") && object.size() != 2)) {
       throw Error(where +
                   ": expected one event: a control, program, engine, recording, "
-                  "brought_back or moment");
+                  "brought_back, listen, answer or moment");
     }
     ControlEvent e;
     e.at = f.whole("at", kMostSamples);
@@ -284,9 +297,29 @@ class Reader {
       recording_ = true;
     } else if (f.has("brought_back")) {
       read_brought_back(f.at("brought_back"), e, where);
+    } else if (f.has("listen")) {
+      read_listen(f.at("listen"), e, where);
+    } else if (f.has("answer")) {
+      if (!json_bool(f.at("answer"), where, "answer") || !listening_) {
+        throw Error(where + ": expected answer behind listen, and true");
+      }
+      e.id = ControlId::answer;
+      listening_ = false;
     } else {
       read_control(f, e);
     }
+  }
+
+  void read_listen(const Json& object, ControlEvent& e, const std::string& where) {
+    const JsonFields f = fields(object, where + ": listen", {"path", "sha256"});
+    if (listening_) throw Error(where + ": expected answer before the next listen");
+    if (p_.heard.size() >= kMostPrograms) {
+      throw Error(fmt::format("{}: expected at most {} times listen", where, kMostPrograms));
+    }
+    e.id = ControlId::listen;
+    set_heard(e, p_.heard.size());
+    p_.heard.push_back({f.path("path"), f.hash("sha256")});
+    listening_ = true;
   }
 
   // What a run draws has to be drawn again before the next: bounded over all of them.
@@ -294,6 +327,7 @@ class Reader {
     const bool ends = e.id == ControlId::program || e.id == ControlId::again;
     last_ = ends ? 0 : e.at;
     if (!ends) return;
+    listening_ = false;
     samples_ += e.at;
     if (samples_ > kMostSamples) {
       throw Error(fmt::format("{}: expected at most {} samples in all", where, kMostSamples));
@@ -301,7 +335,7 @@ class Reader {
   }
 
   Performance p_;
-  bool headed_ = false, recording_ = false;
+  bool headed_ = false, recording_ = false, listening_ = false;
   std::uint64_t last_ = 0, samples_ = 0;
 };
 

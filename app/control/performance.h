@@ -45,16 +45,25 @@ struct PlayedMoment {
   bool operator==(const PlayedMoment&) const = default;
 };
 
+// What was listened to, as a sound file at the model's rate whose samples are codes, decoded.
+struct PlayedSound {
+  std::filesystem::path path;
+  std::string sha256;  // of the whole file
+  bool operator==(const PlayedSound&) const = default;
+};
+
 struct Performance {
   std::string version;                 // of the program
   std::string file;                    // the recording's name
   std::string file_sha256;             // of the whole recording
   std::uint64_t recorded_samples = 0;  // from the event `recording` on, over Again and programs
   std::uint64_t lost_samples = 0;      // drawn and not recorded: the disk was too slow
-  // What the values of events `program`, `engine` and `slot` count. The first event is a program.
+  // What the values of events `program`, `engine`, `slot` and `listen` count. The first event is a
+  // program.
   std::vector<PlayedProgram> programs;
   std::vector<PlayedEngine> engines;
   std::vector<PlayedMoment> moments;
+  std::vector<PlayedSound> heard;
   std::vector<ControlEvent> events;
   bool operator==(const Performance&) const = default;
 };

@@ -1,8 +1,10 @@
 #include "app/live/generator_thread.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "app/audio/thread_priority.h"
+#include "app/control/listen_event.h"
 
 namespace mambo {
 
@@ -87,6 +89,7 @@ std::vector<std::uint8_t> GeneratorThread::last_codes() const {
 std::unique_ptr<Program> GeneratorThread::exchange(std::unique_ptr<Program> program,
                                                    const DecidedControls& own) {
   std::swap(program_, program);
+  end_listening();
   if (program_ != nullptr) {
     const StateLayout& layout = program_->engine->layout();
     last_logits_.assign(layout.size - layout.logits, 0.0F);
@@ -176,6 +179,7 @@ void GeneratorThread::play() {
     if (recordings % 2 == 1) controls_.recording_began(generated_);
   }
   take_up_controls();
+  if (listening()) return listen();
   const std::size_t n = std::min(static_cast<std::size_t>(chunk_), target_ / 2);
   if (waiting() + n > target_) {
     if (moments_.absorb(*program_->moments, kAbsorbed)) return;
@@ -195,6 +199,8 @@ void GeneratorThread::take_up_controls() {
       start_again();
     } else if (is_moment(e->id)) {
       moments_.take(controls_.take());
+    } else if (is_listening(e->id)) {
+      obey(controls_.take());
     } else {
       if (e->id == ControlId::forget) forget(controls_.at(generated_), *e, *program_->voice);
       controls_.took_effect(generated_);
@@ -210,6 +216,7 @@ void GeneratorThread::take_up_controls() {
 
 // Back to the end of the clip; samples on their way to the card are faded out and dropped.
 void GeneratorThread::start_again() {
+  end_listening();
   program_->voice->restore(program_->clip_end);
   stage_->cut(ring_.written());
   controls_.took_effect(generated_);
@@ -311,10 +318,11 @@ void GeneratorThread::guard(std::size_t n) {
 }
 
 void GeneratorThread::keep(std::size_t n) {
-  ring_.write(std::span<const float>(samples_).first(n));
+  if (!listening()) ring_.write(std::span<const float>(samples_).first(n));
   const std::uint64_t first = generated_;
   for (std::size_t i = 0; i < n; ++i) kept_[(first + i) % kCodesKept] = codes_[i];
-  if (first_sound_ns_ == 0 && marked_ns_ != 0) first_sound_ns_ = now_ns();
+  if (first_sound_ns_ == 0 && marked_ns_ != 0 && !listening()) first_sound_ns_ = now_ns();
+  if (asked_ns_ != 0 && !listening()) answer_ns_ = now_ns() - std::exchange(asked_ns_, 0);
   if (recordings_seen_ % 2 == 1) {
     const std::size_t kept = record_ring_.write(std::span<const float>(samples_).first(n));
     if (kept < n) lost_record_ += n - kept;
@@ -338,10 +346,12 @@ void GeneratorThread::observe(std::size_t n) {
   o->codes.resize(n);
   o->log_prob.resize(n);
   o->entropy.resize(n);
+  o->layers.resize(program_->model->network().layers.size());  // observe_heard() leaves none
+  o->said.resize(o->layers.size());
   DeltaTap tap;
   tap.layers = o->layers;
   tap.said = o->said;
-  const int layers = static_cast<int>(o->layers.size());
+  const int layers = static_cast<int>(program_->model->network().layers.size());
   tap.layer = tap_layer_ < layers ? tap_layer_.load() : program_->favourite_layer;
   tap.delta = o->tap_delta;
   generator.generate(std::span(codes_).first(n), o->log_prob, o->entropy, &tap, last_logits_);

@@ -10,6 +10,10 @@
 // another program is exchanged for the one that failed. The same when what the model says cannot be
 // drawn from, or its sound stays at an end of the scale (model/sanity.h), looked at once per chunk:
 // then recover() lets it try again.
+//
+// Between the events `listen` and `answer` it absorbs what comes in (hearing.h), as it comes, where
+// it would draw; the output is silent meanwhile, and the recording holds what came in. These
+// samples count as those of the run do.
 #pragma once
 
 #include <array>
@@ -22,6 +26,7 @@
 #include <vector>
 
 #include "app/control/by_hand.h"
+#include "app/live/hearing.h"
 #include "app/live/live_controls.h"
 #include "app/live/live_moments.h"
 #include "app/live/program.h"
@@ -57,6 +62,7 @@ class GeneratorThread {
   // A slot is filled from a file. False: no program, or another thread reads the slot.
   bool fill_slot(int slot, const Moment& moment);
   LiveMoments& moments() { return moments_; }
+  Hearing& hearing() { return hearing_; }
   const Program* program() const { return program_.get(); }
   void recover() { failed_ = false; }  // what failed may be tried again
   // The last codes drawn since the end of the clip (or Again), at most kCodesKept, oldest first.
@@ -88,6 +94,13 @@ class GeneratorThread {
   void end_recording();
   bool recording() const { return recordings_ % 2 == 1; }
 
+  bool listening() const { return listening_.load(std::memory_order_acquire); }
+  // From the last asking for an answer until its first samples were drawn; 0: none yet.
+  double answer_ms() const { return 1e-6 * static_cast<double>(answer_ns_.load()); }
+  std::uint64_t heard() const {
+    return heard_;
+  }  // codes that came in, in this listening or the last
+
   // How often the guard has acted, and why it did so last.
   std::uint64_t brought_back() const { return brought_back_.load(std::memory_order_acquire); }
   Trouble trouble() const { return trouble_.load(std::memory_order_relaxed); }
@@ -115,6 +128,13 @@ class GeneratorThread {
   void start_again();
   void observe(std::size_t n);
   std::uint64_t step_in_run(std::uint64_t step, int layer, std::size_t drawn) const;
+  // Of listening: generator_listen.cpp.
+  void obey(const ControlEvent& event);  // listen, answer
+  void listen();                         // absorbs what has come in
+  void begin_to_hear();
+  void answer();
+  void end_listening();
+  void observe_heard(std::size_t n);
   void check(std::size_t n);  // what was drawn; throws Nonsense
   void guard(std::size_t n);  // likewise, and kept: brings back what went astray
 
@@ -133,12 +153,16 @@ class GeneratorThread {
 
   LiveControls controls_;
   LiveMoments moments_{controls_};
+  Hearing hearing_;
   std::atomic<bool> stop_{false}, failed_{false};
   std::string failure_;             // written before failed_, read after it
   bool nonsense_ = false;           // likewise
   std::atomic<unsigned> order_{1};  // odd: stand still. Counts up, so that no change is ever missed
   std::atomic<unsigned> obeyed_{0};  // the last odd order the thread stands still under
   std::atomic<bool> observing_{false};
+  std::atomic<bool> listening_{false};
+  std::atomic<std::uint64_t> heard_{0};
+  std::atomic<std::int64_t> answer_ns_{0};
   std::atomic<unsigned> recordings_{0};  // odd: records. Counts up, so that no change is missed
   std::atomic<unsigned> recordings_seen_{0};  // by the generator thread, between two chunks
   std::atomic<int> tap_layer_{-1};
@@ -155,7 +179,11 @@ class GeneratorThread {
   std::vector<std::uint8_t> kept_;  // a ring: code i since the end of the clip is at i % kCodesKept
   std::vector<float> samples_, last_logits_, entropy_;
   MirrorFade fade_;
-  bool guarded_ = false;  // of the piece under way
+  bool guarded_ = false;         // of the piece under way
+  bool hears_ = false;           // of the listening under way something came in
+  std::int64_t answer_by_ = 0;   // ns; 0: no answer is asked for
+  std::int64_t asked_ns_ = 0;    // when it was; 0: the answer has begun
+  std::uint64_t heard_all_ = 0;  // codes, in all
   StuckMeter stuck_;
   ByHand by_hand_;      // of the voice that plays
   std::thread thread_;  // last: starts when all else is there

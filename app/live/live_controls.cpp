@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "app/control/listen_event.h"
 #include "app/control/moment_event.h"
 #include "app/control/sampling_controls.h"
 
@@ -81,7 +82,8 @@ bool LiveControls::send_rng_seed(std::uint64_t seed, Source source) {
 bool LiveControls::send_moment(const ControlEvent& event, Source source) {
   ControlEvent e = event;
   e.source = source;
-  return is_moment(e.id) && inboxes_[static_cast<std::size_t>(source)].push({&e, 1});
+  const bool known = is_moment(e.id) || is_listening(e.id);
+  return known && inboxes_[static_cast<std::size_t>(source)].push({&e, 1});
 }
 
 void LiveControls::want(ControlId id, const ControlValue& value) {

@@ -39,7 +39,8 @@ class LiveControls {
   bool send(ControlId id, double value, Source source = Source::owner);
   bool send(const SamplingParams& sampling, Source source = Source::owner);
   bool send_rng_seed(std::uint64_t seed, Source source = Source::owner);
-  // An event of moments (app/control/moment_event.h), in turn with those of controls.
+  // An event of moments (app/control/moment_event.h) or of listening (listen_event.h), in turn with
+  // those of controls.
   bool send_moment(const ControlEvent& event, Source source = Source::owner);
 
   // ---- Any thread ----
@@ -59,6 +60,10 @@ class LiveControls {
   // when it has.
   ControlEvent take();
   void log_moment(ControlEvent event, std::uint64_t position);
+  // Codes absorbed between `listen` and `answer`; after the event is logged.
+  void heard(std::span<const std::uint8_t> codes) {
+    if (heard_.write(codes) < codes.size()) ++lost_;
+  }
   // What holds from this position on, up to next_boundary().
   const Patch& at(std::uint64_t position) {
     track_.patch().advance(position);
@@ -86,10 +91,12 @@ class LiveControls {
 
   // ---- The worker ----
   SlotQueue<ControlEvent>& log() { return log_; }  // in the order of the samples
+  RingBuffer<std::uint8_t>& heard() { return heard_; }
 
  private:
   static constexpr std::size_t kScheduled = 1024;
   static constexpr std::size_t kLog = 1U << 14U;
+  static constexpr std::size_t kHeard = 1U << 18U;  // 16 s at 16 kHz: the worker may be busy
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
   void want(ControlId id, const ControlValue& value);
   void write(const ControlEvent& event);
@@ -102,6 +109,7 @@ class LiveControls {
   Inbox* from_ = nullptr;                     // where due() found its event; null: in the track
   std::uint64_t programs_ = 0, engines_ = 0;  // numbers of the log's events
   SlotQueue<ControlEvent> log_{kLog, ControlEvent{}};
+  RingBuffer<std::uint8_t> heard_{kHeard};
   std::array<std::atomic<std::uint64_t>, kControls> wanted_{};  // a value's bits
   std::array<std::atomic<std::uint32_t>, kControls> changes_{};
   std::atomic<std::uint64_t> lost_{0};

@@ -1,9 +1,11 @@
 #include "app/live/performance_log.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
+#include "app/control/listen_event.h"
 #include "app/control/moment_event.h"
 #include "kernels/error.h"
 #include "model/platform_file.h"
@@ -23,6 +25,12 @@ void PerformanceLog::engine_changed(PlayedEngine engine) {
 }
 
 void PerformanceLog::collect() {
+  // Before the events: so each code that is read belongs to an event that is read below.
+  std::array<std::uint8_t, 4096> codes{};
+  RingBuffer<std::uint8_t>& heard = controls_.heard();
+  for (std::size_t n = heard.read(codes); n > 0; n = heard.read(codes)) {
+    heard_.insert(heard_.end(), codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(n));
+  }
   SlotQueue<ControlEvent>& log = controls_.log();
   for (const ControlEvent* e = log.front(); e != nullptr; e = log.front()) {
     add(*e);
@@ -33,6 +41,39 @@ void PerformanceLog::collect() {
   gap_ = gap_ || controls_.lost_events() != lost_;
   lost_ = controls_.lost_events();
   forget_contents();
+  forget_heard();
+}
+
+void PerformanceLog::forget_heard() {
+  const auto first = std::find_if(events_.begin(), events_.end(),
+                                  [](const ControlEvent& e) { return e.id == ControlId::listen; });
+  const std::uint64_t end = heard_from_ + heard_.size();
+  std::uint64_t from = first == events_.end() ? end : std::min(heard_of(*first), end);
+  if (end - from > kMostHeard) {
+    heard_too_much_ = true;
+    from = end - kMostHeard / 2;  // half of it, so that it goes rarely
+  }
+  if (from <= heard_from_) return;
+  heard_.erase(heard_.begin(), heard_.begin() + static_cast<std::ptrdiff_t>(from - heard_from_));
+  heard_from_ = from;
+}
+
+std::span<const std::uint8_t> PerformanceLog::heard_in(std::size_t event) const {
+  const ControlEvent& listen = events_[event];
+  const auto end = std::find_if(events_.begin() + static_cast<std::ptrdiff_t>(event), events_.end(),
+                                [](const ControlEvent& e) {
+                                  return e.id == ControlId::answer || e.id == ControlId::again ||
+                                         e.id == ControlId::program;
+                                });
+  const std::uint64_t first = heard_of(listen);
+  const std::uint64_t kept = heard_from_ + heard_.size();
+  // Still listened to: up to what there is.
+  const std::uint64_t n = end == events_.end() ? kept - std::min(first, kept) : end->at - listen.at;
+  if (first < heard_from_ || first + n > kept) {
+    throw Error("what was listened to came faster than it could be kept");
+  }
+  return std::span(heard_).subspan(static_cast<std::size_t>(first - heard_from_),
+                                   static_cast<std::size_t>(n));
 }
 
 void PerformanceLog::slot_holds(int slot, std::uint64_t number,
@@ -101,6 +142,7 @@ void PerformanceLog::begin_anew(const ControlEvent& event) {
   if (engine_changed) events_.push_back(engine);
   too_long_ = false;
   gap_ = false;
+  heard_too_much_ = false;
   programs_.erase(programs_.begin(), programs_.lower_bound(program.value.whole));
   engines_.erase(engines_.begin(),
                  engine_changed ? engines_.lower_bound(engine.value.whole) : engines_.end());
@@ -116,18 +158,23 @@ void PerformanceLog::end_recording() {
   recording_ = false;
   const bool gap = gap_;
   const bool too_long = too_long_;
+  const bool heard_too_much = heard_too_much_;
   // Back to what the next recording needs: the same events once more, without the mark.
   for (const ControlEvent& e : std::exchange(events_, {})) {
     if (e.id != ControlId::recording) add(e);
   }
   gap_ = gap;  // a beginning that was read before the gap does not make it good
   too_long_ = too_long;
+  heard_too_much_ = heard_too_much;
 }
 
-Performance PerformanceLog::performance(const SaveMoment& save) {
+Performance PerformanceLog::performance(const SaveMoment& save, const SaveSound& save_sound) {
   collect();
   if (gap_) throw Error("events came faster than they could be kept");
   if (too_long_) throw Error("it has more than " + std::to_string(kMostEvents) + " events");
+  if (heard_too_much_) {
+    throw Error("it listened to more than " + std::to_string(kMostHeard) + " samples");
+  }
   Performance p;
   p.version = MAMBO_VERSION;
   bool follows = false;  // Again, after which slots hold what they held
@@ -145,6 +192,11 @@ Performance PerformanceLog::performance(const SaveMoment& save) {
       }
       p.moments.push_back(save(slot_of(e), *found->second, *model));
       e.value.whole = p.moments.size() - 1;
+    }
+    if (e.id == ControlId::listen) {
+      if (model == nullptr || !save_sound) throw Error("what was listened to is not kept");
+      p.heard.push_back(save_sound(p.heard.size() + 1, heard_in(i), *model));
+      set_heard(e, p.heard.size() - 1);
     }
     if (e.id == ControlId::program) {
       const Played& played = programs_.at(e.value.whole);

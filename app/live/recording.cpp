@@ -2,9 +2,16 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <system_error>
+#include <vector>
 
+#include "app/files/audio_file.h"
+#include "app/files/codes.h"
 #include "app/files/free_name.h"
 #include "kernels/error.h"
 #include "model/moment_file.h"
@@ -16,6 +23,22 @@ namespace mambo {
 namespace {
 
 std::string tenths(double seconds) { return fmt::format("{:.1f} s", seconds); }
+
+// A sample is what its code stands for, so that the codes can be had again.
+void write_codes(const std::filesystem::path& path, std::span<const std::uint8_t> codes,
+                 const Config& config) {
+  WriterOptions options;
+  options.rate = config.sample_rate;
+  options.bits = SampleBits::float32;
+  options.comment = "mambo, listened to";
+  const std::array<float, 256> table = decode_table(config.encoding);
+  std::vector<float> samples(codes.size());
+  std::transform(codes.begin(), codes.end(), samples.begin(),
+                 [&](std::uint8_t code) { return table[code]; });
+  AudioWriter writer(path, options);
+  writer.write(samples);
+  writer.close();
+}
 
 // What was reserved and never became a recording.
 void give_up_name(const std::filesystem::path& path) {
@@ -88,13 +111,21 @@ std::string Recording::write_performance(std::uint64_t samples) {
   const std::filesystem::path path = performance_path(path_);
   try {
     if (!may_write_performance(path)) throw Error(path.string() + " is there and is none");
-    Performance p = log_.performance([&](int slot, const Moment& moment, const Model& model) {
+    const auto save_moment = [&](int slot, const Moment& moment, const Model& model) {
       if (!moment.path.empty()) return PlayedMoment{moment.path, moment.sha256};
       const std::filesystem::path file = reserve_free_name(
           std::filesystem::path(path_).replace_extension(fmt::format("slot{}.moment", slot + 1)));
       write_moment(file, moment, model, MAMBO_VERSION);
       return PlayedMoment{std::filesystem::absolute(file), sha256_file(file)};
-    });
+    };
+    const auto save_sound = [&](std::size_t number, std::span<const std::uint8_t> codes,
+                                const Model& model) {
+      const std::filesystem::path file = reserve_free_name(
+          std::filesystem::path(path_).replace_extension(fmt::format("heard{}.wav", number)));
+      write_codes(file, codes, model.config());
+      return PlayedSound{std::filesystem::absolute(file), sha256_file(file)};
+    };
+    Performance p = log_.performance(save_moment, save_sound);
     p.file = path_.filename().string();
     p.file_sha256 = sha256_file(path_);
     p.recorded_samples = samples;

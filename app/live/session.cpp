@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/control/listen_event.h"
 #include "app/control/moment_event.h"
 #include "app/live/auditioner.h"
 #include "app/live/forker.h"
 #include "app/live/generator_thread.h"
+#include "app/live/listener.h"
 #include "app/live/moment_desk.h"
 #include "app/live/now_playing.h"
 #include "app/live/observation_reader.h"
@@ -46,13 +48,16 @@ struct Session::Impl {
   std::filesystem::path auditioned;  // the owner's
   Forker forker{board};
   MomentDesk desk{generator, recording, forker, board};
+  Listener listener{generator.hearing(), board, options.inputs};
   SessionWorker worker{
-      {options, board, now, generator, output, recording, past, desk}};  // stops first
+      {options, board, now, generator, output, recording, past, desk, listener}};  // stops first
 
   bool send_moment(const ControlEvent& e) { return generator.controls().send_moment(e); }
 };
 
-Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+Session::Session(const SessionOptions& options) : impl_(std::make_unique<Impl>(options)) {
+  if (!options.input.empty()) set_input(options.input);
+}
 Session::~Session() = default;
 
 void Session::open_model(const Path& path, const LoadOptions& load,
@@ -185,6 +190,21 @@ MomentStatus Session::moments() const {
   return status;
 }
 
+void Session::set_input(const std::string& name) {
+  impl_->worker.request([&](Requests& r) { r.input = name; });
+}
+bool Session::listen(bool on) {
+  if (on && !impl_->listener.is_open()) {
+    impl_->board.say("There is no input to listen to: choose one under Input.", true);
+    return false;
+  }
+  if (on) impl_->auditioner.stop();
+  return impl_->send_moment(listening_event(on ? ControlId::listen : ControlId::answer));
+}
+void Session::keep_heard(const Path& path) {
+  impl_->worker.request([&](Requests& r) { r.keep_heard = path; });
+}
+
 void Session::audition(const Path& clip, Part part) {
   impl_->auditioned = clip;
   impl_->auditioner.play({clip, impl_->now.get().rate(), part == Part::end});
@@ -246,6 +266,10 @@ SessionStatus Session::status() const {
   r.dropped_observations = generator.dropped_observations();
   r.time_to_first_sound_ms = generator.first_sound_ms();
   impl_->output.fill(r, now.rate());
+  impl_->listener.fill(r.input);
+  r.input.listening = generator.listening();
+  r.input.answer_ms = generator.answer_ms();
+  if (now.rate() > 0) r.input.heard_seconds = static_cast<double>(generator.heard()) / now.rate();
   return r;
 }
 

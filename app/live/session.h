@@ -107,6 +107,18 @@ class Session {
   void load_slot(int slot, const std::filesystem::path& path);
   MomentStatus moments() const;
 
+  // ---- An input. What comes in is metered and its last minute kept in memory, as long as one is
+  // open. Empty: none; kDefaultInput; else as open_audio_input takes it. Errors through status().
+  void set_input(const std::string& name);
+  // On: what comes in is absorbed as it comes, in place of what would be drawn, and the output is
+  // silent; off: the model goes on from what it has heard. Events of the performance; what came in
+  // stands in the recording, and in a file beside it. False: there is no input, or a minute of
+  // changes waits already.
+  bool listen(bool on);
+  // The last minute that came in, listened to or not, as a clip: a new file of this name, or one
+  // with a number behind it.
+  void keep_heard(const std::filesystem::path& path);
+
   // Plays a clip as it is in its file, through the same output and its level, while what is drawn
   // waits: neither a recording nor a performance knows of it. Its last minute, or the first ten
   // seconds of one that is only looked at. Replaces what is auditioned; errors through status().

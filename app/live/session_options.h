@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "app/audio/audio_input.h"
 #include "kernels/engine.h"
 
 namespace mambo {
@@ -15,6 +16,7 @@ struct SessionOptions {
   std::string backend = "auto";
   EngineOptions engine;
   std::string device;       // empty: default device, or the silent clock
+  std::string input;        // to be listened to; empty: none
   double latency_s = 0.06;  // ring + device, as a target
   int chunk = 128;          // samples per generator call
   std::uint64_t rng_seed = 1;
@@ -24,6 +26,8 @@ struct SessionOptions {
   std::function<std::unique_ptr<Engine>(const NetworkView&, const std::string& backend,
                                         const EngineOptions&, std::string* notice)>
       engines;
+  // Likewise inputs; empty: open_audio_input.
+  std::function<std::unique_ptr<AudioInput>(const AudioInputRequest&, AudioSink&)> inputs;
 };
 
 }  // namespace mambo

@@ -17,6 +17,22 @@ enum class Activity : std::uint8_t {
   ready,
 };
 
+// Of the input that can be listened to.
+struct InputStatus {
+  std::string device;  // empty: none is open
+  double level_dbfs =
+      -std::numeric_limits<double>::infinity();  // peak of the last tenths of a second
+  double latency_ms = 0;                         // of the device, as it says
+  // From the end of the last listening until the answer was drawn; the output's latency comes on
+  // top.
+  double answer_ms = 0;
+  double kept_seconds = 0;     // of the last minute that came in: what keep_heard() would keep
+  std::uint64_t missing = 0;   // samples that came faster than they could be read
+  bool listening = false;      // what comes in is absorbed, in place of drawing
+  double heard_seconds = 0;    // so, in this listening or the last one
+  std::filesystem::path clip;  // what keep_heard() made last
+};
+
 struct SessionStatus {
   Activity activity = Activity::empty;
   float progress = 0;  // 0..1 of the activity
@@ -54,6 +70,8 @@ struct SessionStatus {
       0;                        // from Again/Play with a new clip to the first sample in the ring
   std::uint64_t generated = 0;  // samples drawn since the clip's end
   std::uint64_t heard = 0;      // of these, what has left the device by now (estimate)
+
+  InputStatus input;
 
   std::string message;  // the latest message; never empty once there was one
   bool message_is_error = false;

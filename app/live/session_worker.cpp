@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "app/control/by_hand.h"
+#include "app/control/listen_event.h"
 #include "model/message.h"
 
 namespace mambo {
@@ -66,6 +67,7 @@ void SessionWorker::work() {
     parts_.board.report(parts_.now.get().model ? Activity::ready : Activity::empty, 0);
     parts_.output.watch();
     parts_.moments.watch();
+    if (parts_.listener.watch()) stop_listening();
     parts_.recording.watch();
   }
   parts_.output.end_audition();
@@ -97,8 +99,26 @@ void SessionWorker::see_to_moments(const Requests& r) {
   if (r.keep) tell([&] { parts_.moments.keep(r.keep->continuation, r.keep->at_end); });
 }
 
+// The model goes on from what it has heard.
+void SessionWorker::stop_listening() {
+  if (!parts_.generator.listening()) return;
+  parts_.generator.controls().send_moment(listening_event(ControlId::answer), Source::engine);
+}
+
+void SessionWorker::see_to_input(const Requests& r) {
+  try {
+    if (r.keep_heard) parts_.listener.keep(*r.keep_heard);
+    if (!r.input) return;
+    stop_listening();
+    parts_.listener.set_device(*r.input);
+  } catch (const std::exception& e) {  // the rest goes on
+    parts_.board.say(said_by(e), true);
+  }
+}
+
 void SessionWorker::obey(const Requests& r) {
   if (r.stop_recording) parts_.recording.end();
+  see_to_input(r);
   if (r.device) parts_.output.set_device(*r.device);
   if (r.again && parts_.generator.failed() && parts_.generator.nothing_to_hear()) {
     parts_.generator.park();
@@ -204,6 +224,7 @@ void SessionWorker::change_over(ProgramLoader::Prepared next, const DecidedContr
                                          played_engine(*engine, parts_.options.engine.storage));
   given_up_ = false;
   if (!next.clip.empty()) parts_.board.say("Absorbed " + next.clip.filename().string() + ".");
+  parts_.listener.set_model(model->config());
   parts_.output.set_clip_loudness(next.clip_lufs);
   if (new_rate || !parts_.output.is_open()) parts_.output.open(rate);  // may have more to say
   parts_.generator.unpark();

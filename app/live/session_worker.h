@@ -15,6 +15,7 @@
 #include "app/control/choice.h"
 #include "app/live/generator_thread.h"
 #include "app/live/layer_past.h"
+#include "app/live/listener.h"
 #include "app/live/moment_desk.h"
 #include "app/live/now_playing.h"
 #include "app/live/output_supervisor.h"
@@ -37,6 +38,8 @@ struct Requests {
   std::optional<ToLoad> model;
   std::optional<Path> clip;  // an empty path: no clip
   std::optional<std::string> device;
+  std::optional<std::string> input;
+  std::optional<Path> keep_heard;
   std::optional<PastSound> past;
   bool reopen = false;  // the latency changed
   bool again = false;   // of a generator that stands still because there was nothing to hear
@@ -61,8 +64,8 @@ struct Requests {
   std::optional<Keep> keep;
   bool cancel_current = false;  // what is under way throws Cancelled at its next report
   bool any() const {
-    return model || clip || device || past || reopen || again || record || stop_recording ||
-           !slot_files.empty() || fork || keep;
+    return model || clip || device || input || keep_heard || past || reopen || again || record ||
+           stop_recording || !slot_files.empty() || fork || keep;
   }
 };
 
@@ -77,6 +80,7 @@ class SessionWorker {
     Recording& recording;
     PastQueue& past;
     MomentDesk& moments;
+    Listener& listener;
   };
   explicit SessionWorker(const Parts& parts);
   ~SessionWorker();  // cancels, stops the sound, joins
@@ -108,6 +112,8 @@ class SessionWorker {
                    std::optional<int> tap_layer);
   void look_back(const PastSound& sound);
   void see_to_moments(const Requests& r);
+  void see_to_input(const Requests& r);
+  void stop_listening();
   void watch_generator();
   void remark(const std::string& notice);
 

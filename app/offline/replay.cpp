@@ -8,8 +8,10 @@
 
 #include "app/control/by_hand.h"
 #include "app/control/guard.h"
+#include "app/control/listen_event.h"
 #include "app/control/moment_event.h"
 #include "app/control/patch.h"
+#include "app/files/audio_file.h"
 #include "app/files/codes.h"
 #include "app/offline/absorb_sink.h"
 #include "dsp/mirror_fade.h"
@@ -114,6 +116,7 @@ class Replay {
 
   void begin_run() {
     position_ = 0;
+    listening_ = false;
     fade_.stop();
     if (kept_by_hand_) kept_by_hand_->begin_run(0);
     heard_.clear();
@@ -136,6 +139,14 @@ class Replay {
         return;
       case ControlId::forget:
         return forget(patch_, e, *voice_);
+      case ControlId::listen:
+        coming_in_ = source_.heard(p_.heard[heard_of(e)], *model_);
+        came_in_ = 0;
+        listening_ = true;
+        return fade_.begin();
+      case ControlId::answer:
+        listening_ = false;
+        return fade_.begin();
       default:
         if (is_moment(e.id)) return take_effect_moment(e);
         patch_.apply(e);
@@ -280,12 +291,27 @@ class Replay {
     }
   }
 
+  void listen(std::size_t n) {
+    if (coming_in_.size() - came_in_ < n) {
+      throw Error(fmt::format("the performance listens to sample {} of a sound that has {}",
+                              came_in_ + n, coming_in_.size()));
+    }
+    const std::span<const std::uint8_t> codes = std::span(coming_in_).subspan(came_in_, n);
+    voice_->step(codes);
+    std::copy(codes.begin(), codes.end(), codes_.begin());
+    came_in_ += n;
+  }
+
   void draw(std::size_t n) {
     voice_->set_sampling(patch_.sampling());
     by_hand_.hand_over(patch_, voice_->selectivity());
-    last_logits_.resize(engine_->layout().size - engine_->layout().logits);
-    voice_->generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
-    if (!can_be_drawn_from(last_logits_)) throw Error(why_not_drawn_from(last_logits_));
+    if (listening_) {
+      listen(n);
+    } else {
+      last_logits_.resize(engine_->layout().size - engine_->layout().logits);
+      voice_->generate(std::span(codes_).first(n), {}, {}, nullptr, last_logits_);
+      if (!can_be_drawn_from(last_logits_)) throw Error(why_not_drawn_from(last_logits_));
+    }
     position_ += n;
     summary_.drawn += n;
     // Twice as much as an engine that is lost may ask for, so that old codes go rarely.
@@ -315,6 +341,9 @@ class Replay {
   std::unique_ptr<Moments> kept_by_hand_;  // of the voice; null: the performance has none
   bool has_moments_ = false, has_jumps_ = false;
   std::vector<std::uint8_t> clip_, heard_;  // codes; heard: the last drawn in this run
+  std::vector<std::uint8_t> coming_in_;     // what is listened to
+  std::size_t came_in_ = 0;                 // absorbed of it
+  bool listening_ = false;
   std::array<float, 256> table_{};
   std::array<std::uint8_t, kPiece> codes_{};
   std::array<float, kPiece> samples_{};
@@ -342,6 +371,16 @@ Moment ReplaySource::moment(const PlayedMoment& moment, const Model& model) {
                 moment.sha256.substr(0, 8) + "), found another (" + found.substr(0, 8) + ")");
   }
   return m;
+}
+
+std::vector<std::uint8_t> ReplaySource::heard(const PlayedSound& sound, const Model& model) {
+  note_input(sound.path);
+  const std::string found = sha256_file(sound.path);
+  if (found != sound.sha256) {
+    throw Error(sound.path.string() + ": expected the sound that was listened to (" +
+                sound.sha256.substr(0, 8) + "), found another (" + found.substr(0, 8) + ")");
+  }
+  return load_clip_codes(sound.path, model.config().sample_rate, model.config().encoding).codes;
 }
 
 ReplaySummary replay(const Performance& performance, ReplaySource& source, RenderEvents& events,

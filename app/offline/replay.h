@@ -26,6 +26,8 @@ class ReplaySource {
   virtual std::shared_ptr<const Engine> engine(const PlayedEngine& engine, const Model& model) = 0;
   // What a slot held. Here: the file, which has to be the one that was played.
   virtual Moment moment(const PlayedMoment& moment, const Model& model);
+  // What was listened to, as codes. Here: likewise.
+  virtual std::vector<std::uint8_t> heard(const PlayedSound& sound, const Model& model);
 };
 
 struct ReplaySummary {

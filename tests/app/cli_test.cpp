@@ -218,6 +218,9 @@ TEST(CommandLine, WithoutAlsasConfigurationThereIsNoSoundCard) {
   const Outcome list = mambo({"devices"}, setup);
   EXPECT_EQ(list.code, 0) << list.err;
   EXPECT_NE(list.out.find("no sound card"), std::string::npos) << list.out;
+  EXPECT_NE(list.out.find("Audio inputs\n  none: there is nothing to listen to."),
+            std::string::npos)
+      << list.out;
   const Outcome named = mambo({"play", "--device", "tuba", "--seconds", "0.1"}, setup);
   EXPECT_EQ(named.code, 1);
   EXPECT_NE(named.err.find("ALSA's configuration"), std::string::npos) << named.err;
@@ -226,6 +229,7 @@ TEST(CommandLine, WithoutAlsasConfigurationThereIsNoSoundCard) {
 TEST(CommandLine, DevicesListsAtLeastTheProcessor) {
   const auto j = mambo({"devices", "--json"}).json();
   ASSERT_TRUE(j.at("audio").is_array());
+  ASSERT_TRUE(j.at("audio_inputs").is_array());
   bool cpu = false;
   for (const auto& d : j.at("compute")) cpu = cpu || (d.at("backend") == "cpu" && d.at("usable"));
   EXPECT_TRUE(cpu);

@@ -112,6 +112,31 @@ TEST(Performance, TargetsSurviveAsText) {
   EXPECT_EQ(text.find("\"all\""), std::string::npos) << "needs no word";
 }
 
+TEST(Performance, WhatWasListenedToSurvivesAndIsReadStrictly) {
+  Performance p = sample();
+  p.heard = {{"/takes/take.heard1.wav", std::string(64, 'c')},
+             {"/takes/take.heard2.wav", std::string(64, 'd')}};
+  p.events.push_back(event(950, ControlId::listen, 0, 0));
+  p.events.push_back(event(960, ControlId::top_k, 3));
+  p.events.push_back(event(970, ControlId::answer));
+  p.events.push_back(event(970, ControlId::listen, 0, 1));
+  p.events.push_back(event(980, ControlId::again));  // ends it as well
+  const std::string text = performance_text(p);
+  EXPECT_EQ(parse_performance(text, "p"), p);
+  const std::string listen =
+      R"({"at":990,"listen":{"path":"/a.wav","sha256":")" + std::string(64, 'e') + "\"}}\n";
+  const std::string answer = "{\"at\":990,\"answer\":true}\n";
+  EXPECT_EQ(parse_performance(text + listen + answer, "p").heard.size(), 3U);
+  expect_refused(text + answer, "expected answer behind listen");
+  expect_refused(text + listen + answer + answer, "expected answer behind listen");
+  expect_refused(text + listen + listen, "expected answer before the next listen");
+  expect_refused(text + listen + "{\"at\":990,\"answer\":false}\n", "and true");
+  expect_refused(text + R"({"at":990,"listen":true})", "listen");
+  expect_refused(text + R"({"at":990,"listen":{"path":"/a.wav"}})", "sha256");
+  expect_refused(text + R"({"at":990,"listen":{"path":"/a.wav","sha256":"e"}})", "sha256");
+  expect_refused(text + R"({"at":990,"answer":true,"listen":true})", "expected one event");
+}
+
 TEST(Performance, ALineThatIsNotOneIsRefusedByNumber) {
   for (const char* bad :
        {"",

@@ -188,7 +188,7 @@ TEST(AudioDevice, APartOfTheNameIsEnoughIfUnique) {
 }
 
 TEST(AudioDevice, AnExactNameWinsOverOnesThatContainIt) {
-  std::vector<portaudio::Output> all(3);
+  std::vector<portaudio::Device> all(3);
   all[0].info.name = "ALSA: card, long";
   all[1].info.name = "ALSA: card";
   all[2].info.name = "JACK: system";

@@ -9,8 +9,10 @@
 #include <thread>
 #include <vector>
 
+#include "app/control/listen_event.h"
 #include "app/control/moment_event.h"
 #include "app/live/generator_thread.h"
+#include "app/live/listener.h"
 #include "call_counter.h"
 #include "dsp/output_stage.h"
 #include "model/voice.h"
@@ -117,6 +119,22 @@ TEST_P(Callback, NeverAllocatesLocksOrWaits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(DeviceRates, Callback, ::testing::Values(16000, 44100, 48000, 8000));
+
+TEST(InputCallback, NeverAllocatesLocksOrWaits) {
+  MAMBO_NEEDS_CALL_COUNTER();
+  Ear ear;
+  ear.prepare(48000, 2);
+  const std::vector<float> in(2 * 4096, 0.5F);
+  std::vector<float> out(4096);
+  CountHere count;
+  for (int call = 0; call < 300; ++call) {
+    ear.take(call % 11 == 0 ? nullptr : in.data(), 1 + call * 37 % 4096);
+    if (call < 100) ear.read(out);  // then nobody does
+  }
+  const testing::Calls calls = count.calls();
+  EXPECT_EQ(calls.forbidden() + calls.sleeps, 0U) << calls.text();
+  EXPECT_GT(ear.missing(), 0U) << "the test did not get there";
+}
 
 // ---- The generator ----
 
@@ -228,6 +246,28 @@ void play_with_moments(GeneratorThread& player, Play play) {
   EXPECT_EQ(player.moments().forks(), 1U);
 }
 
+// Listens a few times to what comes in; the last time nothing comes.
+template <class Play>
+void listen_and_answer(GeneratorThread& player, Play play) {
+  LiveControls& controls = player.controls();
+  std::vector<std::uint8_t> codes(300);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint8_t>(100 + i % 60);
+  for (int round = 0; round < 3; ++round) {
+    controls.send_moment(listening_event(ControlId::listen));
+    for (int i = 0; i < 2000 && !player.listening(); ++i) play(1);
+    for (int i = 0; i < 10 && round < 2; ++i) {
+      player.hearing().send(codes);
+      play(1);
+    }
+    controls.send_moment(listening_event(ControlId::answer));
+    for (int i = 0; i < 2000 && player.hearing().order() % 2 == 1; ++i) play(1);
+    player.hearing().obey(player.hearing().order());
+    for (int i = 0; i < 2000 && player.listening(); ++i) play(1);
+    EXPECT_FALSE(player.listening());
+    EXPECT_EQ(player.heard(), round < 2 ? 3000U : 0U);
+  }
+}
+
 // The generator thread as the session runs it, with every control call that is allowed meanwhile.
 TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
   MAMBO_NEEDS_CALL_COUNTER();
@@ -287,6 +327,7 @@ TEST_F(Rules, TheGeneratorThreadOnlySleeps) {
       if (i % 1000 == 0) play(2);
     }
     play_with_moments(player, play);
+    listen_and_answer(player, play);
     player.set_observing(false);
     play(20);
     std::this_thread::sleep_for(200ms);  // no consumer: the ring fills, and the thread may sleep
