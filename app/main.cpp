@@ -15,6 +15,7 @@ int open_window(const mambo::GuiCommand& asked) {
   options.load = asked.load;
   options.seed_clip = asked.seed_clip.string();
   options.device = asked.device;
+  options.input = asked.input;
   options.backend = asked.backend;
   options.engine = asked.engine;
   options.controls = asked.controls;

@@ -15,7 +15,7 @@ namespace mambo {
 struct GuiCommand {
   std::filesystem::path model, seed_clip;
   LoadOptions load;  // what the model does not say itself
-  std::string device, backend = "auto";
+  std::string device, input, backend = "auto";
   EngineOptions engine;
   ControlChoice controls;            // else as last time; of the draw: of the first model
   std::filesystem::path screenshot;  // save what the window shows after `after_s`, then leave

@@ -32,6 +32,11 @@ void add_options(CLI::App& app, GuiOptions& o) {
                  "audio device, or part of its name (see mambo devices)")
       ->type_name("NAME")
       ->check(a_name());
+  app.add_option("--input", o.command.input,
+                 "audio input to listen to and answer: default, a name, or part of\none (see mambo "
+                 "devices)")
+      ->type_name("NAME")
+      ->check(a_name());
   add_control_options(app, o.command.controls, {Scope::voice, Scope::output, Scope::session},
                       {"as last time with this model, else its own", "as last time"});
   add_set_option(app, o.command.controls,

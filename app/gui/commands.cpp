@@ -47,6 +47,12 @@ std::string part_of_name(const std::string& words) {
   return out.empty() ? "mambo" : out;
 }
 
+std::string when(const std::tm& time) {
+  return Words("{:04}-{:02}-{:02}-{:02}{:02}{:02}", time.tm_year + 1900, time.tm_mon + 1,
+               time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec)
+      .c_str();
+}
+
 std::tm local_time() {
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -129,9 +135,11 @@ void toggle_audition(Session& session, bool auditioning, const fs::path& clip, S
 
 std::string recording_name(const std::string& model, const fs::path& clip, const std::tm& time) {
   const std::string clip_words = clip.empty() ? "silence" : part_of_name(clip.stem().string());
-  const Words when("{:04}-{:02}-{:02}-{:02}{:02}{:02}", time.tm_year + 1900, time.tm_mon + 1,
-                   time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec);
-  return part_of_name(model) + "-" + clip_words + "-" + when.c_str() + ".wav";
+  return part_of_name(model) + "-" + clip_words + "-" + when(time) + ".wav";
+}
+
+void keep_heard(Session& session) {
+  session.keep_heard(recordings_dir() / ("heard-" + when(local_time()) + ".wav"));
 }
 
 fs::path save_beside_recordings(const std::string& model, const fs::path& clip,

@@ -44,6 +44,8 @@ void toggle_audition(Session& session, bool auditioning, const std::filesystem::
 
 // Starts recording into a new file in the folder for recordings, or stops.
 void toggle_record(Session& session, bool recording);
+// The last minute of the input, as a new file in the folder for recordings.
+void keep_heard(Session& session);
 // "MODEL-CLIP-2026-11-30-223105.wav", with what a file's name should not have replaced. clip: its
 // path; empty: silence. time: local.
 std::string recording_name(const std::string& model, const std::filesystem::path& clip,

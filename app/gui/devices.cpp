@@ -10,7 +10,7 @@ DeviceList::~DeviceList() {
 }
 
 void DeviceList::refresh() {
-  if (!answer_.valid()) answer_ = std::async(std::launch::async, list_audio_devices);
+  if (!answer_.valid()) answer_ = std::async(std::launch::async, list_);
 }
 
 const std::vector<AudioDeviceInfo>& DeviceList::get() {

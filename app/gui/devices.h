@@ -5,13 +5,15 @@
 #include <vector>
 
 #include "app/audio/audio_device.h"
+#include "app/audio/audio_input.h"
 
 namespace mambo::gui {
 
 class DeviceList {
  public:
+  using List = std::vector<AudioDeviceInfo> (*)();
+  explicit DeviceList(List list = &list_audio_devices) : list_(list) {}
   ~DeviceList();
-  DeviceList() = default;
   DeviceList(const DeviceList&) = delete;
   DeviceList& operator=(const DeviceList&) = delete;
 
@@ -20,6 +22,7 @@ class DeviceList {
   bool asking() const { return answer_.valid(); }
 
  private:
+  List list_;
   std::future<std::vector<AudioDeviceInfo>> answer_;
   std::vector<AudioDeviceInfo> known_;
 };

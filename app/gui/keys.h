@@ -21,6 +21,8 @@ enum class Key : std::uint8_t {
   audition,
   freeze,
   forget,
+  listen,
+  keep_heard,
   preview,
   louder,
   quieter,

@@ -66,7 +66,8 @@ Context Shell::context() {
 }
 
 bool Shell::lively() const {
-  return status_.playing || status_.recording || play_when_ready_ || ablation_.running() ||
+  return status_.playing || status_.recording || !status_.input.device.empty() ||
+         play_when_ready_ || ablation_.running() ||
          (status_.activity != Activity::ready && status_.activity != Activity::empty);
 }
 
@@ -171,6 +172,8 @@ bool Shell::take_sound_key(Context& c) {
     toggle_record(session_, status_.recording);
   } else if (c.keys.first() == Key::freeze || c.keys.first() == Key::forget) {
     controls_.selectivity().take_keys(c);
+  } else if (c.keys.first() == Key::listen || c.keys.first() == Key::keep_heard) {
+    controls_.input().take_keys(c);
   } else if (c.keys.first() == Key::louder || c.keys.first() == Key::quieter) {
     const int by = c.keys.take_all(Key::louder) - c.keys.take_all(Key::quieter);
     c.change(ControlId::level, session_.control(ControlId::level).real + by);
@@ -339,6 +342,7 @@ void Shell::draw(double seconds) {
   handle_keys(c);
   controls_.selectivity().look(c);
   ablation_.look(c);
+  controls_.input().look(c);
   const ImVec2 display = ImGui::GetIO().DisplaySize;
   ImGui::SetNextWindowPos(ImVec2(0, 0));
   ImGui::SetNextWindowSize(display);

@@ -84,7 +84,12 @@ void StatusLine::draw(Context& c, ImVec2 min, ImVec2 max) {
   follow_session(c);
   const bool own = !c.notice.text.empty();
   const bool is_error = own ? c.notice.is_error : c.status.message_is_error;
-  const char* message = own ? c.notice.text.c_str() : c.status.message.c_str();
+  const InputStatus& input = c.status.input;
+  const Words listening("Listening: {:.1f} s. Let {} go, or press it again, and the model answers.",
+                        input.heard_seconds, key_words(Key::listen));
+  const char* message = input.listening && !is_error ? listening.c_str()
+                        : own                        ? c.notice.text.c_str()
+                                                     : c.status.message.c_str();
   if (const char* doing = activity_words(c.status.activity); doing != nullptr) {
     x += draw_text(list, c.theme.small, ImVec2(x, middle), 0, 0.5F, colour::text, doing) + c.u(10);
     const float bar = c.u(160);

@@ -336,6 +336,7 @@ SessionOptions session_options(const GuiOptions& o, Settings& settings) {
   s.backend = o.backend;
   s.engine = o.engine;
   s.device = settings.device;
+  s.input = o.input;
   return s;
 }
 

@@ -15,6 +15,7 @@ struct GuiOptions {
   LoadOptions load;       // what that model does not say itself
   std::string seed_clip;  // the sound to continue; empty: likewise
   std::string device;     // empty: the last session's, then the default
+  std::string input;      // to be listened to; empty: none
   std::string backend = "auto";
   EngineOptions engine;
   // Before what the last session left, a model's own values and the table's; of the first model.

@@ -45,10 +45,11 @@ TEST_F(WindowKeysTest, QuickKeysAreNotLostAndChangesAreUndone_timed) {
   ASSERT_TRUE(window.does("sleep 2"));  // the model is there; a person would look first
   ASSERT_TRUE(
       window.does("key --delay 6 Next Next Next Next Next "  // level: -5 dB
-                                                             // From the end: maps, device, match,
-                                                             // underruns, latency; a step; undone.
+                                                             // From the end: maps, input, device,
+                                                             // match, underruns, latency; a
+                                                             // step; undone.
                   "key --delay 6 shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab shift+Tab "
-                  "shift+Tab shift+Tab Right "
+                  "shift+Tab shift+Tab shift+Tab Right "
                   "key --delay 6 ctrl+z "
                   // Before them level, selectivity (four buttons, five sliders, three choices,
                   // the fader), guard and New. The random seed by typing, undone and again.

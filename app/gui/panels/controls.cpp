@@ -222,6 +222,9 @@ void ControlsPanel::draw(Context& c, ImVec2 min, ImVec2 max) {
   }
   output(c);
   ImGui::Dummy(ImVec2(0, c.u(6)));
+  section(c, "Input");
+  input_.draw(c);
+  ImGui::Dummy(ImVec2(0, c.u(6)));
   display(c);
   ImGui::Dummy(ImVec2(0, c.u(6)));
   model(c);

@@ -6,6 +6,7 @@
 #include "app/gui/context.h"
 #include "app/gui/devices.h"
 #include "app/gui/menu_list.h"
+#include "app/gui/panels/input.h"
 #include "app/gui/panels/selectivity.h"
 
 namespace mambo::gui {
@@ -15,6 +16,7 @@ class ControlsPanel {
   ControlsPanel() { devices_.refresh(); }
   void draw(Context& c, ImVec2 min, ImVec2 max);
   SelectivityPanel& selectivity() { return selectivity_; }
+  InputPanel& input() { return input_; }
 
  private:
   void sampling(Context& c);
@@ -27,6 +29,7 @@ class ControlsPanel {
   void model(const Context& c);
 
   SelectivityPanel selectivity_;
+  InputPanel input_;
   DeviceList devices_;
   MenuList device_list_;
   std::optional<double> moving_latency_;  // ms, while its slider is held
