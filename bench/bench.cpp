@@ -87,35 +87,26 @@ class ChunkClock final : public PrefillSink {
   std::uint64_t before_ = 0;
 };
 
-// Cost of observation in percent of a step: chunks with the tap that the window opens (summaries of
-// all layers, every step of one, likelihoods) and without it take turns, and the medians are
-// compared, so that neither drift of the machine nor the music decides.
-double tap_percent(Voice& generator, const NetworkView& net, const BenchStop& stop) {
-  constexpr std::size_t chunk = 128;
+// In every layer something is to be computed.
+constexpr LayerSelectivity kByHand = {1.01F, 0, 0, 0, 1};
+
+// What chunks cost more than plain ones, in percent: both take turns, each from the same state, and
+// the medians are compared, so that neither drift of the machine nor the music decides.
+// draw(bool costly) draws a chunk.
+template <class Draw>
+double percent_more(Voice& generator, const BenchStop& stop, Draw draw) {
   constexpr int turns = 400;
-  std::vector<std::uint8_t> codes(chunk);
-  std::vector<float> log_prob(chunk), entropy(chunk);
-  std::vector<LayerSummary> layers(net.layers.size());
-  DeltaTap tap;
-  tap.layers = layers;
-  tap.layer = 0;  // of the outermost tier: one row per sample
-  std::vector<float> delta((chunk + 1) * static_cast<std::size_t>(net.tiers.front().d_inner));
-  tap.delta = delta;
   Snapshot start = generator.snapshot();
   std::vector<double> ratios;
   for (int i = 0; i < turns; ++i) {
     generator.save_into(start);
     double seconds[2] = {};
     for (int turn = 0; turn < 2; ++turn) {
-      const bool watched = (turn == 1) == (i % 2 == 0);
-      generator.restore(start);  // the same samples twice: the same tiers step
+      const bool costly = (turn == 1) == (i % 2 == 0);
+      generator.restore(start);  // the same tiers step
       const Clock::time_point begin = Clock::now();
-      if (watched) {
-        generator.generate(codes, log_prob, entropy, &tap);
-      } else {
-        generator.generate(codes);
-      }
-      seconds[watched ? 1 : 0] = since(begin);
+      draw(costly);
+      seconds[costly ? 1 : 0] = since(begin);
     }
     ratios.push_back(seconds[1] / seconds[0]);
     look(stop);
@@ -125,18 +116,54 @@ double tap_percent(Voice& generator, const NetworkView& net, const BenchStop& st
   return 100 * (*middle - 1);
 }
 
+constexpr std::size_t kPlayed = 128;  // samples of a chunk as it is played
+
+// Of observation: the tap that the window opens (summaries of all layers, every step of one,
+// likelihoods).
+double tap_percent(Voice& generator, const NetworkView& net, const BenchStop& stop) {
+  constexpr std::size_t chunk = kPlayed;
+  std::vector<std::uint8_t> codes(chunk);
+  std::vector<float> log_prob(chunk), entropy(chunk);
+  std::vector<LayerSummary> layers(net.layers.size());
+  DeltaTap tap;
+  tap.layers = layers;
+  tap.layer = 0;  // of the outermost tier: one row per sample
+  std::vector<float> delta((chunk + 1) * static_cast<std::size_t>(net.tiers.front().d_inner));
+  tap.delta = delta;
+  return percent_more(generator, stop, [&](bool watched) {
+    if (watched)
+      generator.generate(codes, log_prob, entropy, &tap);
+    else
+      generator.generate(codes);
+  });
+}
+
+// Of selectivity by hand in every layer.
+double by_hand_percent(Voice& generator, const BenchStop& stop) {
+  std::vector<std::uint8_t> codes(kPlayed);
+  const double percent = percent_more(generator, stop, [&](bool by_hand) {
+    generator.selectivity().set_all(by_hand ? kByHand : LayerSelectivity());
+    generator.generate(codes);
+  });
+  generator.selectivity().set_all({});
+  return percent;
+}
+
 // Of `streams` voices that draw `samples` each.
-double samples_a_second(const Engine& engine, int streams, std::uint64_t samples,
+double samples_a_second(const Engine& engine, int streams, std::uint64_t samples, bool by_hand,
                         const BenchStop& stop) {
   constexpr std::size_t chunk = 2048;
   std::vector<std::unique_ptr<State>> states;
   std::vector<std::vector<std::uint8_t>> codes;
   std::vector<Stream> work;
+  Selectivity selectivity(engine.layout());
+  if (by_hand) selectivity.set_all(kByHand);
   for (int i = 0; i < streams; ++i) {
     states.push_back(engine.make_state());
     codes.emplace_back(chunk);
     GenerateRequest request;
     request.rng_seed = static_cast<std::uint64_t>(i);
+    if (by_hand) request.by_hand = &selectivity;
     work.push_back({states.back().get(), request});
   }
   std::uint64_t done = 0;
@@ -169,11 +196,12 @@ double BenchRow::operator[](const std::string& key) const {
 
 BenchRow bench_step(const BenchSubject& s, std::uint64_t samples, int chunk,
                     const BenchStop& stop) {
-  constexpr int as_played = 128;
+  constexpr auto as_played = static_cast<int>(kPlayed);
   const bool gpu = s.on_gpu();
   if (chunk <= 0) chunk = gpu ? as_played : 1;
   Voice generator(*s.engine);
   generator.set_rng(1);
+  if (s.by_hand) generator.selectivity().set_all(kByHand);
   std::vector<std::uint8_t> codes(static_cast<std::size_t>(std::max(chunk, as_played)));
   for (int i = 0; i < s.sample_rate / as_played; ++i)  // a second: warm caches and clock
     generator.generate(std::span(codes).first(as_played));
@@ -193,6 +221,7 @@ BenchRow bench_step(const BenchSubject& s, std::uint64_t samples, int chunk,
   const Times t = summarise(us);
   const double chunked = chunk == as_played ? t.mean : summarise(timed(as_played)).mean;
   const double tap = tap_percent(generator, s.net, stop);
+  const double by_hand = by_hand_percent(generator, stop);
   const double speed = 1e6 / (t.mean * s.sample_rate);
   BenchRow row;
   row.part = "step";
@@ -207,9 +236,11 @@ BenchRow bench_step(const BenchSubject& s, std::uint64_t samples, int chunk,
                  {"us_per_sample_max", t.most},
                  {"us_per_sample_in_chunks_of_128", chunked},
                  {"tap_cost_percent", tap},
+                 {"by_hand_cost_percent", by_hand},
                  {"real_time_factor", speed}};
-  row.summary = text("%6.2f us per sample (p99 %.2f), %.1f x real time; tap %+.1f %%", t.mean,
-                     t.p99, speed, tap);
+  row.summary =
+      text("%6.2f us per sample (p99 %.2f), %.1f x real time; tap %+.1f %%, by hand %+.1f %%",
+           t.mean, t.p99, speed, tap, by_hand);
   return row;
 }
 
@@ -219,7 +250,9 @@ BenchRow bench_prefill(const BenchSubject& s, std::uint64_t samples, const Bench
   // A GPU takes its scratch memory in the first run; on a CPU a second of sound warms up as well.
   const std::size_t warm =
       s.on_gpu() ? codes.size() : std::min(codes.size(), static_cast<std::size_t>(s.sample_rate));
-  s.engine->prefill(*state, std::span(codes).first(warm));
+  Selectivity selectivity(s.engine->layout());
+  if (s.by_hand) selectivity.set_all(kByHand);
+  s.engine->prefill(*state, std::span(codes).first(warm), nullptr, &selectivity);
   struct Run {
     double wall;
     std::vector<double> us;
@@ -230,7 +263,7 @@ BenchRow bench_prefill(const BenchSubject& s, std::uint64_t samples, const Bench
     s.engine->reset(*state);
     ChunkClock clock(stop);
     const Clock::time_point start = Clock::now();
-    s.engine->prefill(*state, codes, &clock);
+    s.engine->prefill(*state, codes, &clock, &selectivity);
     runs.push_back({since(start), std::move(clock.us)});
     spent += runs.back().wall;
   } while (runs.size() < 9 && spent + runs.back().wall < 1.0);
@@ -263,9 +296,11 @@ BenchRow bench_batch(const BenchSubject& s, int streams, std::uint64_t samples,
   if (streams <= 0) streams = gpu ? s.engine->streams_at_once() : 8;
   // A GPU's streams are many and quick: each long enough for all tiers to step often.
   const std::uint64_t least = gpu ? 4096 : 1;
-  const double one = samples_a_second(*s.engine, 1, std::max<std::uint64_t>(1, samples / 2), stop);
+  const double one =
+      samples_a_second(*s.engine, 1, std::max<std::uint64_t>(1, samples / 2), s.by_hand, stop);
   const double many = samples_a_second(
-      *s.engine, streams, std::max(least, samples / static_cast<std::uint64_t>(streams)), stop);
+      *s.engine, streams, std::max(least, samples / static_cast<std::uint64_t>(streams)), s.by_hand,
+      stop);
   BenchRow row;
   row.part = "batch";
   row.subject = s.name + text(", %d streams", streams);

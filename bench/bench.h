@@ -20,6 +20,7 @@ struct BenchSubject {
   NetworkView net;
   std::string name;
   int sample_rate = 16000;
+  bool by_hand = false;  // selectivity is played by hand, in every layer
 
   bool on_gpu() const { return engine->backend() != Backend::cpu; }
 };

@@ -1,10 +1,10 @@
 // The table of `mambo bench all --backend cuda` where the program cannot be built, because the
 // libraries for sound and text are missing:
-//   bench_gpu [MODEL] [--shape NAME] [--weights f32] [--plan P]
+//   bench_gpu [MODEL] [--shape NAME] [--weights f32] [--plan P] [--by-hand]
 //             [--step SAMPLES | --prefill SAMPLES | --batch STREAMS]
 // Without a model: random weights of a known shape, if not told otherwise piano-lab's. --step,
 // --prefill and --batch (0 streams: what keeps the GPU busy) measure that alone, for a profiler to
-// look at.
+// look at. --by-hand: with selectivity played by hand in every layer, in these three.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +19,7 @@ namespace {
 int run(int argc, char** argv) {
   using namespace mambo;
   EngineOptions options;
+  BenchSubject subject{};
   std::string path;
   std::string shape = "piano";
   int streams = -1;
@@ -31,6 +32,8 @@ int run(int argc, char** argv) {
           std::strcmp(argv[++i], "f32") == 0 ? WeightStorage::f32 : WeightStorage::half;
     else if (std::strcmp(argv[i], "--plan") == 0 && more)
       options.cuda.plan = argv[++i];
+    else if (std::strcmp(argv[i], "--by-hand") == 0)
+      subject.by_hand = true;
     else if (std::strcmp(argv[i], "--batch") == 0 && more)
       streams = std::atoi(argv[++i]);
     else if (std::strcmp(argv[i], "--shape") == 0 && more)
@@ -42,7 +45,6 @@ int run(int argc, char** argv) {
     else
       path = argv[i];
   }
-  BenchSubject subject{};
   std::shared_ptr<const Model> model;
   std::unique_ptr<RandomNetwork> random;
   if (path.empty()) {

@@ -1,6 +1,7 @@
 #include "kernels/selectivity.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "kernels/error.h"
 
@@ -19,6 +20,11 @@ std::vector<float> mean_of(const std::vector<double>& sum, std::uint64_t steps) 
 // offset = factor * mean, or nothing.
 void scale(const std::vector<float>& mean, float factor, std::vector<float>& offset) {
   for (std::size_t i = 0; i < mean.size(); ++i) offset[i] = factor * mean[i];
+}
+
+std::uint64_t next_version() {
+  static std::atomic<std::uint64_t> last{0};
+  return 1 + last.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -111,7 +117,7 @@ void Selectivity::update(std::size_t layer) {
     l.off = v.read == 1;
   }
   on_ += l.off ? 0 : 1;
-  ++version_;
+  version_ = next_version();
 }
 
 }  // namespace mambo

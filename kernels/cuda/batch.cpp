@@ -26,7 +26,12 @@ struct BatchPlayer::Buffers {
   PinnedBuffer<std::uint8_t> codes;
   DeviceBuffer<std::uint8_t> device_codes;
   DeviceBuffer<StreamArgs> device_args;
-  DeviceBuffer<std::uint8_t> silence;            // one code
+  DeviceBuffer<std::uint8_t> silence;  // one code
+  // What streams play by hand (ByHandTable), made when a first one does. A slot keeps the table of
+  // its last stream, which mostly comes again.
+  DeviceBuffer<float> tables;                    // [slots][table floats]
+  std::vector<std::uint64_t> table_versions;     // [slots]: of Selectivity::version()
+  PinnedBuffer<float> table;                     // one, on its way
   std::vector<std::unique_ptr<CudaState>> idle;  // fill the last CTA
   std::array<LaunchLength, 3> launch_length;     // by plan
 };
@@ -93,6 +98,7 @@ void BatchPlayer::play(const std::vector<Stream*>& group, std::size_t length, Wh
   LaunchLength& launch_length = b.launch_length.at(which);
   const cudaStream_t stream = b.stream.get();
   for (Stream* s : group) cuda_state(*s->state).wait(stream);
+  const bool by_hand = bring_tables(b, group);
   for (std::size_t done = 0; done < length;) {
     const std::size_t n = launch_length.steps(length - done, waves);
     const LaunchLength::Clock::time_point begin = LaunchLength::Clock::now();
@@ -101,6 +107,8 @@ void BatchPlayer::play(const std::vector<Stream*>& group, std::size_t length, Wh
       const bool real = i < group.size();
       const CudaState& s = real ? cuda_state(*group[i]->state) : *b.idle[i - group.size()];
       b.args[i] = stream_args(s, real ? group[i]->request : group.front()->request, done);
+      if (real && plays_by_hand(*group[i]))
+        b.args[i].by_hand = b.tables.data() + i * network_.by_hand.floats();
       if (drawing)
         b.args[i].codes = b.device_codes.data() + i * kMaxSteps;
       else
@@ -111,7 +119,7 @@ void BatchPlayer::play(const std::vector<Stream*>& group, std::size_t length, Wh
     Launch launch = network_.launch_at(position, static_cast<int>(n), drawing);
     plan.fill(launch);
     launch.streams = b.device_args.data();
-    plan.launch(launch, static_cast<int>(ctas), stream);
+    plan.launch(launch, static_cast<int>(ctas), by_hand, stream);
     if (drawing)
       MAMBO_CUDA(cudaMemcpyAsync(b.codes.data(), b.device_codes.data(), group.size() * kMaxSteps,
                                  cudaMemcpyDeviceToHost, stream));
@@ -127,6 +135,36 @@ void BatchPlayer::play(const std::vector<Stream*>& group, std::size_t length, Wh
     }
     done += n;
   }
+}
+
+bool BatchPlayer::plays_by_hand(const Stream& s) {
+  return s.request.by_hand != nullptr && !s.request.by_hand->off();
+}
+
+// Stream i's table into slot i, where it is not there yet. Whether any stream has one.
+bool BatchPlayer::bring_tables(Buffers& b, const std::vector<Stream*>& group) const {
+  if (std::none_of(group.begin(), group.end(), [](const Stream* s) { return plays_by_hand(*s); }))
+    return false;
+  const std::size_t floats = network_.by_hand.floats();
+  if (b.tables.size() < group.size() * floats) {
+    b.table_versions.clear();
+    b.tables = {};  // first, so that both need not fit
+    b.tables = DeviceBuffer<float>(group.size() * floats);
+    if (b.table.size() == 0) b.table = PinnedBuffer<float>(floats);
+    b.table_versions.resize(group.size());
+  }
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (!plays_by_hand(*group[i])) continue;
+    const Selectivity& by_hand = *group[i]->request.by_hand;
+    if (b.table_versions[i] == by_hand.version()) continue;
+    b.table_versions[i] = 0;
+    network_.by_hand.write(by_hand, {b.table.data(), floats});
+    MAMBO_CUDA(cudaMemcpyAsync(b.tables.data() + i * floats, b.table.data(), floats * sizeof(float),
+                               cudaMemcpyHostToDevice, b.stream.get()));
+    MAMBO_CUDA(cudaStreamSynchronize(b.stream.get()));  // the pinned table is written again
+    b.table_versions[i] = by_hand.version();
+  }
+  return true;
 }
 
 BatchPlayer::Buffers& BatchPlayer::buffers_for(std::size_t slots) {

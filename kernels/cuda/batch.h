@@ -39,6 +39,8 @@ class BatchPlayer {
   std::size_t plan_for(std::size_t streams) const;
   void play(const std::vector<Stream*>& group, std::size_t length, What what, std::size_t plan);
   Buffers& buffers_for(std::size_t slots);
+  static bool plays_by_hand(const Stream& s);
+  bool bring_tables(Buffers& b, const std::vector<Stream*>& group) const;
 
   const LoadedNetwork& network_;
   std::vector<std::unique_ptr<StepPlan>> plans_;  // one stream per SM, four, eight: what can be

@@ -15,6 +15,7 @@
 #include "kernels/cuda/prefill/scan_s4d.h"
 #include "kernels/cuda/prefill/scan_s6.h"
 #include "kernels/cuda/runtime/devices.h"
+#include "kernels/cuda/scale.h"
 #include "kernels/cuda/single_stream.h"
 #include "kernels/cuda/state_conversion.h"
 #include "kernels/cuda/tap.h"
@@ -28,7 +29,8 @@ class CudaEngine final : public Engine {
       : Engine(view),
         network_(view, options.storage, device),
         single_(network_, choose_plan(network_.net, device, options.cuda.plan)),
-        prefill_(view, network_.state_plan, options.storage, options.cuda.prefill_chunk),
+        prefill_(view, network_.state_plan, network_.by_hand, options.storage,
+                 options.cuda.prefill_chunk),
         batch_(network_),
         conversion_(network_.state_plan, layout()) {
     warm_up();
@@ -86,11 +88,10 @@ class CudaEngine final : public Engine {
   void prefill(State& state, std::span<const std::uint8_t> codes, PrefillSink* sink,
                const Selectivity* by_hand) const override {
     if (codes.empty()) return;
-    need_off(by_hand);
     network_.use_device();
     CudaState& s = cuda_state(state);
     try {
-      prefill_.run(s.memory.data(), s.at, codes, sink,
+      prefill_.run(s.memory.data(), s.at, codes, sink, by_hand,
                    [&s](cudaStream_t stream) { s.wait(stream); });
       s.unmark();
       s.at += codes.size();
@@ -105,25 +106,31 @@ class CudaEngine final : public Engine {
 
   void step(State& state, std::span<const std::uint8_t> codes,
             const Selectivity* by_hand) const override {
-    need_off(by_hand);
     network_.use_device();
-    single_.step(cuda_state(state), codes);
+    single_.step(cuda_state(state), codes, by_hand);
   }
 
   void generate(State& state, const GenerateRequest& r) const override {
-    need_off(r.by_hand);
     network_.use_device();
     single_.generate(cuda_state(state), r);
   }
 
   void generate_many(std::span<Stream> streams) const override {
-    for (const Stream& s : streams) need_off(s.request.by_hand);
     network_.use_device();
     const std::lock_guard lock(batch_mutex_);
     batch_.generate(streams, single_);
   }
 
-  bool plays_by_hand() const override { return false; }
+  // Asynchronous, as copy() is.
+  void forget(State& state, int layer, float factor) const override {
+    network_.use_device();
+    CudaState& s = cuda_state(state);
+    const cudaStream_t stream = stream_of(s);
+    const StatePlan::Layer& l = network_.state_plan.layers[static_cast<std::size_t>(layer)];
+    s.wait(stream);
+    scale(s.memory.data() + l.h, l.hp * l.dp, factor, stream);
+    s.mark(stream);
+  }
 
   void read_state(const State& state, std::span<float> out) const override {
     assert(out.size() == layout().size);
@@ -141,10 +148,6 @@ class CudaEngine final : public Engine {
   }
 
  private:
-  static void need_off(const Selectivity* by_hand) {
-    if (by_hand != nullptr && !by_hand->off())
-      throw Error("selectivity by hand plays on the CPU engine alone so far: --backend cpu");
-  }
   cudaStream_t stream_of(const CudaState& s) const {
     return s.buffers ? s.buffers->stream.get() : conversion_.stream();
   }
@@ -173,10 +176,17 @@ class CudaEngine final : public Engine {
     request.logits = logits;
     request.tap = &tap;
     generate(state, request);
+    Selectivity by_hand(layout());
+    by_hand.set_all({2, 0, 0, 0, 2});
+    request.by_hand = &by_hand;
+    generate(state, request);
     copy(state, other);
+    forget(state, 0, 0.5F);
     reset(state);
     request = {};
     request.codes = codes;
+    batch_.warm_up({&other, request});
+    request.by_hand = &by_hand;
     batch_.warm_up({&other, request});
   }
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/cuda/pack/by_hand_table.h"
 #include "kernels/cuda/pack/device_network.h"
 #include "kernels/cuda/plan/state_plan.h"
 #include "kernels/cuda/runtime/check.h"
@@ -19,13 +20,17 @@ namespace mambo::cuda {
 struct LoadedNetwork {
   DeviceFacts device;
   StatePlan state_plan;
+  ByHandTable by_hand;
   DeviceNetwork net;
   std::vector<std::uint64_t> strides;  // [tiers]
   std::vector<int> d_inner;            // [layers]
 
   // Uploads to the device, which must be the current one. Throws DeviceError.
   LoadedNetwork(const NetworkView& view, WeightStorage storage, DeviceFacts facts)
-      : device(std::move(facts)), state_plan(view), net(view, state_plan, storage) {
+      : device(std::move(facts)),
+        state_plan(view),
+        by_hand(view, state_plan),
+        net(view, state_plan, storage) {
     for (const TierView& t : view.tiers) strides.push_back(static_cast<std::uint64_t>(t.stride));
     for (const LayerView& l : view.layers) d_inner.push_back(view.tier_of(l).d_inner);
   }

@@ -21,10 +21,12 @@ class SingleStream {
   // Allocates the first time that a state is played by itself.
   StreamBuffers& buffers(CudaState& s) const;
   // Engine::step and generate. Allocate nothing where the state has its buffers.
-  void step(CudaState& s, std::span<const std::uint8_t> codes) const;
+  void step(CudaState& s, std::span<const std::uint8_t> codes, const Selectivity* by_hand) const;
   void generate(CudaState& s, const GenerateRequest& r) const;
 
  private:
+  // What is played by hand, on its way to the device on the buffers' stream; null: nothing.
+  const float* table(StreamBuffers& buffers, const Selectivity* by_hand) const;
   // Launches buffers.args[0] for `steps` steps.
   void launch(CudaState& s, StreamBuffers& buffers, int steps, bool drawing) const;
   static void finish(CudaState& s, const StreamBuffers& buffers);

@@ -15,8 +15,9 @@
 namespace mambo::cuda {
 
 struct StreamBuffers {
-  // row_floats: of one layer's delta over a launch, at most.
-  StreamBuffers(const DeviceNetwork& net, const StepPlan& plan, std::size_t row_floats)
+  // row_floats: of one layer's delta over a launch, at most; table_floats: of a ByHandTable.
+  StreamBuffers(const DeviceNetwork& net, const StepPlan& plan, std::size_t row_floats,
+                std::size_t table_floats)
       : args(1),
         codes(kMaxSteps),
         forced(kMaxSteps),
@@ -26,15 +27,20 @@ struct StreamBuffers {
         jobs(net.records().layers.size()),
         device_jobs(net.records().layers.size()),
         results(net.records().layers.size()),
+        said_results(net.records().layers.size()),
         rows(row_floats),
         logits(static_cast<std::size_t>(kMaxSteps) *
                static_cast<std::size_t>(net.records().view.vocab)),
         tap(net.records().tap_floats),
+        said(net.records().tap_floats),
+        table(table_floats),
+        device_table(table_floats),
         ll_words(plan.ll_words()),
         launch_length(plan.estimate_us(), kMaxSteps) {
     if (ll_words.size() > 0)
       MAMBO_CUDA(cudaMemsetAsync(ll_words.data(), 0, ll_words.bytes(), stream.get()));
     MAMBO_CUDA(cudaMemsetAsync(tap.data(), 0, tap.bytes(), stream.get()));
+    MAMBO_CUDA(cudaMemsetAsync(said.data(), 0, said.bytes(), stream.get()));
   }
   ~StreamBuffers() { stream.drain(); }
   StreamBuffers(const StreamBuffers&) = delete;
@@ -47,11 +53,14 @@ struct StreamBuffers {
   PinnedBuffer<float> log_prob, entropy;
   PinnedBuffer<TapJob> jobs;
   DeviceBuffer<TapJob> device_jobs;
-  PinnedBuffer<LayerSummary> results;
+  PinnedBuffer<LayerSummary> results, said_results;
   PinnedBuffer<float> rows;    // delta of the chosen layer
   PinnedBuffer<float> logits;  // [kMaxSteps][V]
-  DeviceBuffer<float> tap;
-  DeviceBuffer<uint4> ll_words;  // of a grid (exchange_grid.cuh)
+  DeviceBuffer<float> tap, said;
+  PinnedBuffer<float> table;  // what is played by hand (ByHandTable) ...
+  DeviceBuffer<float> device_table;
+  std::uint64_t table_version = 0;  // ... of this Selectivity::version()
+  DeviceBuffer<uint4> ll_words;     // of a grid (exchange_grid.cuh)
   std::uint32_t seq = 1;
   LaunchLength launch_length;
 };

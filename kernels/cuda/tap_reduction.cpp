@@ -23,18 +23,22 @@ void TapReduction::enqueue(StreamBuffers& buffers, std::uint64_t position, int s
     buffers.jobs[i] = {l.tap_at, l.dp, network_.d_inner[i],
                        network_.layer_steps(l, position, steps)};
   }
-  summarise_tap(buffers.tap.data(), buffers.jobs.data(), buffers.device_jobs.data(), n,
-                tap.layer < n ? tap.layer : -1, buffers.results.data(), buffers.rows.data(),
-                buffers.stream.get());
+  const auto summarise = [&](const DeviceBuffer<float>& delta, int chosen,
+                             PinnedBuffer<LayerSummary>& results) {
+    summarise_tap(delta.data(), buffers.jobs.data(), buffers.device_jobs.data(), n, chosen,
+                  results.data(), buffers.rows.data(), buffers.stream.get());
+  };
+  summarise(buffers.tap, tap.layer < n ? tap.layer : -1, buffers.results);
+  if (buffers.args[0].said != nullptr) summarise(buffers.said, -1, buffers.said_results);
 }
 
 void TapReduction::add(const StreamBuffers& buffers, std::uint64_t position, DeltaTap& tap) const {
   const std::vector<LayerDev>& layers = network_.net.records().layers;
   for (std::size_t i = 0; i < tap.layers.size() && i < layers.size(); ++i)
     tap.layers[i].add(buffers.results[i]);
-  // Nothing is played by hand on a GPU: the two are equal.
-  for (std::size_t i = 0; i < tap.said.size() && i < layers.size(); ++i)
-    tap.said[i].add(buffers.results[i]);
+  // Where nothing is played by hand the two are equal.
+  const auto& said = buffers.args[0].said != nullptr ? buffers.said_results : buffers.results;
+  for (std::size_t i = 0; i < tap.said.size() && i < layers.size(); ++i) tap.said[i].add(said[i]);
   if (tap.layer < 0 || tap.layer >= static_cast<int>(layers.size())) return;
   const auto i = static_cast<std::size_t>(tap.layer);
   const auto width = static_cast<std::size_t>(network_.d_inner[i]);

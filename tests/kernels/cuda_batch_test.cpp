@@ -72,6 +72,44 @@ TEST_P(CudaBatch, DrawsWhatEachStreamDrawsAlone) {
   }
 }
 
+// Of every three streams one is played as the network says, the others by hand, each otherwise; in
+// the second call they come in another order.
+TEST_P(CudaBatch, EachStreamIsPlayedByItsOwnHand) {
+  constexpr std::size_t kLength = 70;
+  const SelectionMeans means = means_of(*engine_, network_.view(), random_codes(2000, 5));
+  const auto warm = engine_->make_state();
+  engine_->step(*warm, random_codes(77));
+  std::vector<Selectivity> hands;
+  for (int turn = 0; turn < 8; ++turn) hands.push_back(mixed(*engine_, means, turn));
+  const auto hand_of = [&](std::size_t i) { return i % 3 == 0 ? nullptr : &hands[i % 8]; };
+  const auto most = static_cast<std::size_t>(engine_->streams_at_once());
+  for (const std::size_t n : {std::size_t{6}, most / 2 + 1}) {
+    Streams s = streams(n, kLength, *warm);
+    for (std::size_t i = 0; i < n; ++i) s.all[i].request.by_hand = hand_of(i);
+    engine_->generate_many(s.all);
+    const std::vector<std::vector<std::uint8_t>> first = s.codes;
+    for (std::size_t i = 0; i < n; ++i) s.all[i].request.rng_index = kLength;
+    std::reverse(s.all.begin(), s.all.end());
+    engine_->generate_many(s.all);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (i >= 16 && i != n / 2 && i + 3 < n) continue;
+      const auto alone = engine_->make_state();
+      if (i % 2 == 1) engine_->copy(*warm, *alone);
+      std::vector<std::uint8_t> want(2 * kLength);
+      GenerateRequest q;
+      q.rng_seed = i;
+      q.codes = want;
+      q.by_hand = hand_of(i);
+      engine_->generate(*alone, q);
+      std::vector<std::uint8_t> got = first[i];
+      got.insert(got.end(), s.codes[i].begin(), s.codes[i].end());
+      EXPECT_EQ(got, want) << "stream " << i << " of " << n;
+      EXPECT_EQ(state_of(*engine_, *s.states[i]), state_of(*engine_, *alone))
+          << "stream " << i << " of " << n;
+    }
+  }
+}
+
 // Both ends of a copy are in use until it is done, whichever CUDA stream uses either next.
 TEST_P(CudaBatch, ACopyIsDoneBeforeItsSourceGoesOnOrGoes) {
   const auto heard = random_codes(100);

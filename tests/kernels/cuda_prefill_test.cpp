@@ -63,6 +63,36 @@ TEST_P(CudaChunks, ASinkIsToldTheSame) {
     EXPECT_LT(distance(of_cut.delta[l], of_whole.delta[l]), bound(5e-4)) << "layer " << l;
 }
 
+// What is said goes into the sums, what is played to the sink.
+TEST_P(CudaChunks, PlayedByHandItEqualsSteps) {
+  const SelectionMeans means = means_of(*whole_, network_.view(), codes_);
+  const SelectionMeans of_cut = means_of(*cut_, network_.view(), codes_);
+  for (std::size_t l = 0; l < means.layers.size(); ++l) {
+    EXPECT_LT(distance(of_cut.layers[l].delta, means.layers[l].delta), bound(1e-4));
+    EXPECT_LT(distance(of_cut.layers[l].B, means.layers[l].B), bound(1e-4));
+    EXPECT_LT(distance(of_cut.layers[l].C, means.layers[l].C), bound(1e-4));
+  }
+  const Selectivity by_hand = mixed(*cut_, means);
+  const auto cut = cut_->make_state();
+  const auto stepped = cut_->make_state();
+  SumSink sums(network_.view());
+  cut_->prefill(*cut, codes_, &sums, &by_hand);
+  cut_->step(*stepped, codes_, &by_hand);
+  EXPECT_LT(distance(state_of(*cut_, *cut), state_of(*cut_, *stepped)), bound(5e-4));
+
+  WatchingSink said(network_.view()), played(network_.view());
+  Selectivity doubled(cut_->layout());
+  doubled.set(0, {2, 0, 0, 0, 3});
+  cut_->prefill(*cut_->make_state(), codes_, &said);
+  cut_->prefill(*cut_->make_state(), codes_, &played, &doubled);
+  if (!cut_->layout().layers[0].selects) return;
+  for (std::size_t i = 0; i < said.delta[0].size(); ++i)
+    ASSERT_EQ(played.delta[0][i], 2 * said.delta[0][i]) << i;
+  EXPECT_EQ(played.B[0], said.B[0]);
+  for (std::size_t i = 0; i < said.C[0].size(); ++i)
+    ASSERT_EQ(played.C[0][i], 3 * said.C[0][i]) << i;
+}
+
 TEST_P(CudaChunks, CancelledInTheMidstItStartsAnew) {
   class Stop : public PrefillSink {
    public:
@@ -171,9 +201,14 @@ TEST(Cuda, APreparedStateTakesNoMoreMemory_cuda) {
   std::vector<std::uint8_t> drawn(64);
   GenerateRequest q;
   q.codes = drawn;
+  Selectivity by_hand(engine->layout());
   for (const auto& s : states) {
     engine->step(*s, random_codes(3));
     engine->generate(*s, q);
+    by_hand.set_all({2, 0, 0, 0, 0.5F});
+    q.by_hand = &by_hand;
+    engine->generate(*s, q);
+    engine->forget(*s, 1, 0.5F);
   }
   EXPECT_GE(free_bytes(), prepared);
 }

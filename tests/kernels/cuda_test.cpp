@@ -21,12 +21,15 @@ struct Drawn {
   std::vector<std::uint8_t> codes;
   std::vector<float> log_prob;  // 0 where it was not asked for
   std::vector<float> delta;     // least and largest of each layer, and every step of one
+  std::vector<float> said;      // least and largest of what the network says
+  bool changed = false;         // what is played, against it
   std::vector<float> state;
 };
 
-// view: its delta is tapped, too.
+// view: its delta is tapped. means: most chunks are played by hand, each with other values, and the
+// first layer forgets at times.
 Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::uint8_t> heard,
-           const NetworkView* view = nullptr) {
+           const NetworkView* view = nullptr, const SelectionMeans* means = nullptr) {
   Drawn d;
   d.plan = plan;
   d.codes.resize(1000);
@@ -36,18 +39,28 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
   for (std::size_t at = 0; at < d.codes.size();) {  // in chunks of odd lengths
     const std::size_t n = std::min<std::size_t>(d.codes.size() - at, 1 + at % 300);
     GenerateRequest q;
-    q.sampling = at % 2 == 0 ? SamplingParams{1.0F, 0, 0.98F} : SamplingParams{};
+    q.sampling = at % 4 == 3 ? SamplingParams{1.0F, 0, 0.98F} : SamplingParams{};
     if (at % 3 == 0) q.sampling = {1.0F, 30, 0.9F, 0.05F, 0.003F, 6.0F};
     q.rng_seed = 3;
     q.rng_index = at;
     q.codes = std::span(d.codes).subspan(at, n);
     if (at % 3 != 1) q.log_prob = std::span(d.log_prob).subspan(at, n);
     DeltaTap tap;
-    std::vector<LayerSummary> layers;
+    std::vector<LayerSummary> layers, said;
     std::vector<float> rows;
+    Selectivity by_hand(engine.layout());
+    if (means != nullptr && at % 5 != 0) {
+      by_hand = mixed(engine, *means, static_cast<int>(at));
+      q.by_hand = &by_hand;
+      if (at % 4 == 1) engine.forget(*state, 0, 0.25F);
+    }
     if (view != nullptr) {
       layers.resize(view->layers.size());
       tap.layers = layers;
+      if (means != nullptr && at % 4 == 3) {
+        said.resize(layers.size());
+        tap.said = said;
+      }
       tap.layer = static_cast<int>(at % layers.size());
       const LayerView& tapped = view->layers[static_cast<std::size_t>(tap.layer)];
       const TierView& tier = view->tiers[static_cast<std::size_t>(tapped.tier)];
@@ -58,6 +71,8 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
     }
     engine.generate(*state, q);
     for (const LayerSummary& s : layers) d.delta.insert(d.delta.end(), {s.min, s.max});
+    for (const LayerSummary& s : said) d.said.insert(d.said.end(), {s.min, s.max});
+    for (std::size_t l = 0; l < said.size(); ++l) d.changed |= said[l].max != layers[l].max;
     d.delta.insert(d.delta.end(), rows.begin(), rows.end());
     at += n;
   }
@@ -65,12 +80,24 @@ Drawn draw(const Engine& engine, const std::string& plan, std::span<const std::u
   return d;
 }
 
+void expect_alike(const std::vector<Drawn>& all) {
+  const Drawn& first = all.front();
+  for (const Drawn& d : all) {
+    EXPECT_EQ(d.codes, first.codes) << d.plan << " against " << first.plan;
+    EXPECT_EQ(d.log_prob, first.log_prob) << d.plan << " against " << first.plan;
+    EXPECT_EQ(d.delta, first.delta) << d.plan << " against " << first.plan;
+    EXPECT_EQ(d.said, first.said) << d.plan << " against " << first.plan;
+    EXPECT_EQ(d.state, first.state) << d.plan << " against " << first.plan;
+  }
+}
+
 TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
   const auto& [shape, storage] = GetParam();
   const RandomNetwork network(shape);
   const auto heard = random_codes(77);
   std::string why_not;
-  std::vector<Drawn> all;
+  std::vector<Drawn> all, by_hand;
+  SelectionMeans means;  // of the first engine: they need not be those that the others find
   for (const char* plan : {"", "single", "cluster", "grid"}) {
     const auto engine = engine_or_skip(network.view(), {"cuda", storage, plan}, &why_not);
     if (engine == nullptr) {
@@ -78,7 +105,9 @@ TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
       std::printf("  %s\n", why_not.c_str());
       continue;
     }
+    if (all.empty()) means = means_of(*engine, network.view(), random_codes(3000, 5));
     all.push_back(draw(*engine, engine->description(), heard, &network.view()));
+    by_hand.push_back(draw(*engine, engine->description(), heard, &network.view(), &means));
   }
   std::set<std::string> plans;
   for (const Drawn& d : all) plans.insert(d.plan);
@@ -86,12 +115,12 @@ TEST_P(CudaPlans, AllDrawTheSameSamplesBitForBit) {
   const bool shared = storage == WeightStorage::half &&
                       std::count(shape.layers.begin(), shape.layers.end(), 0) == 0;
   ASSERT_GE(plans.size(), shared ? 2U : 1U) << "one plan alone can be run here: " << *plans.begin();
-  for (const Drawn& d : all) {
-    EXPECT_EQ(d.codes, all.front().codes) << d.plan << " against " << all.front().plan;
-    EXPECT_EQ(d.log_prob, all.front().log_prob) << d.plan << " against " << all.front().plan;
-    EXPECT_EQ(d.delta, all.front().delta) << d.plan << " against " << all.front().plan;
-    EXPECT_EQ(d.state, all.front().state) << d.plan << " against " << all.front().plan;
-  }
+  expect_alike(all);
+  expect_alike(by_hand);
+  EXPECT_NE(by_hand.front().codes, all.front().codes);
+  const bool selects = std::any_of(means.layers.begin(), means.layers.end(),
+                                   [](const auto& l) { return !l.delta.empty(); });
+  EXPECT_EQ(by_hand.front().changed, selects);
 }
 
 // Resident stages of one layer that send x on and join nothing, so without a barrier behind
@@ -190,7 +219,20 @@ TEST_P(CudaFewSteps, AndDrawsAndPrefillFollowTheReference) {
   engine->generate(*state, q);
   follow(drawn);
   const auto absorbed = random_codes(300, 2);
-  engine->prefill(*state, absorbed);
+  SumSink sums(network.view());
+  engine->prefill(*state, absorbed, &sums);
+  follow(absorbed);
+
+  const Selectivity by_hand = mixed(*engine, sums.sums.means());
+  reference.play_by_hand(by_hand);
+  engine->forget(*state, 0, 0.5F);
+  reference.forget(0, 0.5);
+  std::vector<LayerSummary> said(layers.size());
+  tap.said = said;
+  q.by_hand = &by_hand;
+  engine->generate(*state, q);
+  follow(drawn);
+  engine->prefill(*state, absorbed, nullptr, &by_hand);
   follow(absorbed);
 }
 

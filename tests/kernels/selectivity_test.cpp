@@ -15,32 +15,6 @@ namespace {
 constexpr LayerSelectivity kHeld = {1, 1, 1, 1, 1};
 constexpr std::size_t kVocab = 256;
 
-class SumSink final : public PrefillSink {
- public:
-  explicit SumSink(const NetworkView& net) : sums(net) {}
-  SelectionSums* selection_sums() override { return &sums; }
-  SelectionSums sums;
-};
-
-SelectionMeans means_of(const Engine& engine, const NetworkView& net,
-                        std::span<const std::uint8_t> codes) {
-  SumSink sink(net);
-  const auto state = engine.make_state();
-  engine.prefill(*state, codes, &sink);
-  return sink.sums.means();
-}
-
-// Other values in every layer.
-Selectivity mixed(const Engine& engine, const SelectionMeans& means) {
-  Selectivity by_hand(engine.layout());
-  by_hand.set_means(means);
-  for (int i = 0; i < static_cast<int>(engine.layout().layers.size()); ++i) {
-    const auto share = static_cast<float>(i % 4) / 4;
-    by_hand.set(i, {0.5F + share, share, 1 - share, 0.5F * share, 1.5F - share});
-  }
-  return by_hand;
-}
-
 class ByHand : public ::testing::TestWithParam<Case> {
  protected:
   ByHand() : network_(GetParam().shape) {}
@@ -48,7 +22,6 @@ class ByHand : public ::testing::TestWithParam<Case> {
     std::string why_not;
     engine_ = engine_or_skip(network_.view(), GetParam().variant, &why_not);
     if (engine_ == nullptr) GTEST_SKIP() << why_not;
-    if (!engine_->plays_by_hand()) GTEST_SKIP() << "this engine does not play by hand";
     means_ = means_of(*engine_, network_.view(), random_codes(3000, 5));
   }
   double bound() const { return GetParam().variant.half() ? 0.2 : 1e-4; }
@@ -293,7 +266,7 @@ TEST(Held, S6IsPlayedAsS4) {
     for (const Variant& variant : variants_under_test()) {
       if (variant.half()) continue;
       const auto engine = engine_or_skip(network.view(), variant, &why_not);
-      if (engine == nullptr || !engine->plays_by_hand()) continue;
+      if (engine == nullptr) continue;
       Selectivity by_hand(engine->layout());
       by_hand.set_means(means_of(*engine, network.view(), random_codes(2000, 4)));
       by_hand.set_all(kHeld);

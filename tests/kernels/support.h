@@ -15,6 +15,7 @@
 #include "kernels/backends.h"
 #include "kernels/engine.h"
 #include "kernels/random_network.h"
+#include "kernels/selectivity.h"
 #include "tests/realtime/sanitized.h"
 
 namespace mambo::testing {
@@ -110,6 +111,32 @@ inline double distance(std::span<const float> a, std::span<const float> b) {
     if (!(e <= worst)) worst = e;  // NaN shows
   }
   return worst;
+}
+
+class SumSink final : public PrefillSink {
+ public:
+  explicit SumSink(const NetworkView& net) : sums(net) {}
+  SelectionSums* selection_sums() override { return &sums; }
+  SelectionSums sums;
+};
+
+inline SelectionMeans means_of(const Engine& engine, const NetworkView& net,
+                               std::span<const std::uint8_t> codes) {
+  SumSink sink(net);
+  const auto state = engine.make_state();
+  engine.prefill(*state, codes, &sink);
+  return sink.sums.means();
+}
+
+// Selectivity by hand with other values in every layer, and for every `turn`.
+inline Selectivity mixed(const Engine& engine, const SelectionMeans& means, int turn = 0) {
+  Selectivity by_hand(engine.layout());
+  by_hand.set_means(means);
+  for (int i = 0; i < static_cast<int>(engine.layout().layers.size()); ++i) {
+    const auto share = static_cast<float>((i + turn) % 4) / 4;
+    by_hand.set(i, {0.5F + share, share, 1 - share, 0.5F * share, 1.5F - share});
+  }
+  return by_hand;
 }
 
 class LogitSink : public PrefillSink {

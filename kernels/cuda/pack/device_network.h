@@ -46,6 +46,7 @@ struct LayerDev {
   const float* out_bias;        // [wp]
   std::uint32_t conv_at, h_at;  // in the state, floats
   std::uint32_t tap_at;         // in the tap's buffer: [steps of a launch][dp], floats
+  std::uint32_t by_hand_at;     // in a table of what is played by hand (by_hand_table.h), floats
   Mixer mixer;
   int tier, width, wp, dp, rp, xp, record_floats;
   int h_floats;  // per channel (StatePlan)

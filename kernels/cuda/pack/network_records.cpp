@@ -1,6 +1,7 @@
 // The shapes in a network's records: all that does not need its weights.
 #include <algorithm>
 
+#include "kernels/cuda/pack/by_hand_table.h"
 #include "kernels/cuda/pack/device_network.h"
 #include "kernels/error.h"
 
@@ -44,9 +45,11 @@ NetworkRecords network_records(const NetworkView& net, const StatePlan& plan,
   }
   NetworkRecords r;
   r.storage = storage;
+  const ByHandTable by_hand(net, plan);
   for (std::size_t i = 0; i < net.layers.size(); ++i) {
     LayerDev l = layer_record(net, plan, i);
     l.tap_at = static_cast<std::uint32_t>(r.tap_floats);
+    l.by_hand_at = by_hand.at(i);
     const int stride = net.tiers[static_cast<std::size_t>(l.tier)].stride;
     r.tap_floats +=
         static_cast<std::size_t>(kMaxSteps / stride + 1) * static_cast<std::size_t>(l.dp);

@@ -17,7 +17,7 @@ PlanCandidate needed(PlanCandidate c) {
   return c;
 }
 
-StepKernel kernel_of(const KernelId& k) {
+StepKernels kernel_of(const KernelId& k) {
   switch (k.shape) {
     case Shape::single:
       return single_kernel(k.storage, k.together, k.blocks);
@@ -26,7 +26,7 @@ StepKernel kernel_of(const KernelId& k) {
     case Shape::grid:
       return grid_kernel(k.blocks);
   }
-  return nullptr;
+  return {};
 }
 
 Plan cluster_plan(const DeviceNetwork& net, const DeviceFacts& device) {
@@ -70,8 +70,9 @@ StepFacts step_facts() {
   return f;
 }
 
-StepPlan::StepPlan(PlanCandidate plan) : plan_(std::move(plan)), kernel_(kernel_of(plan_.kernel)) {
-  allow_shared_memory(reinterpret_cast<const void*>(kernel_));
+StepPlan::StepPlan(PlanCandidate plan) : plan_(std::move(plan)), kernels_(kernel_of(plan_.kernel)) {
+  kernels_.each(
+      [](StepKernel kernel) { allow_shared_memory(reinterpret_cast<const void*>(kernel)); });
   std::vector<Role> roles;
   std::vector<Resident> resident;
   for (const StagePlan& s : plan_.stages) {
@@ -95,15 +96,16 @@ void StepPlan::fill(Launch& launch) const {
   std::copy(std::begin(plan_.ll.at), std::end(plan_.ll.at), launch.ll_at);
 }
 
-void StepPlan::launch(const Launch& launch, int groups, cudaStream_t stream) const {
+void StepPlan::launch(const Launch& launch, int groups, bool by_hand, cudaStream_t stream) const {
+  const StepKernel kernel = by_hand ? kernels_.by_hand : kernels_.as_said;
   const std::size_t shared = plan_.shared_bytes;
   switch (plan_.kernel.shape) {
     case Shape::single:
-      return launch_single(kernel_, launch, groups, shared, stream);
+      return launch_single(kernel, launch, groups, shared, stream);
     case Shape::cluster:
-      return launch_cluster(kernel_, launch, plan_.ctas, shared, stream);
+      return launch_cluster(kernel, launch, plan_.ctas, shared, stream);
     case Shape::grid:
-      return launch_grid(kernel_, launch, plan_.ctas, shared, stream);
+      return launch_grid(kernel, launch, plan_.ctas, shared, stream);
   }
 }
 

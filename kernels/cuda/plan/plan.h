@@ -25,7 +25,8 @@ class StepPlan {
   // Fills in what the plan decides; streams, steps and tiers are the caller's.
   void fill(Launch& launch) const;
   // For `groups` CTAs (single) or for one stream (cluster, grid; one launch at a time).
-  void launch(const Launch& launch, int groups, cudaStream_t stream) const;
+  // by_hand: of some stream selectivity is played by hand.
+  void launch(const Launch& launch, int groups, bool by_hand, cudaStream_t stream) const;
 
   // Words that a stream played by a grid needs of its own: zeroed once.
   std::size_t ll_words() const { return plan_.ll.words * kReplicas; }
@@ -36,7 +37,7 @@ class StepPlan {
 
  private:
   PlanCandidate plan_;
-  StepKernel kernel_;
+  StepKernels kernels_;
   DeviceBuffer<Role> roles_;
   DeviceBuffer<Resident> resident_;  // [stages][layers]
 };

@@ -11,6 +11,15 @@ namespace mambo::cuda {
 template <class T>
 class Products;
 
+// Selectivity by hand of a layer (kernels/selectivity.h), with its offsets on the device.
+struct RowsByHand {
+  float delta_gain = 1, B_gain = 1, C_gain = 1;
+  const float* delta_offset = nullptr;  // [dp]; null: as the network says
+  const float* B_offset = nullptr;      // [np]
+  const float* C_offset = nullptr;      // [np]
+  int np = 0;                           // B's and C's, a multiple of 16
+};
+
 // The steps of one layer that fall into a chunk. Everything on the device, rows are steps; T is the
 // storage of activations, float or __half.
 template <class T>
@@ -24,6 +33,7 @@ struct MixerRows {
   const float* D = nullptr;  // [dp]
   float* h = nullptr;        // the state, [dp][hp]: in and out
   int hp = 0;
+  float read = 1;  // of a time-invariant layer
   int sms = 1;
   cudaStream_t stream = nullptr;
 };
@@ -64,6 +74,10 @@ concept PrefillMixer = requires(const M m, const MixerRows<float>& rows,
   { m.dbc_columns() } -> std::same_as<int>;
   { m.scratch_floats(0, 0) } -> std::same_as<std::size_t>;  // (dp, sms)
   m.make_delta(rows, products);
+  // Of what make_delta() has made: sums[0, d_inner) and then those of B and of C, on the device;
+  // then what is played by hand, in place.
+  m.add_to_sums(rows, 0, static_cast<double*>(nullptr));
+  m.play_by_hand(rows, RowsByHand());
   { m.bc(rows) } -> std::same_as<StepBC>;
   m.scan_rows(rows);
 };

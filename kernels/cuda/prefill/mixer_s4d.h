@@ -23,6 +23,10 @@ struct PrefillS4d {
     fill_rows(delta, r.dp, static_cast<std::size_t>(r.steps), r.delta, r.stream);
   }
   template <class T>
+  void add_to_sums(const MixerRows<T>& /*rows*/, int /*d_inner*/, double* /*sums*/) const {}
+  template <class T>
+  void play_by_hand(const MixerRows<T>& /*rows*/, const RowsByHand& /*hand*/) const {}
+  template <class T>
   StepBC bc(const MixerRows<T>& /*rows*/) const {
     return {};
   }
@@ -30,6 +34,7 @@ struct PrefillS4d {
   void scan_rows(const MixerRows<T>& r) const {
     auto a = scan_args<S4dScanArgs<T>>(r);
     a.modes = modes;
+    a.read = r.read;
     a.hp = r.hp;
     a.M = M;
     scan(a, r.stream);

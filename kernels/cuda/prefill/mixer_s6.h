@@ -28,6 +28,19 @@ struct PrefillS6 {
                r.stream);
   }
   template <class T>
+  void add_to_sums(const MixerRows<T>& r, int d_inner, double* sums) const {
+    sum_rows(r.delta, r.dp, d_inner, r.steps, sums, r.stream);
+    sum_rows(bc(r).B, bc(r).row, N, r.steps, sums + d_inner, r.stream);
+    sum_rows(bc(r).C, bc(r).row, N, r.steps, sums + d_inner + N, r.stream);
+  }
+  template <class T>
+  void play_by_hand(const MixerRows<T>& r, const RowsByHand& hand) const {
+    const int row = x_proj.rows;
+    gain_rows(r.delta, r.dp, r.dp, r.steps, hand.delta_gain, hand.delta_offset, r.stream);
+    gain_rows(r.dbc, row, hand.np, r.steps, hand.B_gain, hand.B_offset, r.stream);
+    gain_rows(r.dbc + states, row, hand.np, r.steps, hand.C_gain, hand.C_offset, r.stream);
+  }
+  template <class T>
   StepBC bc(const MixerRows<T>& r) const {
     return {r.dbc, r.dbc + states, x_proj.rows};
   }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 
+#include "kernels/cuda/pack/by_hand_table.h"
 #include "kernels/cuda/plan/state_plan.h"
 #include "kernels/engine.h"
 
@@ -18,7 +19,8 @@ namespace mambo::cuda {
 class Prefill {
  public:
   // Uploads. Throws DeviceError. chunk: samples at a time, at most; 0: as many as suit.
-  Prefill(const NetworkView& net, const StatePlan& plan, WeightStorage storage, int chunk = 0);
+  Prefill(const NetworkView& net, const StatePlan& plan, const ByHandTable& table,
+          WeightStorage storage, int chunk = 0);
   ~Prefill();
   Prefill(const Prefill&) = delete;
   Prefill& operator=(const Prefill&) = delete;
@@ -32,10 +34,11 @@ class Prefill {
   // the length. Calls the sink on the calling thread, in order. Throws Cancelled when the sink says
   // so and DeviceError; the state is then neither old nor new.
   void run(float* state, std::uint64_t position, std::span<const std::uint8_t> codes,
-           PrefillSink* sink, const std::function<void(cudaStream_t)>& wait) const;
+           PrefillSink* sink, const Selectivity* by_hand,
+           const std::function<void(cudaStream_t)>& wait) const;
 
  private:
-  void warm_up() const;
+  void warm_up(const NetworkView& net) const;
 
   struct Shared;  // the weights, and workspaces for calls
   std::unique_ptr<Shared> shared_;

@@ -215,6 +215,46 @@ __global__ void convert_kernel(const float* from, std::size_t n, __half* to) {
     store4(to + i * 4, load4(from + i * 4));
 }
 
+__global__ void gain_kernel(float* rows, int row, int quads, std::size_t n, float gain,
+                            const float* offset) {
+  for (std::size_t i = thread_index(); i < n; i += grid_threads()) {
+    const auto c = i % quads * 4;
+    float* at = rows + i / quads * row + c;
+    const float4 x = load4(at);
+    const float4 o = load4(offset + c);
+    store4(at, {fmaf(gain, x.x, o.x), fmaf(gain, x.y, o.y), fmaf(gain, x.z, o.z),
+                fmaf(gain, x.w, o.w)});
+  }
+}
+
+// Batches of rows are asked for one batch ahead of their sum.
+constexpr int kSumColumns = 32;  // of a CTA: one warp
+constexpr int kSumRows = 16;     // of a batch
+
+__global__ void __launch_bounds__(kSumColumns)
+    sum_kernel(const float* rows, int row, int columns, int n, double* sums) {
+  const int c = static_cast<int>(blockIdx.x) * kSumColumns + static_cast<int>(threadIdx.x);
+  if (c >= columns) return;
+  const float* from = rows + c;
+  float next[kSumRows];
+  const auto ask = [&](int first) {
+#pragma unroll
+    for (int i = 0; i < kSumRows; ++i)
+      next[i] = first + i < n ? from[static_cast<std::size_t>(first + i) * row] : 0.0F;
+  };
+  double sum = sums[c];
+  ask(0);
+  for (int first = 0; first < n; first += kSumRows) {
+    float now[kSumRows];
+#pragma unroll
+    for (int i = 0; i < kSumRows; ++i) now[i] = next[i];
+    ask(first + kSumRows);
+#pragma unroll
+    for (int i = 0; i < kSumRows; ++i) sum += static_cast<double>(now[i]);  // zeros behind the end
+  }
+  sums[c] = sum;
+}
+
 // ---- summaries ------------------------------------------------------------------------------
 
 constexpr int kSummaryThreads = 128;
@@ -307,6 +347,22 @@ void add_row(const float* row, std::size_t width, std::size_t rows, float* out,
 
 void convert(const float* from, std::size_t n, __half* to, cudaStream_t stream) {
   convert_kernel<<<blocks(n / 4), kThreads, 0, stream>>>(from, n / 4, to);
+  MAMBO_CUDA(cudaGetLastError());
+}
+
+void gain_rows(float* rows, int row, int columns, int n, float gain, const float* offset,
+               cudaStream_t stream) {
+  const int quads = columns / 4;
+  const std::size_t all = static_cast<std::size_t>(n) * static_cast<std::size_t>(quads);
+  if (all == 0) return;
+  gain_kernel<<<blocks(all), kThreads, 0, stream>>>(rows, row, quads, all, gain, offset);
+  MAMBO_CUDA(cudaGetLastError());
+}
+
+void sum_rows(const float* rows, int row, int columns, int n, double* sums, cudaStream_t stream) {
+  if (n <= 0) return;
+  const auto ctas = static_cast<unsigned>((columns + kSumColumns - 1) / kSumColumns);
+  sum_kernel<<<ctas, kSumColumns, 0, stream>>>(rows, row, columns, n, sums);
   MAMBO_CUDA(cudaGetLastError());
 }
 

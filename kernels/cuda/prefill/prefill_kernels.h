@@ -56,6 +56,13 @@ void convert(const float* from, std::size_t n, __half* to, cudaStream_t stream);
 // step `first`. out: the blocks from blocks.block_of(first) on. Deterministic.
 void summarise_rows(const float* delta, int dp, int d_inner, std::uint64_t first, int rows,
                     SummaryBlocks blocks, LayerSummary* out, cudaStream_t stream);
+// rows[r] = gain * rows[r] + offset: selectivity by hand. `columns`, a multiple of 4, of rows
+// `row` apart.
+void gain_rows(float* rows, int row, int columns, int n, float gain, const float* offset,
+               cudaStream_t stream);
+// sums[c] += rows[r][c], row after row: the same sums however time is cut. One thread per column,
+// which waits for memory: some 20 cycles per row.
+void sum_rows(const float* rows, int row, int columns, int n, double* sums, cudaStream_t stream);
 // to[r][0, columns) = from[r][0, columns): padding taken out.
 void pack_rows(const float* from, int from_row, int columns, int rows, float* to,
                cudaStream_t stream);

@@ -11,6 +11,7 @@
 
 #include "kernels/cuda/plan/state_plan.h"
 #include "kernels/cuda/prefill/chunk_memory.h"
+#include "kernels/cuda/prefill/prefill_by_hand.h"
 #include "kernels/cuda/prefill/prefill_kernels.h"
 #include "kernels/cuda/prefill/prefill_weights.h"
 #include "kernels/cuda/prefill/products.h"
@@ -27,12 +28,15 @@ class PrefillPass {
  public:
   // longest: samples per chunk, at most; 0: as many as suit.
   PrefillPass(const PrefillWeights& weights, const StatePlan& plan, PrefillWorkspace& space,
-              float* state, PrefillSink* sink, int sms, int longest)
+              float* state, PrefillSink* sink, const PrefillByHand& by_hand, SumsOnDevice& sums,
+              int sms, int longest)
       : w_(weights),
         plan_(plan),
         space_(space),
         state_(state),
         sink_(sink),
+        by_hand_(by_hand),
+        sums_(sums),
         sms_(sms),
         longest_(longest),
         stream_(space.stream.get()),
@@ -65,6 +69,7 @@ class PrefillPass {
       MAMBO_CUDA(cudaStreamSynchronize(stream_));
       if (!sink_->progress(done)) throw Cancelled();
     }
+    sums_.take_back();
     MAMBO_CUDA(cudaStreamSynchronize(stream_));
   }
 
@@ -197,6 +202,14 @@ class PrefillPass {
     rows.sms = sms_;
     rows.stream = stream_;
     if (M::kScanReadsDelta || demand_.delta(index)) mixer.make_delta(rows, products_);
+    if (sums_.wanted()) {
+      mixer.add_to_sums(rows, l.d_inner, sums_.of(index));
+      sums_.count(index, rows.steps);
+    }
+    if (by_hand_.plays(index)) {
+      rows.read = by_hand_.read(index);
+      mixer.play_by_hand(rows, by_hand_.rows(index));
+    }
     sink_rows_.layer(index, mixer.shown_states(), mixer.bc(rows));
     mixer.scan_rows(rows);
   }
@@ -241,6 +254,8 @@ class PrefillPass {
   PrefillWorkspace& space_;
   float* state_;
   PrefillSink* sink_;
+  const PrefillByHand& by_hand_;
+  SumsOnDevice& sums_;
   int sms_;
   int longest_;
   int samples_ = 0;  // of a chunk

@@ -246,7 +246,7 @@ __global__ void __launch_bounds__(32 * kWarps, kCtas) mode_segments(const Kernel
   for (int i = 0; i < kLaneModes; ++i) {
     const float4 mode = load4(a.modes + 4 * me.at(i));
     decay[i] = {mode.x, mode.y};
-    gain[i] = {mode.z, mode.w};
+    gain[i] = {a.read * mode.z, a.read * mode.w};
     h[i] = {0.0F, 0.0F};
     if (kernel.segments > 1)
       h[i] = load2(a.ends + 2 * me.in_ends(i, a.dp));

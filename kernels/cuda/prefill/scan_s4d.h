@@ -34,6 +34,7 @@ template <class T>
 struct S4dScanArgs : ScanArgs<T> {
   const float* modes = nullptr;  // mode_floats(dp, M), see above; |decay| <= 1
   int hp = 0, M = 0;             // M: kMostModes at most
+  float read = 1;                // y = read * sum_m ... + D u
 };
 
 // Floats of scratch that such a scan needs, however long it is: 40 KiB for each SM at most.

@@ -17,7 +17,9 @@ struct PrefillWorkspace {
   StreamHandle stream{Urgency::background};
   BlasHandle blas{stream.get()};
   DeviceBuffer<std::byte> scratch;
-  PinnedBuffer<float> host;  // on its way to the sink
+  PinnedBuffer<float> host;   // on its way to the sink
+  DeviceBuffer<float> table;  // what is played by hand (ByHandTable)
+  DeviceBuffer<double> sums;  // of every layer that selects: delta, B, C
 
   PrefillWorkspace() = default;
   ~PrefillWorkspace() { stream.drain(); }

@@ -10,14 +10,15 @@
 
 #include "kernels/cuda/step/inner_group.cuh"
 #include "kernels/cuda/step/resident_layer.cuh"
+#include "kernels/cuda/step/step_kernels.h"
 
 namespace mambo::cuda {
 
 struct NoPipeline {};
 
-template <StepMixer M>
+template <StepMixer M, bool kByHand>
 __device__ __forceinline__ void play_stage(const Launch& launch, unsigned char* smem, int rank) {
-  ResidentStage<M> stage(launch, smem, rank);
+  ResidentStage<M, kByHand> stage(launch, smem, rank);
   stage.set_up();
   cluster_sync();
   stage.play();
@@ -42,14 +43,14 @@ __device__ __forceinline__ void play_group(const Launch& launch, unsigned char* 
 
 // Stage: the mixer of the pipeline's layers, or NoPipeline: the group has all tiers. Mixers: of the
 // group's layers.
-template <RoleKind kGroup, class Stage, StepMixer... Mixers>
+template <RoleKind kGroup, class Stage, bool kByHand, StepMixer... Mixers>
 __global__ void __launch_bounds__(kThreads, 1) play_cluster(const __grid_constant__ Launch launch) {
 #if __CUDA_ARCH__ >= 900  // elsewhere it is never launched, and not worth compiling
   constexpr Split kSplit = kGroup == RoleKind::rows ? Split::rows : Split::columns;
   using Shape =
       std::conditional_t<kGroup == RoleKind::flat_columns, FlatShape,
                          std::conditional_t<kGroup == RoleKind::columns, FixedShape, AnyShape>>;
-  using T = StepTraits<__half, 1, ClusterExchange, kSplit, Shape, Mixers...>;
+  using T = StepTraits<__half, 1, ClusterExchange, kSplit, Shape, kByHand, Mixers...>;
   extern __shared__ __align__(128) unsigned char smem[];
   const int rank = static_cast<int>(blockIdx.x);
   init_bars(smem);
@@ -58,10 +59,16 @@ __global__ void __launch_bounds__(kThreads, 1) play_cluster(const __grid_constan
   } else if (rank >= launch.stages) {
     play_group<T, InnerGroup<T>>(launch, smem, rank);
   } else {
-    play_stage<Stage>(launch, smem, rank);
+    play_stage<Stage, kByHand>(launch, smem, rank);
   }
   cluster_sync();  // a CTA's shared memory must outlast others' stores into it
 #endif
+}
+
+template <RoleKind kGroup, class Stage, StepMixer... Mixers>
+StepKernels cluster_kernels() {
+  return {play_cluster<kGroup, Stage, false, Mixers...>,
+          play_cluster<kGroup, Stage, true, Mixers...>};
 }
 
 }  // namespace mambo::cuda

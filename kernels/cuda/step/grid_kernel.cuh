@@ -5,12 +5,13 @@
 #pragma once
 
 #include "kernels/cuda/step/launch_setup.cuh"
+#include "kernels/cuda/step/step_kernels.h"
 
 namespace mambo::cuda {
 
-template <class Shape, StepMixer... Mixers>
+template <class Shape, bool kByHand, StepMixer... Mixers>
 __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__ Launch launch) {
-  using T = StepTraits<__half, 1, GridExchange, Split::rows, Shape, Mixers...>;
+  using T = StepTraits<__half, 1, GridExchange, Split::rows, Shape, kByHand, Mixers...>;
   extern __shared__ __align__(128) unsigned char smem[];
   GridExchange exchange;
   exchange.members = static_cast<int>(gridDim.x);
@@ -26,6 +27,11 @@ __global__ void __launch_bounds__(kThreads, 1) play_grid(const __grid_constant__
   everything.set_up();
   step.play(everything);
   everything.keep();
+}
+
+template <class Shape, StepMixer... Mixers>
+StepKernels grid_kernels() {
+  return {play_grid<Shape, false, Mixers...>, play_grid<Shape, true, Mixers...>};
 }
 
 }  // namespace mambo::cuda

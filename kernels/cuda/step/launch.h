@@ -31,6 +31,8 @@ struct alignas(16) StreamArgs {
   float* entropy;              // out [steps], or null
   float* logits;               // out [steps][vocab], or null
   float* tap;                  // out: delta of every layer and step (LayerDev::tap_at), or null
+  const float* by_hand;  // what is played by hand (by_hand_table.h); null: as the network says
+  float* said;           // out: as tap, of delta before `by_hand`, or null; null without that
   std::uint64_t rng_seed, rng_index;
   float temperature, top_p;
   int top_k;

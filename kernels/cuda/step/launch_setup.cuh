@@ -40,6 +40,7 @@ __device__ StepLaunch<T>::StepLaunch(const Launch& launch, const Role& r, unsign
   k.vp = a.net.vp;
   k.eps = a.net.eps;
   k.tap = streams[0].tap;
+  k.streams = streams;
   cursor = at<Cursor>(o.cursors);
   if (static_cast<int>(threadIdx.x) < a.net.n_tiers)
     cursor[threadIdx.x] = {a.tiers[threadIdx.x].phase, a.tiers[threadIdx.x].slot, 0};
@@ -103,6 +104,7 @@ __device__ void StepLaunch<T>::bring_layer(int i) {
   l.h_at = d.h_at;
   l.conv_at = d.conv_at;
   l.tap_at = d.tap_at;
+  if constexpr (T::kByHand) l.by_hand_at = d.by_hand_at;
   l.out_bias = d.out_bias;
   share(d.dp / 8, members, me, l.tile_begin, l.tile_end);
   share(d.wp / 16, members, me, l.row_begin, l.row_end);

@@ -169,7 +169,7 @@ __device__ void LayerStep<T>::scan_streams(S6, const Layer& l) {
     float all[NS];
 #pragma unroll
     for (int s = 0; s < NS; ++s) {
-      const float delta = S6::delta(low_rank[s]);
+      const float delta = S6::delta(low_rank[s], by_hand_of<S6>(l, s, tile * 8 + lane.r));
       const float du = delta * uc[s];
       const float* low = dbc + s * dbc_stride + l.rp + lane.odd * 8;
       const float4* B = reinterpret_cast<const float4*>(low);
@@ -261,6 +261,7 @@ __device__ void LayerStep<T>::scan_streams(S4D, const Layer& l) {
     for (int s = 0; s < NS; ++s) {
       float all = sum0[s] + sum1[s];
       all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
+      all = S4D::read(all, by_hand_of<S4D>(l, s, tile * 8 + lane.r));
       if (real && lane.odd == 0)
         store_act(y + s * act_stride + tile * 8 + lane.r,
                   fmaf(D, uc[s], all) * own_gate[s * own_stride + own]);

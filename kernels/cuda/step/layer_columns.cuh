@@ -147,9 +147,15 @@ __device__ void LayerStep<T>::x_proj_columns(const Layer& l, ScanAhead<M>& ahead
   fetch_out_proj(l);
   const auto tid = static_cast<int>(threadIdx.x);
   const int pairs = l.dp / 32;
+  RowByHand hand;
+  if (T::kByHand && tid < l.xp) hand = row_by_hand(l, 0, row_of_partial(tid));
   exchange.wait(kDbc, partial_dbc, static_cast<std::uint32_t>(pairs * l.xp) * 4U);
-  if (tid < l.xp)
-    dbc[row_of_partial(tid)] = sum_of_partials<PartialSums::kRowsD>(partial_dbc + tid, pairs);
+  if (tid < l.xp) {
+    const int row = row_of_partial(tid);
+    float v = sum_of_partials<PartialSums::kRowsD>(partial_dbc + tid, pairs);
+    if constexpr (T::kByHand) v = hand.of(v);
+    dbc[row] = v;
+  }
   __syncthreads();
 }
 

@@ -143,11 +143,30 @@ template <StepMixer M>
 __device__ void LayerStep<T>::x_proj(const Layer& l, ScanAhead<M>& ahead) {
   // Where its rows are split, they are all-gathered; else each CTA computes all of them.
   const bool split = l.dbc_end - l.dbc_begin != l.xp / 16;
+  RowByHand hand[2][kLaneStreams];  // of rows r and r + 8 of a tile
   products_by_pairs(
       l.x_proj, l.dbc_begin, l.dbc_end, l.dp,
-      [&] { exchange.wait(kU, u, static_cast<std::uint32_t>(l.dp * sizeof(W))); }, [](int) {},
+      [&] { exchange.wait(kU, u, static_cast<std::uint32_t>(l.dp * sizeof(W))); },
+      [&](int tile) {
+        if constexpr (T::kByHand) {
+          if (tile >= l.dbc_end) return;
+#pragma unroll
+          for (int i = 0; i < 2 * kLaneStreams; ++i) {
+            if (holds(i % kLaneStreams))
+              hand[i / kLaneStreams][i % kLaneStreams] = row_by_hand(
+                  l, stream(i % kLaneStreams), tile * 16 + i / kLaneStreams * 8 + (lane_id() >> 2));
+          }
+        }
+      },
       [&] { return Activation{u + column() * act_stride}; },
-      [&](int tile, float, const float(&c)[4]) {
+      [&](int tile, float, float(&c)[4]) {
+        if constexpr (T::kByHand) {
+#pragma unroll
+          for (int i = 0; i < kLaneStreams; ++i) {
+            c[i] = hand[0][i].of(c[i]);
+            c[2 + i] = hand[1][i].of(c[2 + i]);
+          }
+        }
         if (split)
           put_rows(exchange, kDbc, dbc, dbc_stride, tile, c);
         else

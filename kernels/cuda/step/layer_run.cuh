@@ -12,7 +12,7 @@ struct LayerRun {
   const W *in_proj, *x_proj, *out_proj;
   const float *records, *out_bias;
   float *h, *conv;  // in shared memory: [channel tiles][streams][...]; else null
-  std::uint32_t h_at, conv_at, tap_at;
+  std::uint32_t h_at, conv_at, tap_at, by_hand_at;
   Mixer mixer;
   int wp, dp, second, rp, xp, record_floats;
   float inv_width;

@@ -65,6 +65,7 @@ __device__ void LayerStep<T>::fetch_scan(const Layer& l, int tile, ScanAhead<M>&
   ahead.h = *reinterpret_cast<const float4*>(lane_h(l, tile, 0));
   ahead.channel.delta_record = of_channel[24 + 8 * K];
   ahead.D = of_channel[32 + 8 * K];
+  ahead.hand = by_hand_of<M>(l, 0, tile * 8 + (lane_id() >> 2));
 }
 
 template <class T>
@@ -83,7 +84,13 @@ __device__ void LayerStep<T>::scan(const Layer& l, std::uint32_t row, ScanAhead<
     const float u_here = own_u[own];
     float* h = lane_h(l, tile, 0);
     float sum = 0.0F;
-    const typename M::Input in = M::input(rows, now.channel, q, u_here);
+    ByHand hand = now.hand;
+    const auto tap_here = [&] {
+      return l.tap_at + row * static_cast<std::uint32_t>(l.dp) + tile * 8 + r;
+    };
+    if constexpr (T::kByHand)
+      if (streams[0].said != nullptr) hand.said = streams[0].said + tap_here();
+    const typename M::Input in = M::input(rows, now.channel, q, u_here, hand);
     M::update(v, now.channel, in, sum);
     *reinterpret_cast<float4*>(h) = v;
 #pragma unroll 1
@@ -92,9 +99,8 @@ __device__ void LayerStep<T>::scan(const Layer& l, std::uint32_t row, ScanAhead<
       M::update(v, rows, n, in, sum);
       *reinterpret_cast<float4*>(h + n) = v;
     }
-    const float value = fmaf(now.D, u_here, quad_sum(sum)) * own_gate[own];
-    if (tap != nullptr && q == 0)
-      tap[l.tap_at + row * static_cast<std::uint32_t>(l.dp) + tile * 8 + r] = in.delta;
+    const float value = fmaf(now.D, u_here, M::read(quad_sum(sum), hand)) * own_gate[own];
+    if (tap != nullptr && q == 0) tap[tap_here()] = in.delta;
     if constexpr (T::kColumns) {
       CtaExchange().put_tile(kY, y, tile, value);
     } else {

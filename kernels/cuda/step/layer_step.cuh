@@ -44,6 +44,7 @@ struct ScanAhead {
   typename M::Channel channel;
   float4 h;
   float D = 0;
+  ByHand hand;
 };
 
 template <class T>
@@ -67,7 +68,8 @@ struct LayerStep {
   int x_stride, act_stride, dbc_stride, own_stride;
   int K, np, vocab, vp;
   float eps;
-  float* tap;        // of the first stream
+  float* tap;  // of the first stream
+  const StreamArgs* streams;
   float* warp_sums;  // [warps][kWarpSums]: a tile's sum shared by warps; scratch of a draw
   enum class Pending { nothing, barrier, x } pending = Pending::nothing;
 
@@ -125,6 +127,29 @@ struct LayerStep {
   // bias [8], the mixer's float for delta [8], D [8].
   __device__ const float* channel_record(const Layer& l, int tile) const {
     return record(l, tile) + 8 * h_floats(l) + 8 * l.second + (lane_id() >> 2);
+  }
+
+  // A stream's part of the table, or null.
+  __device__ const float* table_of(const Layer& l, int s) const {
+    const float* table = streams[s].by_hand;
+    return table == nullptr ? nullptr : table + l.by_hand_at;
+  }
+  // Of a stream and one of this CTA's channels.
+  template <StepMixer M>
+  __device__ ByHand by_hand_of(const Layer& l, int s, int channel) const {
+    if constexpr (!T::kByHand) return {};
+    return ByHand::of<M>(table_of(l, s), channel);
+  }
+  // The same of x_proj's row: B and C are changed where they are made, by whoever makes them.
+  struct RowByHand {
+    float gain = 1, offset = 0;
+    __device__ float of(float v) const { return fmaf(gain, v, offset); }
+  };
+  __device__ RowByHand row_by_hand(const Layer& l, int s, int row) const {
+    const float* table = table_of(l, s);
+    if (table == nullptr) return {};
+    const float* gain = table + kByHandHead + l.dp + row;
+    return {gain[0], gain[l.xp]};
   }
 
   // 1 / rms of the streams whose results this lane holds, from each lane's share of the squares.

@@ -28,8 +28,13 @@ struct S4D {
     int at;  // of the lane's first float, in a row of gain
   };
 
-  __device__ static Input input(const ScanRows&, const Channel& channel, int q, float u) {
+  __device__ static Input input(const ScanRows&, const Channel& channel, int q, float u,
+                                const ByHand& by_hand) {
+    if (by_hand.said != nullptr) *by_hand.said = channel.delta_record;
     return {channel.delta_record, u, q * 4};
+  }
+  __device__ static float read(float sum, const ByHand& by_hand) {
+    return by_hand.on ? by_hand.gain * sum : sum;
   }
   __device__ static void update(float4& h, const Channel& channel, const Input& in, float& y) {
     update(h, channel.decay, channel.gain, in.u, y);

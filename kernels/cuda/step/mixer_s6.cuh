@@ -2,6 +2,7 @@
 // delta, B and C are products of u.
 #pragma once
 
+#include "kernels/cuda/pack/by_hand_table.h"
 #include "kernels/cuda/step/device_math.cuh"
 #include "kernels/mixers/mixer.h"
 
@@ -15,6 +16,25 @@ struct ScanRows {
   int second_columns, rp, np;
 };
 
+// Selectivity by hand of a layer and channel, loaded ahead of its use.
+struct ByHand {
+  bool on = false;             // known when it is compiled
+  float gain = 1, offset = 0;  // of delta; of S4D gain is `read`
+  float* said = nullptr;       // of the channel: where delta goes before it is changed, or null
+
+  ByHand() = default;
+  // table: the layer's part (by_hand_table.h), or null: the stream is played as the network says.
+  template <class M>
+  __device__ static ByHand of(const float* table, int channel) {
+    ByHand hand;
+    hand.on = true;
+    if (table == nullptr) return hand;
+    hand.gain = table[0];
+    if (M::kSelective) hand.offset = table[kByHandHead + channel];
+    return hand;
+  }
+};
+
 // What the step asks of a mixer.
 template <class M>
 concept StepMixer = requires(const ScanRows& rows, typename M::Channel& channel, float4& h,
@@ -26,10 +46,12 @@ concept StepMixer = requires(const ScanRows& rows, typename M::Channel& channel,
   channel.load(rows, 0);
   channel.delta_record;
   // A step's input, from the channel and its u; with the delta that the tap shows.
-  M::input(rows, channel, 0, 0.0F).delta;
+  M::input(rows, channel, 0, 0.0F, ByHand{}).delta;
   // Four floats of a channel's state, the first ones or those from n on: h, and y += their output.
-  M::update(h, channel, M::input(rows, channel, 0, 0.0F), y);
-  M::update(h, rows, 16, M::input(rows, channel, 0, 0.0F), y);
+  M::update(h, channel, M::input(rows, channel, 0, 0.0F, ByHand{}), y);
+  M::update(h, rows, 16, M::input(rows, channel, 0, 0.0F, ByHand{}), y);
+  // What is read out of a channel's states, given their sum.
+  M::read(0.0F, ByHand{});
 };
 
 struct S6 {
@@ -55,16 +77,24 @@ struct S6 {
 
   // Delta of a channel, from its low-rank product with u. The only place on the device where a step
   // makes it: whatever is to act on delta acts here.
-  __device__ static float delta(float low_rank) { return softplus(low_rank); }
+  __device__ static float delta(float low_rank, const ByHand& by_hand) {
+    const float said = softplus(low_rank);
+    if (!by_hand.on) return said;
+    if (by_hand.said != nullptr) *by_hand.said = said;
+    return fmaf(by_hand.gain, said, by_hand.offset);
+  }
+  // C has it in it already.
+  __device__ static float read(float sum, const ByHand&) { return sum; }
 
   // q: which four states of each sixteen are this lane's.
-  __device__ static Input input(const ScanRows& rows, const Channel& channel, int q, float u) {
+  __device__ static Input input(const ScanRows& rows, const Channel& channel, int q, float u,
+                                const ByHand& by_hand) {
     float low_rank =
         channel.delta_record + dot4(channel.dt_w, *reinterpret_cast<const float4*>(rows.dbc));
     for (int j = 4; j < rows.second_columns; j += 4)
       low_rank += dot4(*reinterpret_cast<const float4*>(rows.second + j),
                        *reinterpret_cast<const float4*>(rows.dbc + j));
-    const float d = delta(low_rank);
+    const float d = delta(low_rank, by_hand);
     const float* B = rows.dbc + rows.rp + q * 4;
     return {d, d * u, B, B + rows.np};
   }

@@ -5,10 +5,11 @@
 
 namespace mambo::cuda {
 
-template <StepMixer M>
-__device__ void ResidentStage<M>::bring_layer(int i) {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::bring_layer(int i) {
   const LayerDev& d = dev(i);
   tap_at[i] = d.tap_at + static_cast<std::uint32_t>(channel);
+  if (kByHand && threadIdx.x == 0) s->by_hand[i] = args->by_hand + d.by_hand_at;
   unsigned char* to = layers + i * Shape::kLayerBytes;
   copy_far(to + Shape::kIn, d.in_proj, 2 * Shape::kInner * Shape::kWidth * 2);
   if (M::kSelective) copy_far(to + Shape::kX, d.x_proj, Shape::kRows * Shape::kInner * 2);
@@ -45,8 +46,8 @@ __device__ void ResidentStage<M>::bring_layer(int i) {
     window[i][k] = ring[(now + 1 + k) % Shape::kWindow * Shape::kInner];
 }
 
-template <StepMixer M>
-__device__ void ResidentStage<M>::keep_state(int i) const {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::keep_state(int i) const {
   const LayerDev& d = dev(i);
   float* state = args->state + d.h_at + channel * Shape::kStates + odd * 8;
 #pragma unroll
@@ -60,10 +61,10 @@ __device__ void ResidentStage<M>::keep_state(int i) const {
 }
 
 // kPairs pairs of tiles: 32 columns each.
-template <StepMixer M>
+template <StepMixer M, bool kByHand>
 template <int kPairs>
-__device__ void ResidentStage<M>::product(const uint4 (&w)[2 * kPairs], const __half* vector,
-                                          float (&c)[4]) const {
+__device__ void ResidentStage<M, kByHand>::product(const uint4 (&w)[2 * kPairs],
+                                                   const __half* vector, float (&c)[4]) const {
   float acc[kPairs][4] = {};
 #pragma unroll
   for (int p = 0; p < kPairs; ++p) {
@@ -73,8 +74,8 @@ __device__ void ResidentStage<M>::product(const uint4 (&w)[2 * kPairs], const __
   combine(acc, c);
 }
 
-template <StepMixer M>
-__device__ void ResidentStage<M>::fetch_in(int i) {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::fetch_in(int i) {
 #pragma unroll
   for (int j = 0; j < Shape::kTiles; ++j) {
     const uint4* w = tiles(i, Shape::kIn, warp_id() + j * kWarps, 2);
@@ -83,22 +84,22 @@ __device__ void ResidentStage<M>::fetch_in(int i) {
   }
 }
 // Of the head a warp has the two tiles of its 32 codes.
-template <StepMixer M>
-__device__ void ResidentStage<M>::fetch_head() {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::fetch_head() {
   const auto* w = reinterpret_cast<const uint4*>(table) + warp_id() * 256 + lane_id();
 #pragma unroll
   for (int n = 0; n < 8; ++n) in[n / 4][n % 4] = w[n * 32];
 }
 // The warp's tile of x_proj or out_proj.
-template <StepMixer M>
-__device__ void ResidentStage<M>::fetch_wide(int i, int where, int tile) {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::fetch_wide(int i, int where, int tile) {
   const uint4* w = tiles(i, where, tile, 4);
 #pragma unroll
   for (int n = 0; n < 8; ++n) wide[n] = w[n * 32];
 }
 // in_proj's weights of the layer to come, or the head's.
-template <StepMixer M>
-__device__ void ResidentStage<M>::fetch_next(int i, bool ends, bool sends) {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::fetch_next(int i, bool ends, bool sends) {
   if (sends || !ends)
     fetch_in(ends ? 0 : i + 1);
   else
@@ -108,8 +109,8 @@ __device__ void ResidentStage<M>::fetch_next(int i, bool ends, bool sends) {
 // On entry x is complete (in the first stage's layer 0: the code's row of the table) and `in` holds
 // the warp's part of in_proj; so on return, or x is on its way to the next stage. ends: it is the
 // stage's last layer.
-template <StepMixer M>
-__device__ void ResidentStage<M>::layer(int i, bool ends, int step, int code) {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::layer(int i, bool ends, int step, int code) {
   const bool embeds = i == 0 && first;  // x is the code's row of the table
   const bool sends = ends && !last;
   float2 base{};
@@ -169,8 +170,8 @@ __device__ void ResidentStage<M>::layer(int i, bool ends, int step, int code) {
 }
 
 // Bias and residual of this lane's rows of x.
-template <StepMixer M>
-__device__ float2 ResidentStage<M>::addends(int i, bool embeds, int code) const {
+template <StepMixer M, bool kByHand>
+__device__ float2 ResidentStage<M, kByHand>::addends(int i, bool embeds, int code) const {
   const int row = warp_id() * 16 + r8;
   const float* bias =
       reinterpret_cast<const float*>(layers + i * Shape::kLayerBytes + Shape::kOutBias);
@@ -181,12 +182,25 @@ __device__ float2 ResidentStage<M>::addends(int i, bool embeds, int code) const 
   return make_float2(bias[row] + s->x.x[row], bias[row + 8] + s->x.x[row + 8]);
 }
 
+// Of this lane's channel.
+template <StepMixer M, bool kByHand>
+__device__ ByHand ResidentStage<M, kByHand>::by_hand(int i, int step) const {
+  ByHand hand;
+  if constexpr (kByHand) {
+    hand = ByHand::of<M>(s->by_hand[i], channel);
+    if (args->said != nullptr)
+      hand.said = args->said + tap_at[i] + static_cast<std::uint32_t>(step * Shape::kInner);
+  }
+  return hand;
+}
+
 // The end of the scan, from each lane's two sums: as quad_sum of four lanes of four states each.
-template <StepMixer M>
-__device__ void ResidentStage<M>::put_y(int i, int step, float delta, float sum0, float sum1,
-                                        float u, float gate, __half* y) const {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::put_y(int i, int step, float delta, float sum0,
+                                                 float sum1, float u, float gate, __half* y) const {
   float all = sum0 + sum1;
   all += __shfl_xor_sync(0xFFFFFFFFU, all, 1);
+  if constexpr (!M::kSelective) all = M::read(all, by_hand(i, step));
   const float value = fmaf(Ds[i], u, all) * gate;
   if (odd == 0) store_act(&y[channel], value);
   if (tap != nullptr && odd == 0)
@@ -194,29 +208,46 @@ __device__ void ResidentStage<M>::put_y(int i, int step, float delta, float sum0
 }
 
 // S4D's.
-template <StepMixer M>
-__device__ void ResidentStage<M>::scan(int i, int step, float u, float gate, __half* y) {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::scan(int i, int step, float u, float gate, __half* y) {
   if constexpr (!M::kSelective) {
     float sums[2] = {};
 #pragma unroll
     for (int j = 0; j < 2; ++j)
       M::update(h[i][j], constants[i].decay[j], constants[i].gain[j], u, sums[j]);
+    if (float* said = by_hand(i, step).said; said != nullptr) *said = biases[i].w;
     put_y(i, step, biases[i].w, sums[0], sums[1], u, gate, y);
   }
 }
 
 // S6's. Returns what out_proj adds.
-template <StepMixer M>
-__device__ float2 ResidentStage<M>::x_proj_and_scan(int i, bool ends, int step, int code, float u,
-                                                    float gate) {
+template <StepMixer M, bool kByHand>
+__device__ float2 ResidentStage<M, kByHand>::x_proj_and_scan(int i, bool ends, int step, int code,
+                                                             float u, float gate) {
   float2 base{};
   if constexpr (M::kSelective) {
     const bool embeds = i == 0 && first;
     const bool sends = ends && !last;
+    const ByHand hand = by_hand(i, step);
     __syncthreads();
     if (is_x_warp()) {
+      float gain[2], offset[2];  // of rows r8 and r8 + 8
+      if constexpr (kByHand) {
+        static_assert(Shape::kRows == Shape::kXWarps * 16);
+        const float* rows =
+            s->by_hand[i] + kByHandHead + Shape::kInner + (warp_id() - Shape::kFirstX) * 16 + r8;
+#pragma unroll
+        for (int j = 0; j < 2; ++j) {
+          gain[j] = rows[8 * j];
+          offset[j] = rows[Shape::kRows + 8 * j];
+        }
+      }
       float c[4];
       product<4>(wide, s->u, c);
+      if constexpr (kByHand) {
+        c[0] = fmaf(gain[0], c[0], offset[0]);
+        c[2] = fmaf(gain[1], c[2], offset[1]);
+      }
       if (q == 0) {
         s->dbc[(warp_id() - Shape::kFirstX) * 16 + r8] = c[0];
         s->dbc[(warp_id() - Shape::kFirstX) * 16 + 8 + r8] = c[2];
@@ -234,7 +265,8 @@ __device__ float2 ResidentStage<M>::x_proj_and_scan(int i, bool ends, int step, 
     __syncwarp();  // none of them behind the weights
     fetch_next(i, ends, sends);
     __syncwarp();
-    const float delta = M::delta(biases[i].w + dot4(constants[i].dt_w, low_rank));
+    const float low_rank_product = biases[i].w + dot4(constants[i].dt_w, low_rank);
+    const float delta = M::delta(low_rank_product, hand);
     const float du = delta * u;
     float sums[2] = {};
 #pragma unroll
@@ -246,9 +278,9 @@ __device__ float2 ResidentStage<M>::x_proj_and_scan(int i, bool ends, int step, 
 }
 
 // And the residual; where it joins a group, the skip, which is there a phase before it is needed.
-template <StepMixer M>
-__device__ void ResidentStage<M>::out_proj(const float2& base, const __half* y, bool joining,
-                                           bool sends) {
+template <StepMixer M, bool kByHand>
+__device__ void ResidentStage<M, kByHand>::out_proj(const float2& base, const __half* y,
+                                                    bool joining, bool sends) {
   const int row = warp_id() * 16 + r8;
   float skip_lo = 0.0F;
   float skip_hi = 0.0F;

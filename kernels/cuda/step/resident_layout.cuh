@@ -47,6 +47,7 @@ struct ResidentShape {
     float factors[kMaxVocab];   // the first one's: rms_factor of each code's x
     std::uint32_t scratch[16];  // of a draw
     int drawn;
+    const float* by_hand[kMaxLayers];  // a layer's part of the stream's table, or null
   };
 };
 

@@ -32,7 +32,7 @@
 
 namespace mambo::cuda {
 
-template <StepMixer M>
+template <StepMixer M, bool kByHand>
 class ResidentStage {
  public:
   __device__ ResidentStage(const Launch& launch, unsigned char* shared, int r)
@@ -209,6 +209,7 @@ class ResidentStage {
   __device__ void fetch_next(int i, bool ends, bool sends);
   __device__ void layer(int i, bool ends, int step, int code);
   __device__ float2 addends(int i, bool embeds, int code) const;
+  __device__ ByHand by_hand(int i, int step) const;
   __device__ void put_y(int i, int step, float delta, float sum0, float sum1, float u, float gate,
                         __half* y) const;
   __device__ void scan(int i, int step, float u, float gate, __half* y);

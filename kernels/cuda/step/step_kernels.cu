@@ -1,5 +1,8 @@
 #include "kernels/cuda/step/step_kernels.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "kernels/cuda/step/device_math.cuh"
 #include "kernels/cuda/step/kernels/kernels.h"
 
@@ -22,30 +25,7 @@ cudaLaunchConfig_t cluster_config(int ctas, std::size_t shared_bytes, cudaStream
   return c;
 }
 
-}  // namespace
-
-StepKernel single_kernel(WeightStorage storage, int together, Blocks blocks) {
-  if (storage == WeightStorage::f32) return single_f32();
-  if (together == 8) return blocks.has_s4d ? single_s4d_x8() : single_s6_x8();
-  if (together == 4) return blocks.has_s4d ? single_s4d_x4() : single_s6_x4();
-  return blocks.has_s4d ? single_s4d() : single_s6();
-}
-
-void launch_single(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
-                   cudaStream_t stream) {
-  kernel<<<static_cast<unsigned>(ctas), kThreads, shared_bytes, stream>>>(launch);
-  MAMBO_CUDA(cudaGetLastError());
-}
-
-StepKernel cluster_kernel(RoleKind group, std::optional<Mixer> stages, Blocks blocks) {
-  if (!stages) return group == RoleKind::rows ? cluster_rows() : cluster_flat();
-  const bool s4d = *stages == Mixer::s4d;
-  if (group == RoleKind::rows) return s4d ? cluster_rows_s4d_any() : cluster_rows_s6_any();
-  if (blocks.has_s4d) return s4d ? cluster_columns_s4d_any() : cluster_columns_s6_any();
-  return s4d ? cluster_columns_s4d() : cluster_columns_s6();
-}
-
-int prepare_cluster(StepKernel kernel, int ctas, std::size_t shared_bytes) {
+int clusters_at_once(StepKernel kernel, int ctas, std::size_t shared_bytes) {
   allow_shared_memory(reinterpret_cast<const void*>(kernel));
   if (ctas > 8) {  // more than every device with clusters must offer
     MAMBO_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeNonPortableClusterSizeAllowed, 1));
@@ -60,6 +40,34 @@ int prepare_cluster(StepKernel kernel, int ctas, std::size_t shared_bytes) {
   return clusters;
 }
 
+}  // namespace
+
+StepKernels single_kernel(WeightStorage storage, int together, Blocks blocks) {
+  if (storage == WeightStorage::f32) return single_f32();
+  if (together == 8) return blocks.has_s4d ? single_s4d_x8() : single_s6_x8();
+  if (together == 4) return blocks.has_s4d ? single_s4d_x4() : single_s6_x4();
+  return blocks.has_s4d ? single_s4d() : single_s6();
+}
+
+void launch_single(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
+                   cudaStream_t stream) {
+  kernel<<<static_cast<unsigned>(ctas), kThreads, shared_bytes, stream>>>(launch);
+  MAMBO_CUDA(cudaGetLastError());
+}
+
+StepKernels cluster_kernel(RoleKind group, std::optional<Mixer> stages, Blocks blocks) {
+  if (!stages) return group == RoleKind::rows ? cluster_rows() : cluster_flat();
+  const bool s4d = *stages == Mixer::s4d;
+  if (group == RoleKind::rows) return s4d ? cluster_rows_s4d_any() : cluster_rows_s6_any();
+  if (blocks.has_s4d) return s4d ? cluster_columns_s4d_any() : cluster_columns_s6_any();
+  return s4d ? cluster_columns_s4d() : cluster_columns_s6();
+}
+
+int prepare_cluster(StepKernels kernels, int ctas, std::size_t shared_bytes) {
+  return std::min(clusters_at_once(kernels.as_said, ctas, shared_bytes),
+                  clusters_at_once(kernels.by_hand, ctas, shared_bytes));
+}
+
 void launch_cluster(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
                     cudaStream_t stream) {
   cudaLaunchAttribute attribute;
@@ -67,9 +75,9 @@ void launch_cluster(StepKernel kernel, const Launch& launch, int ctas, std::size
   MAMBO_CUDA(cudaLaunchKernelEx(&c, kernel, launch));
 }
 
-StepKernel grid_kernel(Blocks blocks) { return blocks.flat ? grid_flat() : grid_any(); }
+StepKernels grid_kernel(Blocks blocks) { return blocks.flat ? grid_flat() : grid_any(); }
 
-int prepare_grid(StepKernel kernel, std::size_t shared_bytes) {
+int prepare_grid(StepKernels kernels, std::size_t shared_bytes) {
   int device = 0;
   int cooperative = 0;
   int sms = 0;
@@ -77,10 +85,13 @@ int prepare_grid(StepKernel kernel, std::size_t shared_bytes) {
   MAMBO_CUDA(cudaDeviceGetAttribute(&cooperative, cudaDevAttrCooperativeLaunch, device));
   MAMBO_CUDA(cudaDeviceGetAttribute(&sms, cudaDevAttrMultiProcessorCount, device));
   if (cooperative == 0) return 0;
-  allow_shared_memory(reinterpret_cast<const void*>(kernel));
-  int per_sm = 0;
-  MAMBO_CUDA(
-      cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_sm, kernel, kThreads, shared_bytes));
+  int per_sm = std::numeric_limits<int>::max();
+  kernels.each([&](StepKernel kernel) {
+    allow_shared_memory(reinterpret_cast<const void*>(kernel));
+    int can = 0;
+    MAMBO_CUDA(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&can, kernel, kThreads, shared_bytes));
+    per_sm = std::min(per_sm, can);
+  });
   return per_sm * sms;
 }
 

@@ -32,6 +32,17 @@ inline void allow_shared_memory(const void* kernel) {
 
 using StepKernel = void (*)(const Launch);
 
+struct StepKernels {
+  StepKernel as_said;
+  StepKernel by_hand;  // also plays selectivity by hand (StreamArgs::by_hand), of any stream
+
+  template <class F>
+  void each(F f) const {
+    f(as_said);
+    f(by_hand);
+  }
+};
+
 // What of a model's layers kernels are compiled for.
 struct Blocks {
   bool fixed = false;    // K = 4, and N of at most 16
@@ -40,21 +51,21 @@ struct Blocks {
 };
 
 // One CTA plays a stream, or, of half weights and fixed blocks, `together` (1, 4 or 8) streams.
-StepKernel single_kernel(WeightStorage storage, int together, Blocks blocks);
+StepKernels single_kernel(WeightStorage storage, int together, Blocks blocks);
 void launch_single(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
                    cudaStream_t stream);
 
 // One cluster of `ctas`, each with its own Role; half weights. stages: the mixer of the pipeline's
 // layers, if there is one; group: the kind of the CTAs that are not stages (of a pipeline alone:
 // columns). prepare returns how many such clusters fit on the device; 0: none.
-StepKernel cluster_kernel(RoleKind group, std::optional<Mixer> stages, Blocks blocks);
-int prepare_cluster(StepKernel kernel, int ctas, std::size_t shared_bytes);
+StepKernels cluster_kernel(RoleKind group, std::optional<Mixer> stages, Blocks blocks);
+int prepare_cluster(StepKernels kernels, int ctas, std::size_t shared_bytes);
 void launch_cluster(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
                     cudaStream_t stream);
 
 // `ctas` that run at the same time, anywhere; half weights. prepare returns how many can.
-StepKernel grid_kernel(Blocks blocks);
-int prepare_grid(StepKernel kernel, std::size_t shared_bytes);
+StepKernels grid_kernel(Blocks blocks);
+int prepare_grid(StepKernels kernels, std::size_t shared_bytes);
 void launch_grid(StepKernel kernel, const Launch& launch, int ctas, std::size_t shared_bytes,
                  cudaStream_t stream);
 

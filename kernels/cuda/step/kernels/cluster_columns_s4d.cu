@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_columns_s4d() { return play_cluster<RoleKind::columns, S4D, S6>; }
+StepKernels cluster_columns_s4d() { return cluster_kernels<RoleKind::columns, S4D, S6>(); }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_columns_s4d_any() { return play_cluster<RoleKind::columns, S4D, S6, S4D>; }
+StepKernels cluster_columns_s4d_any() { return cluster_kernels<RoleKind::columns, S4D, S6, S4D>(); }
 
 }  // namespace mambo::cuda

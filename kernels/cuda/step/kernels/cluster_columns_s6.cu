@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_columns_s6() { return play_cluster<RoleKind::columns, S6, S6>; }
+StepKernels cluster_columns_s6() { return cluster_kernels<RoleKind::columns, S6, S6>(); }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_columns_s6_any() { return play_cluster<RoleKind::columns, S6, S6, S4D>; }
+StepKernels cluster_columns_s6_any() { return cluster_kernels<RoleKind::columns, S6, S6, S4D>(); }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_flat() { return play_cluster<RoleKind::flat_columns, NoPipeline, S6>; }
+StepKernels cluster_flat() { return cluster_kernels<RoleKind::flat_columns, NoPipeline, S6>(); }
 
 }  // namespace mambo::cuda

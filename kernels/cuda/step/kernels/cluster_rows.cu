@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel cluster_rows() { return play_cluster<RoleKind::rows, NoPipeline, S6, S4D>; }
+StepKernels cluster_rows() { return cluster_kernels<RoleKind::rows, NoPipeline, S6, S4D>(); }
 
 }  // namespace mambo::cuda

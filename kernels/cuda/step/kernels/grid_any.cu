@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel grid_any() { return play_grid<AnyShape, S6, S4D>; }
+StepKernels grid_any() { return grid_kernels<AnyShape, S6, S4D>(); }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel grid_flat() { return play_grid<FlatShape, S6>; }
+StepKernels grid_flat() { return grid_kernels<FlatShape, S6>(); }
 
 }  // namespace mambo::cuda

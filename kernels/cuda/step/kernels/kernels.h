@@ -6,22 +6,22 @@
 
 namespace mambo::cuda {
 
-StepKernel single_f32();
-StepKernel single_s6();
-StepKernel single_s6_x4();
-StepKernel single_s6_x8();
-StepKernel single_s4d();
-StepKernel single_s4d_x4();
-StepKernel single_s4d_x8();
-StepKernel cluster_flat();
-StepKernel cluster_columns_s6();
-StepKernel cluster_columns_s4d();
-StepKernel cluster_columns_s6_any();
-StepKernel cluster_columns_s4d_any();
-StepKernel cluster_rows();
-StepKernel cluster_rows_s6_any();
-StepKernel cluster_rows_s4d_any();
-StepKernel grid_flat();
-StepKernel grid_any();
+StepKernels single_f32();
+StepKernels single_s6();
+StepKernels single_s6_x4();
+StepKernels single_s6_x8();
+StepKernels single_s4d();
+StepKernels single_s4d_x4();
+StepKernels single_s4d_x8();
+StepKernels cluster_flat();
+StepKernels cluster_columns_s6();
+StepKernels cluster_columns_s4d();
+StepKernels cluster_columns_s6_any();
+StepKernels cluster_columns_s4d_any();
+StepKernels cluster_rows();
+StepKernels cluster_rows_s6_any();
+StepKernels cluster_rows_s4d_any();
+StepKernels grid_flat();
+StepKernels grid_any();
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_f32() { return play_single<float, 1, AnyShape, S6, S4D>; }
+StepKernels single_f32() { return single_kernels<float, 1, AnyShape, S6, S4D>(); }
 
 }  // namespace mambo::cuda

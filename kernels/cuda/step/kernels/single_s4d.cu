@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d() { return play_single<__half, 1, AnyShape, S6, S4D>; }
+StepKernels single_s4d() { return single_kernels<__half, 1, AnyShape, S6, S4D>(); }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s4d_x4() { return play_single<__half, 4, FixedShape, S6, S4D>; }
+StepKernels single_s4d_x4() { return single_kernels<__half, 4, FixedShape, S6, S4D>(); }
 
 }  // namespace mambo::cuda

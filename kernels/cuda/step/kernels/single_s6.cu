@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s6() { return play_single<__half, 1, AnyShape, S6>; }
+StepKernels single_s6() { return single_kernels<__half, 1, AnyShape, S6>(); }
 
 }  // namespace mambo::cuda

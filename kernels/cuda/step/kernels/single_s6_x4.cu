@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s6_x4() { return play_single<__half, 4, FixedShape, S6>; }
+StepKernels single_s6_x4() { return single_kernels<__half, 4, FixedShape, S6>(); }
 
 }  // namespace mambo::cuda

@@ -4,6 +4,6 @@
 
 namespace mambo::cuda {
 
-StepKernel single_s6_x8() { return play_single<__half, 8, FixedShape, S6>; }
+StepKernels single_s6_x8() { return single_kernels<__half, 8, FixedShape, S6>(); }
 
 }  // namespace mambo::cuda
