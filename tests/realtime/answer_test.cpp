@@ -21,6 +21,7 @@
 #include "sound_server.h"
 #include "tests/failing_engine.h"
 #include "tests/model/temp_folder.h"
+#include "tests/realtime/sanitized.h"
 
 namespace mambo {
 namespace {
@@ -437,6 +438,7 @@ double share_of(std::span<const float> samples, double hz, double rate) {
 // Sound that another program plays is what the model has heard; meanwhile nothing of its own comes
 // out, and afterwards it does.
 TEST(AnswerDevice, ASoundServersSourceIsHeardAndAnswered_timed) {
+  MAMBO_NEEDS_REAL_TIME();
   MAMBO_NEEDS_SOUND_SERVER();
   testing::SoundServer server(48000, 1);
   ASSERT_EQ(server.problem(), "");
@@ -491,6 +493,7 @@ TEST(AnswerDevice, ASoundServersSourceIsHeardAndAnswered_timed) {
 }
 
 TEST(AnswerDevice, AServerThatDiesWhileItListensIsSaid_timed) {
+  MAMBO_NEEDS_REAL_TIME();
   MAMBO_NEEDS_SOUND_SERVER();
   testing::SoundServer server(48000, 1);
   ASSERT_EQ(server.problem(), "");
