@@ -90,8 +90,7 @@ void add_devices(CLI::App& app, Run& run) {
   sub->add_flag("--json", *json, "one line of JSON");
   sub->footer(
       "\nExample:\n  mambo devices\nA * marks the output used unless --device says otherwise, and "
-      "the "
-      "input\nthat --input default means.");
+      "the input\nthat --input default means.");
   sub->callback([&run, json] {
     run = [json] {
       if (*json) {

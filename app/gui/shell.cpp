@@ -35,8 +35,8 @@ Shell::Shell(Session& session, Settings& settings, Theme& theme, const GuiOption
       settings_(settings),
       theme_(theme),
       play_when_ready_(options.autoplay),
-      // A picture is of the window, not of yesterday.
       ablation_(options.engine),
+      // A picture is of the window, not of yesterday.
       leftovers_(options.screenshot.empty() ? recordings_dir() : fs::path()) {
   theme.focus = &focus_;
   for (const ControlSpec& spec : kControlTable) {  // what no model has a say in

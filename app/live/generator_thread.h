@@ -97,9 +97,8 @@ class GeneratorThread {
   bool listening() const { return listening_.load(std::memory_order_acquire); }
   // From the last asking for an answer until its first samples were drawn; 0: none yet.
   double answer_ms() const { return 1e-6 * static_cast<double>(answer_ns_.load()); }
-  std::uint64_t heard() const {
-    return heard_;
-  }  // codes that came in, in this listening or the last
+  // Codes that came in, in this listening or the last.
+  std::uint64_t heard() const { return heard_; }
 
   // How often the guard has acted, and why it did so last.
   std::uint64_t brought_back() const { return brought_back_.load(std::memory_order_acquire); }

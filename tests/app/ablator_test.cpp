@@ -110,7 +110,7 @@ TEST(Ablator, WhatCannotBeMeasuredIsSaid) {
   ablator.start(Model::load(small_model()), tone_clip(folder, 0.1));
   EXPECT_TRUE(ends(ablator));
   EXPECT_TRUE(ablator.status().whole()) << ablator.status().error;
-  // It keeps no model that nobody else has.
+  // It keeps no model alive.
   EXPECT_EQ(ablator.status().model.lock(), nullptr);
 }
 

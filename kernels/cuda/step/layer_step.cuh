@@ -140,7 +140,7 @@ struct LayerStep {
     if constexpr (!T::kByHand) return {};
     return ByHand::of<M>(table_of(l, s), channel);
   }
-  // The same of x_proj's row: B and C are changed where they are made, by whoever makes them.
+  // The same of x_proj's row: B and C are changed by the CTA that makes the row.
   struct RowByHand {
     float gain = 1, offset = 0;
     __device__ float of(float v) const { return fmaf(gain, v, offset); }
